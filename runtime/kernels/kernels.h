@@ -1,0 +1,73 @@
+// Inner loops that have instruction-set versions. One table per instruction set; the portable table is complete, is
+// always built and is the oracle. A null entry in another table means "use the portable one" (select.cpp fills it in),
+// so operators call through the table without checks. Results are equal bit for bit across tables.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shrike/model.h"
+#include "shrike/tensor.h"
+
+namespace shrike {
+
+// Geometry of a convolution, depthwise convolution, Gemm or constant MatMul (as 1x1 over rows). NHWC.
+struct ConvGeometry {
+  int32_t in_h, in_w, in_c;
+  int32_t out_h, out_w, out_c;
+  int32_t kernel_h, kernel_w;
+  int32_t stride_h, stride_w;
+  int32_t dilation_h, dilation_w;
+  int32_t pad_top, pad_left;  // taps outside the input contribute 0
+  bool depthwise;             // one filter per channel, in_c == out_c
+};
+
+enum class WeightLayout : uint8_t { kBlocked, kPlain };  // spec/espdl-format.md 6.2 / 6.3
+
+// One 8-bit convolution, everything but the data. Filled in by the operator's prepare().
+struct Conv8 {
+  ConvGeometry geometry;
+  WeightLayout layout;
+  const int8_t* weights;     // as stored in the file
+  const int32_t* bias;       // [out_c] or null
+  const int8_t* shifts;      // [out_c], each in [0, 62]; per-tensor: out_c equal values
+  Rounding rounding;
+  bool relu;
+  bool uniform_shift;        // all shifts equal
+  const int8_t* table;       // 256-entry LUT applied to the saturated result (index q + 128), or null: none
+  void* packed;              // kernel's own copy of the weights, or null
+};
+
+// x86 and other kernels with their own weight order: `packed_bytes` says how much memory `pack` needs (0: this kernel
+// does not take the geometry, use portable). `run` computes output rows [row_begin, row_end) of one image; scratch
+// is per call, `scratch_bytes` each.
+struct Conv8Kernel {
+  const char* name;  // says type, tile and instruction set, e.g. "conv_s8_4x16_avx2"
+  size_t (*packed_bytes)(const Conv8& conv);
+  void (*pack)(const Conv8& conv, void* packed);
+  size_t (*scratch_bytes)(const Conv8& conv);
+  void (*run)(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end, void* scratch);
+};
+
+struct KernelSet {
+  const char* isa;  // "portable", "avx2", "avx512vnni"
+  Conv8Kernel conv8;       // group 1
+  Conv8Kernel depthwise8;  // depthwise
+  // [rows, inner] x [inner, columns] with the right operand in blocked (or plain) storage, see MatMul.
+  void (*lookup8)(const int8_t* input, int8_t* output, size_t count, const int8_t* table);  // table index q + 128
+  void (*add8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);             // saturating
+  // sat(RS(a*b, shift)), shift in [0, 30]
+  void (*mul8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count, int32_t shift, Rounding rounding);
+  // sat(RS(q, shift)), shift in [-30, 30]; negative shifts left
+  void (*requantize8)(const int8_t* input, int8_t* output, size_t count, int32_t shift, Rounding rounding);
+  void (*maximum8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);  // element-wise, for MaxPool rows
+};
+
+extern const KernelSet kPortableKernels;
+// Tables by name ("portable", "avx2", "avx512vnni"), null when not built or not supported by this machine.
+const KernelSet* kernels_by_name(const char* isa);
+// The best table this machine supports.
+const KernelSet* best_kernels();
+// i-th table that this machine supports, null past the end; 0 is portable.
+const KernelSet* available_kernels(int index);
+
+}  // namespace shrike

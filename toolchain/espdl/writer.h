@@ -1,0 +1,68 @@
+// From the quantised graph to the file that ESP-DL's on-chip library and our runtime load.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "shrike/tensor.h"
+#include "toolchain/graph/graph.h"
+
+namespace shrike::espdl {
+
+// An initializer as stored: bytes in the storage order of spec/espdl-format.md section 6.
+struct StoredTensor {
+  std::string name;
+  std::vector<int64_t> dims;
+  DataType type = DataType::kUndefined;
+  std::vector<int64_t> exponents;  // one, or one per output channel
+  std::vector<uint8_t> bytes;
+  std::string doc;                 // "layout ==> ..."; empty for tables
+};
+
+struct StoredValue {  // value_info
+  std::string name;
+  std::vector<int64_t> dims;  // stored order
+  DataType type = DataType::kUndefined;
+  int64_t exponent = 0;
+  std::vector<int> permutation;  // stored axis i is logical axis permutation[i]; host-side only
+};
+
+struct StoredNode {
+  std::string name, op;
+  std::vector<std::string> inputs, outputs;
+  std::map<std::string, graph::Attribute> attributes;
+};
+
+// The lowered program: exactly what is serialised.
+struct Program {
+  std::string graph_name;
+  Target target = Target::kEsp32p4;
+  std::vector<StoredNode> nodes;
+  std::vector<StoredTensor> initializers;  // tables first
+  std::vector<StoredValue> values;         // graph inputs and node outputs
+  std::vector<std::string> inputs, outputs;
+  std::vector<StoredTensor> test_inputs, test_outputs;
+  std::map<std::string, std::string> metadata;  // "target" is always written
+};
+
+// Checks the constraints of the design (right shifts, bias width, accumulator, operator x bits for the target, one format
+// per copy group) and throws Error naming the node.
+void check_constraints(const graph::Graph& graph, Target target);
+
+// Lays the materialized graph (formats chosen, constants' `integers` filled, RequantizeLinear in place) out for the
+// target: NHWC activations, blocked or plain filters, tables for activations, storage chain of variable MatMul operands,
+// fused Relu, attributes in stored order.
+Program lower(const graph::Graph& graph, Target target);
+
+// Bytes of the container (EDL2). Deterministic.
+std::vector<uint8_t> serialize(const Program& program);
+// Text of the .info companion and of the .json companion (spec/espdl-format.md section 10).
+std::string info_text(const Program& program);
+std::string config_json(const graph::Graph& graph, Target target);
+
+// Logical float/integer data -> stored order and back, for a value of the program.
+std::vector<int64_t> to_stored(const StoredValue& value, const std::vector<int64_t>& logical);
+std::vector<int64_t> to_logical(const StoredValue& value, const std::vector<int64_t>& stored);
+
+}  // namespace shrike::espdl

@@ -1,0 +1,51 @@
+// The integer runtime hosted on a PC: owns file bytes, arena and worker threads. Everything that is called "the
+// quantised model" in this project runs through here.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shrike/model.h"
+
+namespace shrike::host {
+
+struct IntegerOptions {
+  std::string target;                                   // "esp32p4", "esp32s3", "esp32"; "": metadata, else esp32p4
+  Accumulators accumulators = Accumulators::kExactChip;
+  KeepTensors keep = KeepTensors::kReuseMemory;
+  int threads = 0;                                      // 0: all cores
+  std::string isa;                                      // "": SHRIKE_ISA from the environment, else the best
+  uint64_t internal_bytes = 0;
+};
+
+// Throws Error with a full sentence (file, node, what was expected, what to do) when the file can't be loaded.
+class IntegerModel {
+ public:
+  static IntegerModel open(const std::string& path, const IntegerOptions& options = {});
+  // `name` stands for the file in messages.
+  static IntegerModel from_bytes(std::vector<uint8_t> bytes, const std::string& name, const IntegerOptions& options = {});
+  IntegerModel(IntegerModel&&) noexcept;
+  ~IntegerModel();
+
+  Model& model();
+  const Model& model() const;
+  void run();  // throws Error
+  Target target() const;
+  bool target_assumed() const;  // nothing named it: esp32p4 was assumed
+  std::string isa() const;
+  const std::string& name() const;
+  uint64_t file_bytes() const;
+
+ private:
+  struct Impl;
+  explicit IntegerModel(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+Target parse_target(const std::string& name);  // throws Error listing the names
+std::string target_name(Target target);
+// Sentence for a runtime status; `node_name` may be empty.
+std::string describe(const Status& status, const std::string& file, const std::string& node_name);
+
+}  // namespace shrike::host
