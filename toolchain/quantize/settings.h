@@ -1,0 +1,58 @@
+// Everything a user can decide about quantisation. The names here are the names on the command line and in YAML files.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "shrike/tensor.h"
+#include "toolchain/data/image.h"
+#include "toolchain/graph/passes.h"
+
+namespace shrike::quantize {
+
+// How the exponent of an activation is found. kDirect scores every candidate exponent by the squared error it causes
+// (behind the activation function where there is one); the others find a clipping range first, as the peer does,
+// but correctly (spec/quantizer.md sections 7 and 20).
+enum class Calibration { kDirect, kMinMax, kPercentile, kKl, kMse };
+
+// Which exponent the members of an Add, Concat, Resize or pooling group share. kJoint: the one that costs least over the
+// group, RequantizeLinear nodes priced in. kOutput/kInput/kLarge: the output's own, the input's, the coarsest member's.
+enum class Alignment { kJoint, kOutput, kInput, kLarge };
+
+struct SplitSettings {  // horizontal layer split (spec/quantizer.md section 11)
+  std::vector<std::string> layers;
+  float value_threshold = 2.0f;
+  std::string method = "balance";  // or "random"
+};
+
+struct Settings {
+  Target target = Target::kEsp32p4;
+  int bits = 8;
+  graph::ImageSize size;             // 0x0: the model's own
+  std::vector<std::string> outputs;  // empty: the detection head
+  data::Geometry geometry = data::Geometry::kLetterbox;
+
+  Calibration calibration = Calibration::kDirect;
+  double percentile = 0.9999;
+  int calibration_images = 128;      // 0: all
+  Alignment add_alignment = Alignment::kJoint;
+  Alignment concat_alignment = Alignment::kJoint;
+  Alignment resize_alignment = Alignment::kJoint;
+  Alignment pool_alignment = Alignment::kJoint;
+
+  std::vector<std::string> int16_layers;      // dispatching table: node names computed at 16 bit
+  std::map<std::string, int> fixed_exponents;  // tensor name -> exponent, overrides everything
+  SplitSettings split;
+  bool equalize = false;
+  bool equalize_attention = true;  // balances query, key and value channels; function preserving
+  bool weight_refit = true;        // second-order rounding against the quantised input
+  bool bias_correction = true;     // exact mean correction
+  int refit_images = 32;
+  int refit_stages = 6;
+  bool exponent_search = true;     // trial exponents judged at the outputs by the integer runtime
+  int search_images = 8;
+  int threads = 0;                 // 0: all cores. Never changes the result
+};
+
+}  // namespace shrike::quantize
