@@ -11,7 +11,7 @@ namespace shrike::evaluate {
 struct GroundTruth {
   int64_t image_id = 0;
   int category_id = 0;
-  float x = 0, y = 0, width = 0, height = 0;  // pixels
+  double x = 0, y = 0, width = 0, height = 0;  // pixels
   double area = 0;
   bool crowd = false;
 };
@@ -19,7 +19,7 @@ struct GroundTruth {
 struct Detection {
   int64_t image_id = 0;
   int category_id = 0;
-  float x = 0, y = 0, width = 0, height = 0;
+  double x = 0, y = 0, width = 0, height = 0;
   double score = 0;
 };
 

@@ -13,6 +13,8 @@
 namespace shrike::graph {
 
 using Shape = std::vector<int64_t>;
+// A dimension that the file leaves open (dynamic height or width); prepare() fills it in.
+inline constexpr int64_t kUnknownDim = -1;
 
 // bits == 0: float. Else value = integer * 2^exponent, integers of `bits` bits. Weights (Conv, Gemm) may carry one
 // exponent per output channel in `channel_exponents` (then `exponent` is their maximum); everything else is per tensor.

@@ -1,0 +1,241 @@
+// The COCO detection protocol: per image and category, detections in falling score take the best free box; over all
+// images, precision at 101 recalls; twelve means of it.
+#include "toolchain/evaluate/coco.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <set>
+
+#include "toolchain/support/error.h"
+
+namespace shrike::evaluate {
+namespace {
+
+constexpr int kThresholds = 10;  // IoU .50, .55, ... .95
+constexpr int kRecalls = 101;    // 0, .01, ... 1
+constexpr int kLimits = 3;       // detections an image and category that count
+constexpr std::array<size_t, kLimits> kMaxDetections = {1, 10, 100};
+
+struct AreaRange {
+  double low, high;
+};
+enum Area { kAllAreas, kSmall, kMedium, kLarge, kAreas };
+// The ranges share their ends, as in the protocol: an area of exactly 32^2 counts as small and as medium.
+constexpr double kEverything = 1e5 * 1e5;
+constexpr std::array<AreaRange, kAreas> kAreaRanges = {
+    {{0, kEverything}, {0, 32 * 32}, {32 * 32, 96 * 96}, {96 * 96, kEverything}}};
+
+// Evenly spaced as the reference computes it (start + i * step), so that comparisons at exactly a threshold agree.
+double iou_threshold(int index) { return index == kThresholds - 1 ? 0.95 : 0.5 + index * ((0.95 - 0.5) / 9); }
+double recall_threshold(int index) { return index == kRecalls - 1 ? 1.0 : index * 0.01; }
+
+bool outside(double area, const AreaRange& range) { return area < range.low || area > range.high; }
+
+// With a crowd box the union is the detection's own area: a detection inside a crowd overlaps it fully.
+double overlap(const Detection& d, const GroundTruth& g) {
+  const double width = std::min(d.x + d.width, g.x + g.width) - std::max(d.x, g.x);
+  const double height = std::min(d.y + d.height, g.y + g.height) - std::max(d.y, g.y);
+  if (width <= 0 || height <= 0) return 0;
+  const double common = width * height;
+  const double own = d.width * d.height;
+  return common / (g.crowd ? own : own + g.width * g.height - common);
+}
+
+// Detections (best first, at most 100) and boxes of one category in one image.
+struct Scene {
+  std::vector<const Detection*> detections;
+  std::vector<const GroundTruth*> truths;
+};
+
+// What became of the detections of one scene in one area range.
+struct Matches {
+  std::vector<double> scores;
+  std::array<std::vector<uint8_t>, kThresholds> matched, ignored;
+  int positives = 0;  // boxes that must be found
+};
+
+struct Candidate {
+  const GroundTruth* truth;
+  bool ignored;
+  std::vector<double> overlaps;  // with each detection
+};
+
+// The free box that overlaps `detection` most and at least by `threshold`; -1 when there is none. Crowd boxes are never used up.
+// Boxes that count come first in `candidates`; an ignored one is only taken when none of them fits.
+int best_candidate(const std::vector<Candidate>& candidates, const std::vector<uint8_t>& taken, size_t detection,
+                   double threshold) {
+  double best = std::min(threshold, 1 - 1e-10);
+  int found = -1;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const Candidate& candidate = candidates[i];
+    if (taken[i] && !candidate.truth->crowd) continue;
+    if (found >= 0 && !candidates[static_cast<size_t>(found)].ignored && candidate.ignored) break;
+    if (candidate.overlaps[detection] < best) continue;
+    best = candidate.overlaps[detection];
+    found = static_cast<int>(i);
+  }
+  return found;
+}
+
+Matches match(const Scene& scene, const AreaRange& range) {
+  std::vector<Candidate> candidates;
+  for (const bool ignored : {false, true}) {
+    for (const GroundTruth* truth : scene.truths) {
+      if ((truth->crowd || outside(truth->area, range)) != ignored) continue;
+      Candidate candidate{truth, ignored, {}};
+      for (const Detection* d : scene.detections) candidate.overlaps.push_back(overlap(*d, *truth));
+      candidates.push_back(std::move(candidate));
+    }
+  }
+  Matches result;
+  result.positives = static_cast<int>(
+      std::count_if(candidates.begin(), candidates.end(), [](const Candidate& c) { return !c.ignored; }));
+  for (const Detection* d : scene.detections) result.scores.push_back(d->score);
+  for (int t = 0; t < kThresholds; ++t) {
+    std::vector<uint8_t> taken(candidates.size(), 0);
+    for (size_t d = 0; d < scene.detections.size(); ++d) {
+      const int found = best_candidate(candidates, taken, d, iou_threshold(t));
+      const Detection& detection = *scene.detections[d];
+      // A miss outside the area range is not held against the detector.
+      const bool ignored = found >= 0 ? candidates[static_cast<size_t>(found)].ignored
+                                      : outside(detection.width * detection.height, range);
+      if (found >= 0) taken[static_cast<size_t>(found)] = 1;
+      result.matched[t].push_back(found >= 0);
+      result.ignored[t].push_back(ignored);
+    }
+  }
+  return result;
+}
+
+// Precision at the 101 recalls and the final recall, for one category, area range and limit; -1 without positives.
+struct Curve {
+  std::array<std::array<double, kRecalls>, kThresholds> precision;
+  std::array<double, kThresholds> recall;
+};
+
+struct Ranked {  // a detection among those of all images
+  const Matches* matches;
+  size_t index;
+  double score() const { return matches->scores[index]; }
+};
+
+void fill_curve(const std::vector<Ranked>& ranked, int positives, int threshold, Curve& curve) {
+  std::vector<double> recalls, precisions;
+  double hits = 0, misses = 0;
+  for (const Ranked& detection : ranked) {
+    if (!detection.matches->ignored[threshold][detection.index]) {
+      (detection.matches->matched[threshold][detection.index] ? hits : misses) += 1;
+    }
+    recalls.push_back(hits / positives);
+    precisions.push_back(hits / (misses + hits + std::numeric_limits<double>::epsilon()));
+  }
+  for (size_t i = precisions.size(); i-- > 1;) precisions[i - 1] = std::max(precisions[i - 1], precisions[i]);
+  for (int r = 0; r < kRecalls; ++r) {
+    const auto at = std::lower_bound(recalls.begin(), recalls.end(), recall_threshold(r));
+    curve.precision[threshold][r] = at == recalls.end() ? 0 : precisions[static_cast<size_t>(at - recalls.begin())];
+  }
+  curve.recall[threshold] = recalls.empty() ? 0 : recalls.back();
+}
+
+Curve accumulate(const std::vector<Matches>& scenes, size_t limit) {
+  Curve curve;
+  for (auto& row : curve.precision) row.fill(-1);
+  curve.recall.fill(-1);
+  int positives = 0;
+  std::vector<Ranked> ranked;
+  for (const Matches& scene : scenes) {
+    positives += scene.positives;
+    for (size_t i = 0; i < std::min(limit, scene.scores.size()); ++i) ranked.push_back({&scene, i});
+  }
+  if (positives == 0) return curve;
+  std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.score() > b.score(); });
+  for (int t = 0; t < kThresholds; ++t) fill_curve(ranked, positives, t, curve);
+  return curve;
+}
+
+// Mean of the values that are defined (>= 0); -1 when none is.
+class Mean {
+ public:
+  void add(double value) {
+    if (value < 0) return;
+    sum_ += value;
+    ++count_;
+  }
+  double value() const { return count_ == 0 ? -1 : sum_ / static_cast<double>(count_); }
+
+ private:
+  double sum_ = 0;
+  int64_t count_ = 0;
+};
+
+// Scenes by category, then by image in ascending id.
+using Scenes = std::map<int, std::map<int64_t, Scene>>;
+
+Scenes make_scenes(const Dataset& dataset, const std::vector<Detection>& detections) {
+  std::set<int64_t> images;
+  for (const auto& image : dataset.images) images.insert(image.id);
+  Scenes scenes;
+  for (const int category : dataset.category_ids) scenes[category];
+  for (const GroundTruth& truth : dataset.annotations) {
+    const auto category = scenes.find(truth.category_id);
+    if (category != scenes.end() && images.contains(truth.image_id)) {
+      category->second[truth.image_id].truths.push_back(&truth);
+    }
+  }
+  for (const Detection& detection : detections) {
+    if (!images.contains(detection.image_id)) {
+      fail("a detection names image {}, which the data set doesn't have", detection.image_id);
+    }
+    const auto category = scenes.find(detection.category_id);
+    if (category != scenes.end()) category->second[detection.image_id].detections.push_back(&detection);
+  }
+  for (auto& [category, by_image] : scenes) {
+    for (auto& [image, scene] : by_image) {
+      std::stable_sort(scene.detections.begin(), scene.detections.end(),
+                       [](const Detection* a, const Detection* b) { return a->score > b->score; });
+      if (scene.detections.size() > kMaxDetections.back()) scene.detections.resize(kMaxDetections.back());
+    }
+  }
+  return scenes;
+}
+
+}  // namespace
+
+Metrics evaluate(const Dataset& dataset, const std::vector<Detection>& detections) {
+  Mean precision[3 + kAreas - 1];  // all, at .50, at .75, small, medium, large
+  Mean recall[kLimits + kAreas - 1];
+  for (const auto& [category, by_image] : make_scenes(dataset, detections)) {
+    for (int area = 0; area < kAreas; ++area) {
+      std::vector<Matches> matches;
+      for (const auto& [image, scene] : by_image) matches.push_back(match(scene, kAreaRanges[area]));
+      for (int limit = area == kAllAreas ? 0 : kLimits - 1; limit < kLimits; ++limit) {
+        const Curve curve = accumulate(matches, kMaxDetections[limit]);
+        for (const double value : curve.recall) recall[limit + area].add(value);
+        if (limit != kLimits - 1) continue;
+        for (int t = 0; t < kThresholds; ++t) {
+          for (const double value : curve.precision[t]) {
+            precision[area == kAllAreas ? 0 : 2 + area].add(value);
+            if (area == kAllAreas && t == 0) precision[1].add(value);
+            if (area == kAllAreas && t == 5) precision[2].add(value);
+          }
+        }
+      }
+    }
+  }
+  Metrics metrics;
+  for (int i = 0; i < 6; ++i) {
+    metrics.values[i] = precision[i].value();
+    metrics.values[6 + i] = recall[i].value();
+  }
+  return metrics;
+}
+
+const std::array<const char*, 12>& metric_names() {
+  static const std::array<const char*, 12> names = {"AP",  "AP50", "AP75",  "APs", "APm", "APl",
+                                                    "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"};
+  return names;
+}
+
+}  // namespace shrike::evaluate
