@@ -1,4 +1,5 @@
-// The 80 classes of COCO detection in the order of model outputs, and the category ids of the annotation files (1 to 90 with gaps).
+// The 80 classes of COCO detection in the order of model outputs, and the category ids of the annotation
+// files (1 to 90 with gaps).
 #pragma once
 #include <array>
 #include <string_view>

@@ -19,7 +19,8 @@ Image decode_png(const std::vector<uint8_t>& bytes, const std::string& name);
 std::vector<uint8_t> encode_jpeg(const Image& image, int quality);
 std::vector<uint8_t> encode_png(const Image& image);
 
-// Orientation 1..8 of an EXIF block (the payload of a JPEG's APP1 marker); 1 when there is none or it is damaged.
+// Orientation 1..8 of an EXIF block (the payload of a JPEG's APP1 marker); 1 when there is none or it is
+// damaged.
 int exif_orientation(const uint8_t* block, size_t size);
 // Turns and mirrors so that a picture stored with `orientation` stands upright.
 Image upright(Image image, int orientation);

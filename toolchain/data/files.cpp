@@ -61,7 +61,8 @@ std::vector<std::string> list_images(const std::string& folder) {
   std::vector<std::string> paths;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     std::error_code ignored;
-    if (is_image_name(entry->path()) && entry->is_regular_file(ignored)) paths.push_back(entry->path().string());
+    if (is_image_name(entry->path()) && entry->is_regular_file(ignored))
+      paths.push_back(entry->path().string());
   }
   if (error) fail("{}: the folder can't be read: {}", folder, error.message());
   if (paths.empty()) fail("{}: the folder holds no .jpg, .jpeg or .png file", folder);

@@ -30,7 +30,8 @@ struct Placement {
 };
 
 // Evaluation's preprocessing: OpenCV-like bilinear resize (fixed point as INTER_LINEAR for 8 bit), inner size
-// rounded, grey 114 around, centred as Ultralytics does (round(pad - 0.1), round(pad + 0.1)). kStretch ignores the ratio.
+// rounded, grey 114 around, centred as Ultralytics does (round(pad - 0.1), round(pad + 0.1)). kStretch
+// ignores the ratio.
 Image fit(const Image& image, int width, int height, Geometry geometry, Placement* placement);
 // Plain bilinear resize with half-pixel centres, as cv::resize(INTER_LINEAR).
 Image resize_bilinear(const Image& image, int width, int height);

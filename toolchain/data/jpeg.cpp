@@ -29,8 +29,8 @@ struct ErrorHandler {
   std::longjmp(handler->escape, 1);
 }
 
-// Level -1 is damaged data that the library would paper over with grey, except for two oddities that lose no pixel;
-// other levels are traces.
+// Level -1 is damaged data that the library would paper over with grey, except for two oddities that lose no
+// pixel; other levels are traces.
 void on_message(j_common_ptr codec, int level) {
   const int code = codec->err->msg_code;
   if (level < 0 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_ADOBE_XFORM) leave(codec);
@@ -53,7 +53,7 @@ struct Decoded {
   uint8_t* pixels = nullptr;
   int width = 0, height = 0, channels = 0;
   int orientation = 1;
-  bool inverted = false;   // CMYK written by Adobe's programs stores 255 - ink
+  bool inverted = false;  // CMYK written by Adobe's programs stores 255 - ink
   bool too_large = false;
 };
 
@@ -100,7 +100,9 @@ bool decode_rows(Decoded& decoded, const uint8_t* bytes, size_t size) {
   return true;
 }
 
-uint8_t scaled(int ink_left, int key_left) { return static_cast<uint8_t>((ink_left * key_left + 127) / 255); }
+uint8_t scaled(int ink_left, int key_left) {
+  return static_cast<uint8_t>((ink_left * key_left + 127) / 255);
+}
 
 Image to_rgb(const Decoded& decoded) {
   Image image;
@@ -150,7 +152,8 @@ bool encode_rows(Encoder& encoder, const Image& image, int quality) {
   for (int c = 0; c < 3; ++c) codec.comp_info[c].h_samp_factor = codec.comp_info[c].v_samp_factor = 1;
   jpeg_start_compress(&codec, TRUE);
   while (codec.next_scanline < codec.image_height) {
-    auto* row = const_cast<uint8_t*>(image.pixels.data()) + size_t{3} * codec.image_width * codec.next_scanline;
+    auto* row =
+        const_cast<uint8_t*>(image.pixels.data()) + size_t{3} * codec.image_width * codec.next_scanline;
     jpeg_write_scanlines(&codec, &row, 1);
   }
   jpeg_finish_compress(&codec);
@@ -186,12 +189,14 @@ std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
   std::vector<uint8_t> bytes;
   if (done) bytes.assign(encoder.bytes, encoder.bytes + encoder.size);
   std::free(encoder.bytes);
-  if (!done) fail("the picture of {}x{} can't be written as JPEG: {}", image.width, image.height, encoder.handler.message);
+  if (!done)
+    fail("the picture of {}x{} can't be written as JPEG: {}", image.width, image.height,
+         encoder.handler.message);
   return bytes;
 }
 
-// EXIF 2.3 section 4.5: "Exif\0\0", then a TIFF header (byte order, 42, offset of the first directory) and a directory
-// of 12-byte entries; tag 0x0112 is the orientation, a SHORT.
+// EXIF 2.3 section 4.5: "Exif\0\0", then a TIFF header (byte order, 42, offset of the first directory) and a
+// directory of 12-byte entries; tag 0x0112 is the orientation, a SHORT.
 int exif_orientation(const uint8_t* block, size_t size) {
   constexpr size_t kPrefix = 6, kEntry = 12;
   if (size < kPrefix + 8 || std::memcmp(block, "Exif\0", kPrefix) != 0) return 1;
@@ -214,7 +219,8 @@ int exif_orientation(const uint8_t* block, size_t size) {
 Image upright(Image image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
   const bool transposed = orientation >= 5;
-  // Where the first stored row and column belong: 2 and 3 start right, 3 and 4 at the bottom; 5..8 are the transposed ones.
+  // Where the first stored row and column belong: 2 and 3 start right, 3 and 4 at the bottom; 5..8 are the
+  // transposed ones.
   const bool flip_x = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
   const bool flip_y = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
   Image out;
@@ -225,7 +231,8 @@ Image upright(Image image, int orientation) {
     for (int x = 0; x < out.width; ++x) {
       const int u = flip_x ? out.width - 1 - x : x;
       const int v = flip_y ? out.height - 1 - y : y;
-      const size_t from = transposed ? static_cast<size_t>(u) * image.width + v : static_cast<size_t>(v) * image.width + u;
+      const size_t from =
+          transposed ? static_cast<size_t>(u) * image.width + v : static_cast<size_t>(v) * image.width + u;
       std::memcpy(&out.pixels[(static_cast<size_t>(y) * out.width + x) * 3], &image.pixels[from * 3], 3);
     }
   }

@@ -1,5 +1,5 @@
-// Work in the background, results in order: worker threads make items ahead of the consumer, never more than a
-// few, so memory is bounded whatever the number of items.
+// Work in the background, results in order: worker threads make items ahead of the consumer, never more than
+// a few, so memory is bounded whatever the number of items.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
@@ -13,9 +13,9 @@
 
 namespace shrike::data {
 
-// Calls sink(index, make(index)) for 0..count-1 in order on the calling thread; `make` runs on `threads` workers, at
-// most `ahead` items are finished or in work beyond the one in `sink`. The first exception (in item order, or
-// the sink's) stops the work and is thrown here.
+// Calls sink(index, make(index)) for 0..count-1 in order on the calling thread; `make` runs on `threads`
+// workers, at most `ahead` items are finished or in work beyond the one in `sink`. The first exception (in
+// item order, or the sink's) stops the work and is thrown here.
 template <typename Item>
 void in_order(size_t count, int threads, size_t ahead, const std::function<Item(size_t)>& make,
               const std::function<void(size_t, Item)>& sink) {

@@ -18,9 +18,9 @@ struct Tap {
   int first_weight, second_weight;
 };
 
-// Pixel centres lie at half-integers. The position is a float32 of a double product and weights round half to even.
-// Columns that fall outside take the edge with full weight; rows keep their weights and clamp both positions:
-// the sums differ only where the two rounded weights don't add up to 2048.
+// Pixel centres lie at half-integers. The position is a float32 of a double product and weights round half to
+// even. Columns that fall outside take the edge with full weight; rows keep their weights and clamp both
+// positions: the sums differ only where the two rounded weights don't add up to 2048.
 std::vector<Tap> taps(int source, int destination, bool column) {
   const double ratio = 1.0 / (static_cast<double>(destination) / source);
   std::vector<Tap> result(static_cast<size_t>(destination));
@@ -37,7 +37,8 @@ std::vector<Tap> taps(int source, int destination, bool column) {
       position = 0;
     }
     result[i] = {std::clamp(index, 0, source - 1), std::clamp(index + 1, 0, source - 1),
-                 static_cast<int>(std::lrint((1.0f - position) * kOne)), static_cast<int>(std::lrint(position * kOne))};
+                 static_cast<int>(std::lrint((1.0f - position) * kOne)),
+                 static_cast<int>(std::lrint(position * kOne))};
   }
   return result;
 }
@@ -50,10 +51,11 @@ void blend_row(const uint8_t* row, const std::vector<Tap>& columns, int* output)
   }
 }
 
-// The 22-bit product is reduced in the order of OpenCV's 8-bit path: 4 bits before the row weight, 16 after it, then a
-// rounded 2: the two roundings-down make it differ from one rounded shift by 22.
+// The 22-bit product is reduced in the order of OpenCV's 8-bit path: 4 bits before the row weight, 16 after
+// it, then a rounded 2: the two roundings-down make it differ from one rounded shift by 22.
 uint8_t mix(int upper, int lower, int upper_weight, int lower_weight) {
-  return static_cast<uint8_t>((((upper_weight * (upper >> 4)) >> 16) + ((lower_weight * (lower >> 4)) >> 16) + 2) >> 2);
+  return static_cast<uint8_t>(
+      (((upper_weight * (upper >> 4)) >> 16) + ((lower_weight * (lower >> 4)) >> 16) + 2) >> 2);
 }
 
 // Halving is a 2x2 mean, as in OpenCV, where this case is handed to the area path.
@@ -65,16 +67,19 @@ Image halve(const Image& image, int width, int height) {
     const uint8_t* upper = image.pixels.data() + stride * 2 * y;
     const uint8_t* lower = upper + stride;
     for (int x = 0; x < width; ++x, upper += 6, lower += 6) {
-      for (int c = 0; c < 3; ++c) *to++ = static_cast<uint8_t>((upper[c] + upper[c + 3] + lower[c] + lower[c + 3] + 2) >> 2);
+      for (int c = 0; c < 3; ++c)
+        *to++ = static_cast<uint8_t>((upper[c] + upper[c + 3] + lower[c] + lower[c + 3] + 2) >> 2);
     }
   }
   return out;
 }
 
-// Where the picture goes: ratio, rounded inner size (half to even), the smaller half of the padding left and above.
+// Where the picture goes: ratio, rounded inner size (half to even), the smaller half of the padding left and
+// above.
 Placement letterbox_placement(const Image& image, int width, int height) {
   Placement place;
-  const double ratio = std::min(static_cast<double>(height) / image.height, static_cast<double>(width) / image.width);
+  const double ratio =
+      std::min(static_cast<double>(height) / image.height, static_cast<double>(width) / image.width);
   place.scale_x = place.scale_y = static_cast<float>(ratio);
   place.inner_width = std::max(1, static_cast<int>(std::nearbyint(image.width * ratio)));
   place.inner_height = std::max(1, static_cast<int>(std::nearbyint(image.height * ratio)));
@@ -86,7 +91,8 @@ Placement letterbox_placement(const Image& image, int width, int height) {
 }  // namespace
 
 Image resize_bilinear(const Image& image, int width, int height) {
-  if (width < 1 || height < 1) fail("a picture can't be resized to {}x{}; both sides must be at least 1", width, height);
+  if (width < 1 || height < 1)
+    fail("a picture can't be resized to {}x{}; both sides must be at least 1", width, height);
   if (width == image.width && height == image.height) return image;
   if (image.width == 2 * width && image.height == 2 * height) return halve(image, width, height);
   Image out{width, height, std::vector<uint8_t>(static_cast<size_t>(width) * height * 3)};
@@ -111,7 +117,8 @@ Image resize_bilinear(const Image& image, int width, int height) {
     const int* upper = blended(tap.first, tap.second);
     const int* lower = blended(tap.second, tap.first);
     uint8_t* to = out.pixels.data() + row_values * y;
-    for (size_t i = 0; i < row_values; ++i) to[i] = mix(upper[i], lower[i], tap.first_weight, tap.second_weight);
+    for (size_t i = 0; i < row_values; ++i)
+      to[i] = mix(upper[i], lower[i], tap.first_weight, tap.second_weight);
   }
   return out;
 }
@@ -121,7 +128,11 @@ Image fit(const Image& image, int width, int height, Geometry geometry, Placemen
   if (geometry == Geometry::kStretch) {
     if (placement != nullptr) {
       *placement = {static_cast<float>(width) / static_cast<float>(image.width),
-                    static_cast<float>(height) / static_cast<float>(image.height), 0, 0, width, height};
+                    static_cast<float>(height) / static_cast<float>(image.height),
+                    0,
+                    0,
+                    width,
+                    height};
     }
     return resize_bilinear(image, width, height);
   }
@@ -140,7 +151,8 @@ Image fit(const Image& image, int width, int height, Geometry geometry, Placemen
 void to_planar(const Image& image, float* output) {
   const size_t count = static_cast<size_t>(image.width) * image.height;
   for (size_t i = 0; i < count; ++i) {
-    for (size_t c = 0; c < 3; ++c) output[c * count + i] = static_cast<float>(image.pixels[i * 3 + c]) / 255.0f;
+    for (size_t c = 0; c < 3; ++c)
+      output[c * count + i] = static_cast<float>(image.pixels[i * 3 + c]) / 255.0f;
   }
 }
 

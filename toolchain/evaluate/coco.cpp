@@ -1,8 +1,9 @@
-// The COCO detection protocol: per image and category, detections in falling score take the best free box; over all
-// images, precision at 101 recalls; twelve means of it.
+// The COCO detection protocol: per image and category, detections in falling score take the best free box;
+// over all images, precision at 101 recalls; twelve means of it.
 #include "toolchain/evaluate/coco.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <numeric>
@@ -27,11 +28,18 @@ constexpr double kEverything = 1e5 * 1e5;
 constexpr std::array<AreaRange, kAreas> kAreaRanges = {
     {{0, kEverything}, {0, 32 * 32}, {32 * 32, 96 * 96}, {96 * 96, kEverything}}};
 
-// Evenly spaced as the reference computes it (start + i * step), so that comparisons at exactly a threshold agree.
-double iou_threshold(int index) { return index == kThresholds - 1 ? 0.95 : 0.5 + index * ((0.95 - 0.5) / 9); }
-double recall_threshold(int index) { return index == kRecalls - 1 ? 1.0 : index * 0.01; }
+// Evenly spaced as the reference computes it (start + i * step), so that comparisons at exactly a threshold
+// agree.
+double iou_threshold(int index) {
+  return index == kThresholds - 1 ? 0.95 : 0.5 + index * ((0.95 - 0.5) / 9);
+}
+double recall_threshold(int index) {
+  return index == kRecalls - 1 ? 1.0 : index * 0.01;
+}
 
-bool outside(double area, const AreaRange& range) { return area < range.low || area > range.high; }
+bool outside(double area, const AreaRange& range) {
+  return area < range.low || area > range.high;
+}
 
 // With a crowd box the union is the detection's own area: a detection inside a crowd overlaps it fully.
 double overlap(const Detection& d, const GroundTruth& g) {
@@ -62,10 +70,11 @@ struct Candidate {
   std::vector<double> overlaps;  // with each detection
 };
 
-// The free box that overlaps `detection` most and at least by `threshold`; -1 when there is none. Crowd boxes are never used up.
-// Boxes that count come first in `candidates`; an ignored one is only taken when none of them fits.
-int best_candidate(const std::vector<Candidate>& candidates, const std::vector<uint8_t>& taken, size_t detection,
-                   double threshold) {
+// The free box that overlaps `detection` most and at least by `threshold`; -1 when there is none. Crowd boxes
+// are never used up. Boxes that count come first in `candidates`; an ignored one is only taken when none of
+// them fits.
+int best_candidate(const std::vector<Candidate>& candidates, const std::vector<uint8_t>& taken,
+                   size_t detection, double threshold) {
   double best = std::min(threshold, 1 - 1e-10);
   int found = -1;
   for (size_t i = 0; i < candidates.size(); ++i) {
@@ -109,7 +118,8 @@ Matches match(const Scene& scene, const AreaRange& range) {
   return result;
 }
 
-// Precision at the 101 recalls and the final recall, for one category, area range and limit; -1 without positives.
+// Precision at the 101 recalls and the final recall, for one category, area range and limit; -1 without
+// positives.
 struct Curve {
   std::array<std::array<double, kRecalls>, kThresholds> precision;
   std::array<double, kThresholds> recall;
@@ -134,7 +144,8 @@ void fill_curve(const std::vector<Ranked>& ranked, int positives, int threshold,
   for (size_t i = precisions.size(); i-- > 1;) precisions[i - 1] = std::max(precisions[i - 1], precisions[i]);
   for (int r = 0; r < kRecalls; ++r) {
     const auto at = std::lower_bound(recalls.begin(), recalls.end(), recall_threshold(r));
-    curve.precision[threshold][r] = at == recalls.end() ? 0 : precisions[static_cast<size_t>(at - recalls.begin())];
+    curve.precision[threshold][r] =
+        at == recalls.end() ? 0 : precisions[static_cast<size_t>(at - recalls.begin())];
   }
   curve.recall[threshold] = recalls.empty() ? 0 : recalls.back();
 }
@@ -150,7 +161,8 @@ Curve accumulate(const std::vector<Matches>& scenes, size_t limit) {
     for (size_t i = 0; i < std::min(limit, scene.scores.size()); ++i) ranked.push_back({&scene, i});
   }
   if (positives == 0) return curve;
-  std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.score() > b.score(); });
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const Ranked& a, const Ranked& b) { return a.score() > b.score(); });
   for (int t = 0; t < kThresholds; ++t) fill_curve(ranked, positives, t, curve);
   return curve;
 }
@@ -188,6 +200,8 @@ Scenes make_scenes(const Dataset& dataset, const std::vector<Detection>& detecti
     if (!images.contains(detection.image_id)) {
       fail("a detection names image {}, which the data set doesn't have", detection.image_id);
     }
+    if (!std::isfinite(detection.score))
+      fail("a detection in image {} has no finite score", detection.image_id);
     const auto category = scenes.find(detection.category_id);
     if (category != scenes.end()) category->second[detection.image_id].detections.push_back(&detection);
   }

@@ -24,9 +24,13 @@ struct Detection {
 };
 
 struct Dataset {
-  struct ImageEntry { int64_t id; std::string file_name; int width, height; };
-  std::vector<ImageEntry> images;          // order of the file
-  std::vector<int> category_ids;           // sorted
+  struct ImageEntry {
+    int64_t id;
+    std::string file_name;
+    int width, height;
+  };
+  std::vector<ImageEntry> images;  // order of the file
+  std::vector<int> category_ids;   // sorted
   std::map<int, std::string> category_names;
   std::vector<GroundTruth> annotations;
 };

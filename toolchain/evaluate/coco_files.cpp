@@ -50,7 +50,8 @@ const json& list_of(const json& root, const std::string& path, const char* key) 
   if (!root.is_object()) fail("{}: a COCO instances file is a JSON object, this is not", path);
   const auto at = root.find(key);
   if (at == root.end() || !at->is_array()) {
-    fail("{}: the list \"{}\" is missing; a COCO instances file has images, annotations and categories", path, key);
+    fail("{}: the list \"{}\" is missing; a COCO instances file has images, annotations and categories", path,
+         key);
   }
   return *at;
 }
@@ -93,8 +94,11 @@ GroundTruth read_annotation(const Entry& entry) {
   truth.image_id = entry.integer("image_id");
   truth.category_id = entry.small_integer("category_id");
   const json* box = entry.find("bbox");
-  const auto is_number = [](const json& value) { return value.is_number() && std::isfinite(value.get<double>()); };
-  if (box == nullptr || !box->is_array() || box->size() != 4 || !std::all_of(box->begin(), box->end(), is_number)) {
+  const auto is_number = [](const json& value) {
+    return value.is_number() && std::isfinite(value.get<double>());
+  };
+  if (box == nullptr || !box->is_array() || box->size() != 4 ||
+      !std::all_of(box->begin(), box->end(), is_number)) {
     entry.wrong("bbox", "a list of four numbers [x, y, width, height]");
   }
   truth.x = (*box)[0].get<double>();
@@ -125,7 +129,8 @@ Dataset load_coco(const std::string& json_path) {
   for (size_t i = 0; i < list.size(); ++i) {
     const GroundTruth truth = read_annotation({json_path, "annotations", i, list[i]});
     if (!image_ids.contains(truth.image_id)) {
-      fail("{}: annotations[{}] names image {}, which is not in the list of images", json_path, i, truth.image_id);
+      fail("{}: annotations[{}] names image {}, which is not in the list of images", json_path, i,
+           truth.image_id);
     }
     if (!dataset.category_names.contains(truth.category_id)) {
       fail("{}: annotations[{}] names category {}, which is not in the list of categories", json_path, i,
@@ -137,12 +142,13 @@ Dataset load_coco(const std::string& json_path) {
 }
 
 std::string detections_json(const std::vector<Detection>& detections) {
-  // One detection a line. Shortest texts that give the same doubles back: a reader gets exactly what was evaluated.
+  // One detection a line. Shortest texts that give the same doubles back: a reader gets exactly what was
+  // evaluated.
   std::string text = "[";
   const char* separator = "\n";
   for (const Detection& d : detections) {
-    text += fmt::format("{}{{\"image_id\":{},\"category_id\":{},\"bbox\":[{},{},{},{}],\"score\":{}}}", separator,
-                        d.image_id, d.category_id, d.x, d.y, d.width, d.height, d.score);
+    text += fmt::format("{}{{\"image_id\":{},\"category_id\":{},\"bbox\":[{},{},{},{}],\"score\":{}}}",
+                        separator, d.image_id, d.category_id, d.x, d.y, d.width, d.height, d.score);
     separator = ",\n";
   }
   return text + "\n]\n";

@@ -1,6 +1,6 @@
-// Detection postprocessing for the YOLO heads box0, score0, box1, score1, box2, score2: threshold in the quantised
-// domain, DFL, decode, mapping back to the image, NMS. Two modes: the chip's (spec/runtime-and-vision.md 6 and 7) and the evaluation's
-// (class-wise NMS, 300 boxes, float boxes).
+// Detection postprocessing for the YOLO heads box0, score0, box1, score1, box2, score2: threshold in the
+// quantised domain, DFL, decode, mapping back to the image, NMS. Two modes: the chip's
+// (spec/runtime-and-vision.md 6 and 7) and the evaluation's (class-wise NMS, 300 boxes, float boxes).
 #pragma once
 #include "shrike/model.h"
 
@@ -12,6 +12,10 @@ struct Detection {
   int32_t category;      // 0-based class index
 };
 
+// kChip: score threshold moved to the integers of the score tensor, boxes truncated to whole pixels of the
+// image, NMS over all classes with areas of inclusive pixels, then clipped to [0, width-1] x [0, height-1].
+// kEvaluation: threshold on the exact score, NMS within each class on float boxes of the network input, then
+// mapped and clipped to [0, width] x [0, height].
 enum class DetectMode : uint8_t { kEvaluation, kChip };
 
 // How the image was placed in the network input (see image.h): x_image = (x_input - left) * inverse_scale_x.
@@ -23,26 +27,38 @@ struct ImagePlacement {
 
 struct DetectOptions {
   DetectMode mode = DetectMode::kChip;
-  float score_threshold = 0.25f;
-  float iou_threshold = 0.7f;
+  float score_threshold = 0.25f;  // strict: only greater scores count; 0 keeps everything, 1 nothing
+  float iou_threshold = 0.7f;     // strict: only greater overlaps are suppressed
   int32_t max_detections = 10;
-  int32_t max_candidates = 30000;  // evaluation mode keeps the best of them before NMS, as Ultralytics does
+  int32_t max_candidates = 30000;  // the best of them go into NMS when more pass the threshold; 12 bytes each
+  Rounding rounding = Rounding::kHalfEven;  // the target's, for the chip's threshold
 };
 
-// Output tensors of one level: box [1,H,W,64 or 4], score [1,H,W,classes]; int8, int16 or float32, NHWC.
+// The protocol by which COCO numbers of YOLO models are compared.
+constexpr DetectOptions evaluation_options() {
+  return {DetectMode::kEvaluation, 0.001f, 0.7f, 300, 30000, Rounding::kHalfEven};
+}
+
+// Output tensors of one level: box [1,H,W,4 sides x bins], score [1,H,W,classes]; int8, int16 or float32,
+// NHWC. 16 bins is YOLO's DFL; 1 bin means that the four distances are given directly.
 struct HeadLevel {
   TensorView box, score;
   int32_t stride;
 };
 
-// Bytes of scratch that decode_detections needs for `max_candidates`.
+constexpr int32_t kMaxHeadLevels = 8;
+
+// Bytes of scratch that decode_detections needs for `max_candidates`; any alignment.
 size_t detect_scratch_bytes(const DetectOptions& options);
 
-// Writes at most options.max_detections results, best first; returns how many through `count`.
+// Writes at most options.max_detections results, best first (equal scores: first level, first cell, first
+// class first); returns how many through `count`. `results` must hold options.max_detections.
 Status decode_detections(const HeadLevel* levels, int32_t level_count, const ImagePlacement& placement,
-                         const DetectOptions& options, void* scratch, size_t scratch_bytes, Detection* results, int32_t* count);
+                         const DetectOptions& options, void* scratch, size_t scratch_bytes,
+                         Detection* results, int32_t* count);
 
-// Finds box0/score0… in a loaded model. Strides follow from the input size.
+// Finds box0/score0, box1/score1, ... among the outputs of a loaded model. Strides follow from the input
+// size. The views are valid until the model runs again.
 Status find_head(const Model& model, HeadLevel* levels, int32_t capacity, int32_t* count);
 
 }  // namespace shrike

@@ -1,0 +1,212 @@
+// spec/runtime-and-vision.md section 2: one pass over the destination; nearest source pixel, colour, table.
+#include "ops/numeric.h"
+#include "shrike/image.h"
+
+namespace shrike {
+namespace {
+
+constexpr int32_t kMaxSide = 65535;  // the chip keeps sides in 16 bits
+
+struct Geometry {
+  int32_t left, top, inner_width, inner_height;
+  float inverse_x, inverse_y;  // source pixels per destination pixel
+};
+
+struct Color {
+  uint8_t red, green, blue;
+};
+
+// Sections 2.2 and 2.3. Everything in float32, the inner size truncated; a picture so thin that nothing of it
+// would be left keeps one row or column.
+Geometry place(const ImageView& image, int32_t width, int32_t height, bool letterbox) {
+  Geometry at{0, 0, width, height, 1, 1};
+  if (letterbox) {
+    const float scale_x = static_cast<float>(width) / static_cast<float>(image.width);
+    const float scale_y = static_cast<float>(height) / static_cast<float>(image.height);
+    if (scale_x < scale_y) {
+      at.inner_height = static_cast<int32_t>(scale_x * static_cast<float>(image.height));
+      if (at.inner_height < 1) at.inner_height = 1;
+      at.top = (height - at.inner_height) / 2;
+    } else {
+      at.inner_width = static_cast<int32_t>(scale_y * static_cast<float>(image.width));
+      if (at.inner_width < 1) at.inner_width = 1;
+      at.left = (width - at.inner_width) / 2;
+    }
+  }
+  at.inverse_x = static_cast<float>(image.width) / static_cast<float>(at.inner_width);
+  at.inverse_y = static_cast<float>(image.height) / static_cast<float>(at.inner_height);
+  return at;
+}
+
+int32_t nearest(int32_t index, float inverse, int32_t size) {
+  const int32_t source = static_cast<int32_t>(static_cast<float>(index) * inverse);
+  return source < size ? source : size - 1;
+}
+
+constexpr size_t bytes_per_pixel(PixelFormat format) {
+  switch (format) {
+    case PixelFormat::kGray8:
+      return 1;
+    case PixelFormat::kRgb565le:
+    case PixelFormat::kRgb565be:
+      return 2;
+    default:
+      return 3;
+  }
+}
+
+// Section 2.4: the low bits of unpacked 565 are zero.
+Color unpack565(uint32_t word) {
+  return {static_cast<uint8_t>((word >> 8) & 0xF8), static_cast<uint8_t>((word >> 3) & 0xFC),
+          static_cast<uint8_t>((word << 3) & 0xF8)};
+}
+
+template <PixelFormat format>
+Color read_pixel(const uint8_t* p) {
+  switch (format) {
+    case PixelFormat::kRgb888:
+      return {p[0], p[1], p[2]};
+    case PixelFormat::kBgr888:
+      return {p[2], p[1], p[0]};
+    case PixelFormat::kRgb565le:
+      return unpack565(p[0] | static_cast<uint32_t>(p[1]) << 8);
+    case PixelFormat::kRgb565be:
+      return unpack565(p[1] | static_cast<uint32_t>(p[0]) << 8);
+    case PixelFormat::kGray8:
+      return {p[0], p[0], p[0]};
+  }
+  return {0, 0, 0};
+}
+
+// Section 2.4; weights sum to 2^15, so equal channels give themselves.
+uint8_t to_gray(Color color) {
+  return static_cast<uint8_t>((9798 * color.red + 19235 * color.green + 3735 * color.blue + (1 << 14)) >> 15);
+}
+
+template <typename T>
+struct Writer {
+  T table[3][256];
+  int32_t channels;
+  bool swap;
+
+  // Section 2.5: product and reciprocal in float32, then the target's rounding.
+  void fill(const PreprocessOptions& options, Rounding rounding, int32_t exponent) {
+    const float scale = power_of_two(-exponent);
+    for (int32_t c = 0; c < channels; ++c) {
+      const float reciprocal = 1.0f / options.std[c];
+      for (int32_t v = 0; v < 256; ++v) {
+        table[c][v] =
+            quantize_float<T>((static_cast<float>(v) - options.mean[c]) * reciprocal * scale, rounding);
+      }
+    }
+  }
+  T* put(T* to, Color color) const {
+    if (channels == 1) {
+      *to = table[0][to_gray(color)];
+      return to + 1;
+    }
+    to[0] = table[0][swap ? color.blue : color.red];
+    to[1] = table[1][color.green];
+    to[2] = table[2][swap ? color.red : color.blue];
+    return to + 3;
+  }
+};
+
+template <PixelFormat format, typename T>
+void copy_rows(const ImageView& image, const Geometry& at, const Writer<T>& writer, const TensorView& input) {
+  const int32_t width = input.shape.dims[2];
+  constexpr size_t size = bytes_per_pixel(format);
+  for (int32_t y = 0; y < at.inner_height; ++y) {
+    const size_t row = static_cast<size_t>(nearest(y, at.inverse_y, image.height));
+    const uint8_t* from = image.pixels + row * static_cast<size_t>(image.width) * size;
+    T* to = static_cast<T*>(input.data) +
+            (static_cast<size_t>(at.top + y) * static_cast<size_t>(width) + static_cast<size_t>(at.left)) *
+                static_cast<size_t>(writer.channels);
+    for (int32_t x = 0; x < at.inner_width; ++x) {
+      const size_t column = static_cast<size_t>(nearest(x, at.inverse_x, image.width));
+      to = writer.put(to, read_pixel<format>(from + column * size));
+    }
+  }
+}
+
+template <typename T>
+void fill_border(const Geometry& at, const Writer<T>& writer, Color color, const TensorView& input) {
+  const int32_t height = input.shape.dims[1], width = input.shape.dims[2];
+  T* to = static_cast<T*>(input.data);
+  for (int32_t y = 0; y < height; ++y) {
+    const bool inner_row = y >= at.top && y < at.top + at.inner_height;
+    for (int32_t x = 0; x < width; ++x) {
+      if (inner_row && x >= at.left && x < at.left + at.inner_width) {
+        to += writer.channels;
+      } else {
+        to = writer.put(to, color);
+      }
+    }
+  }
+}
+
+template <typename T>
+void fill_tensor(const ImageView& image, const PreprocessOptions& options, Rounding rounding,
+                 const TensorView& input, const Geometry& at) {
+  Writer<T> writer;
+  writer.channels = input.shape.dims[3];
+  writer.swap = options.swap_red_blue;
+  writer.fill(options, rounding, input.exponent);
+  fill_border(at, writer, {options.background[0], options.background[1], options.background[2]}, input);
+  switch (image.format) {
+    case PixelFormat::kRgb888:
+      return copy_rows<PixelFormat::kRgb888>(image, at, writer, input);
+    case PixelFormat::kBgr888:
+      return copy_rows<PixelFormat::kBgr888>(image, at, writer, input);
+    case PixelFormat::kRgb565le:
+      return copy_rows<PixelFormat::kRgb565le>(image, at, writer, input);
+    case PixelFormat::kRgb565be:
+      return copy_rows<PixelFormat::kRgb565be>(image, at, writer, input);
+    case PixelFormat::kGray8:
+      return copy_rows<PixelFormat::kGray8>(image, at, writer, input);
+  }
+}
+
+Status check(const ImageView& image, const TensorView& input) {
+  if (image.pixels == nullptr || image.width < 1 || image.height < 1 || image.width > kMaxSide ||
+      image.height > kMaxSide) {
+    return make_status(StatusCode::kBadArgument, "the picture is empty or a side is longer than 65535");
+  }
+  if (static_cast<uint8_t>(image.format) > static_cast<uint8_t>(PixelFormat::kGray8)) {
+    return make_status(StatusCode::kBadArgument, "unknown pixel format");
+  }
+  if (input.data == nullptr) return make_status(StatusCode::kBadArgument, "the input tensor has no memory");
+  if (input.type != DataType::kInt8 && input.type != DataType::kInt16) {
+    return make_status(StatusCode::kUnsupportedType, "pictures go into int8 or int16 tensors");
+  }
+  const Shape& shape = input.shape;
+  if (shape.rank != 4 || shape.dims[0] != 1 || (shape.dims[3] != 3 && shape.dims[3] != 1) ||
+      shape.dims[1] < 1 || shape.dims[2] < 1 || shape.dims[1] > kMaxSide || shape.dims[2] > kMaxSide) {
+    return make_status(StatusCode::kBadShape, "pictures go into tensors of shape [1,H,W,3] or [1,H,W,1]");
+  }
+  if (input.bytes < static_cast<uint64_t>(shape.elements()) * size_of(input.type)) {
+    return make_status(StatusCode::kBadShape, "the input tensor has less memory than its shape needs");
+  }
+  if (input.exponent < -126 || input.exponent > 126) {
+    return make_status(StatusCode::kBadExponent, "the input tensor's exponent is not a float's");
+  }
+  return {};
+}
+
+}  // namespace
+
+Status preprocess(const ImageView& image, const PreprocessOptions& options, Rounding rounding,
+                  const TensorView& input, ImagePlacement* placement) {
+  SHRIKE_RETURN_IF_ERROR(check(image, input));
+  const Geometry at = place(image, input.shape.dims[2], input.shape.dims[1], options.letterbox);
+  if (input.type == DataType::kInt8) {
+    fill_tensor<int8_t>(image, options, rounding, input, at);
+  } else {
+    fill_tensor<int16_t>(image, options, rounding, input, at);
+  }
+  if (placement != nullptr)
+    *placement = {at.inverse_x, at.inverse_y, at.left, at.top, image.width, image.height};
+  return {};
+}
+
+}  // namespace shrike
