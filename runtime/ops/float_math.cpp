@@ -99,7 +99,7 @@ float pow_f32(float x, float y) {
     power = 1.0;
   } else if (magnitude == 0.0f || magnitude == kInfinity || fabsf(y) == kInfinity) {
     power = (magnitude > 1.0f) == (y > 0.0f) ? static_cast<double>(kInfinity) : 0.0;
-  } else if (is_integer(y) && fabsf(y) <= 16.0f) {
+  } else if (is_integer(y) && fabsf(y) <= 64.0f) {
     power = integer_power(magnitude, static_cast<int32_t>(y));
   } else {
     const double exponent = static_cast<double>(y) * log_normal(magnitude);

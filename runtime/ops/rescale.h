@@ -1,0 +1,18 @@
+// Rule RQ of spec/numerics.md section 6.1 between 8- and 16-bit tensors, for operators that only pass values
+// on.
+#pragma once
+#include "ops/op.h"
+
+namespace shrike {
+
+struct Rescale {
+  int32_t shift = 0;  // output exponent - input exponent
+  Rounding rounding = Rounding::kHalfEven;
+};
+
+// Checks that `input` can be passed on to `output`: the same type and exponent (any type), or 8/16-bit
+// integers.
+Status prepare_rescale(const Prepare& node, const Tensor& input, const Tensor& output, Rescale* rescale);
+void run_rescale(const Rescale& rescale, const Tensor& input, Tensor& output, const Run& run);
+
+}  // namespace shrike

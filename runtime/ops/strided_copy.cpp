@@ -1,0 +1,157 @@
+#include "ops/strided_copy.h"
+
+#include <string.h>
+
+#include "ops/parallel.h"
+
+namespace shrike {
+namespace {
+
+// Below this a copy is not worth waking another thread for.
+constexpr int64_t kBytesPerThread = 32768;
+// Square tile of the innermost two axes: source and target lines of one tile stay in the first-level cache.
+constexpr int32_t kTile = 16;
+
+using Byte = uint8_t;
+using Half __attribute__((may_alias)) = uint16_t;
+using Word __attribute__((may_alias)) = uint32_t;
+
+// Elements one by one over the two innermost axes, in tiles, because for a transposition one side jumps.
+template <typename Element>
+void copy_plane(const uint8_t* source, uint8_t* target, const int32_t* dims, const ptrdiff_t* from,
+                const ptrdiff_t* to) {
+  for (int32_t i0 = 0; i0 < dims[0]; i0 += kTile) {
+    const int32_t i1 = dims[0] - i0 < kTile ? dims[0] : i0 + kTile;
+    for (int32_t j0 = 0; j0 < dims[1]; j0 += kTile) {
+      const int32_t j1 = dims[1] - j0 < kTile ? dims[1] : j0 + kTile;
+      for (int32_t i = i0; i < i1; ++i) {
+        const uint8_t* s = source + i * from[0] + j0 * from[1];
+        uint8_t* t = target + i * to[0] + j0 * to[1];
+        for (int32_t j = j0; j < j1; ++j, s += from[1], t += to[1]) {
+          *reinterpret_cast<Element*>(t) = *reinterpret_cast<const Element*>(s);
+        }
+      }
+    }
+  }
+}
+
+void copy_blocks(const uint8_t* source, uint8_t* target, const int32_t* dims, const ptrdiff_t* from,
+                 const ptrdiff_t* to, uint32_t block) {
+  for (int32_t i = 0; i < dims[0]; ++i) {
+    const uint8_t* s = source + i * from[0];
+    uint8_t* t = target + i * to[0];
+    for (int32_t j = 0; j < dims[1]; ++j, s += from[1], t += to[1]) memcpy(t, s, block);
+  }
+}
+
+// True when every address of the copy is a multiple of `block`, so that a block of 2 or 4 bytes is one
+// machine word.
+bool aligned_to_block(const StridedCopy& copy, const uint8_t* source, const uint8_t* target) {
+  uintptr_t all = reinterpret_cast<uintptr_t>(source) | reinterpret_cast<uintptr_t>(target);
+  for (int32_t i = 0; i < copy.rank; ++i) {
+    all |= static_cast<uintptr_t>(copy.source_strides[i]) | static_cast<uintptr_t>(copy.target_strides[i]);
+  }
+  return (all & (copy.block - 1)) == 0;
+}
+
+// Rows [begin, end) of the outermost axis of a copy of rank >= 2.
+void copy_rows(const StridedCopy& copy, const uint8_t* source, uint8_t* target, int32_t begin, int32_t end) {
+  const uint32_t word = copy.block <= 4 && aligned_to_block(copy, source, target) ? copy.block : 0;
+  const int32_t outer = copy.rank - 2;
+  int32_t dims[2] = {copy.dims[outer], copy.dims[outer + 1]};
+  const ptrdiff_t* from = copy.source_strides + outer;
+  const ptrdiff_t* to = copy.target_strides + outer;
+  if (outer == 0) {
+    source += begin * from[0];
+    target += begin * to[0];
+    dims[0] = end - begin;
+  } else {
+    source += begin * copy.source_strides[0];
+    target += begin * copy.target_strides[0];
+  }
+
+  int32_t index[kMaxCopyRank] = {};
+  index[0] = begin;
+  while (true) {
+    switch (word) {
+      case 1:
+        copy_plane<Byte>(source, target, dims, from, to);
+        break;
+      case 2:
+        copy_plane<Half>(source, target, dims, from, to);
+        break;
+      case 4:
+        copy_plane<Word>(source, target, dims, from, to);
+        break;
+      default:
+        copy_blocks(source, target, dims, from, to, copy.block);
+    }
+    int32_t axis = outer - 1;
+    for (; axis >= 0; --axis) {
+      source += copy.source_strides[axis];
+      target += copy.target_strides[axis];
+      if (++index[axis] < (axis == 0 ? end : copy.dims[axis])) break;
+      if (axis == 0) return;
+      source -= copy.source_strides[axis] * copy.dims[axis];
+      target -= copy.target_strides[axis] * copy.dims[axis];
+      index[axis] = 0;
+    }
+    if (axis < 0) return;
+  }
+}
+
+}  // namespace
+
+void dense_strides(const Shape& shape, uint32_t element_bytes, ptrdiff_t* strides) {
+  ptrdiff_t stride = static_cast<ptrdiff_t>(element_bytes);
+  for (int32_t i = shape.rank - 1; i >= 0; --i) {
+    strides[i] = stride;
+    stride *= shape.dims[i];
+  }
+}
+
+void simplify(StridedCopy* copy) {
+  StridedCopy merged;
+  merged.block = copy->block;
+  merged.source_offset = copy->source_offset;
+  merged.target_offset = copy->target_offset;
+  for (int32_t i = 0; i < copy->rank; ++i) {
+    if (copy->dims[i] == 1) continue;
+    const int32_t last = merged.rank - 1;
+    if (last >= 0 && merged.source_strides[last] == copy->source_strides[i] * copy->dims[i] &&
+        merged.target_strides[last] == copy->target_strides[i] * copy->dims[i]) {
+      merged.dims[last] *= copy->dims[i];
+      merged.source_strides[last] = copy->source_strides[i];
+      merged.target_strides[last] = copy->target_strides[i];
+    } else {
+      merged.add_axis(copy->dims[i], copy->source_strides[i], copy->target_strides[i]);
+    }
+  }
+  const ptrdiff_t block = static_cast<ptrdiff_t>(merged.block);
+  const int32_t last = merged.rank - 1;
+  if (last >= 0 && merged.source_strides[last] == block && merged.target_strides[last] == block) {
+    merged.block *= static_cast<uint32_t>(merged.dims[last]);
+    --merged.rank;
+  }
+  *copy = merged;
+}
+
+void run_copy(const StridedCopy& copy, const void* source, void* target, WorkerPool* workers) {
+  const uint8_t* from = static_cast<const uint8_t*>(source) + copy.source_offset;
+  uint8_t* to = static_cast<uint8_t*>(target) + copy.target_offset;
+  if (copy.rank == 0) {
+    memcpy(to, from, copy.block);
+    return;
+  }
+  StridedCopy padded = copy;
+  if (copy.rank == 1) {  // copy_rows wants two axes; the outer one is what threads share
+    padded.add_axis(1, static_cast<ptrdiff_t>(copy.block), static_cast<ptrdiff_t>(copy.block));
+  }
+  int64_t row_bytes = copy.block;
+  for (int32_t i = 1; i < copy.rank; ++i) row_bytes *= copy.dims[i];
+  const int32_t grain = static_cast<int32_t>(kBytesPerThread / row_bytes) + 1;
+  parallel_for(workers, padded.dims[0], grain,
+               [&](int32_t begin, int32_t end, int32_t) { copy_rows(padded, from, to, begin, end); });
+}
+
+}  // namespace shrike
