@@ -10,7 +10,9 @@
 namespace shrike::graph {
 namespace {
 
-float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+float sigmoid(float x) {
+  return 1.0f / (1.0f + std::exp(-x));
+}
 
 float constant_scalar(const Graph& graph, const Node& node, size_t index, float fallback) {
   if (node.inputs.size() <= index || node.inputs[index].empty()) return fallback;
@@ -24,8 +26,9 @@ float constant_scalar(const Graph& graph, const Node& node, size_t index, float 
 }  // namespace
 
 bool is_activation(const std::string& op) {
-  static const std::set<std::string> kOps = {"Swish", "Sigmoid",   "Relu", "LeakyRelu", "HardSwish", "HardSigmoid", "Tanh",
-                                             "Elu",   "Gelu",      "Exp",  "Log",       "Sqrt",      "Clip",        "PRelu"};
+  static const std::set<std::string> kOps = {"Swish",       "Sigmoid", "Relu", "LeakyRelu", "HardSwish",
+                                             "HardSigmoid", "Tanh",    "Elu",  "Gelu",      "Exp",
+                                             "Log",         "Sqrt",    "Clip", "PRelu"};
   return kOps.contains(op);
 }
 

@@ -1,4 +1,5 @@
-// Activation functions of one input as scalar functions: what an 8-bit table holds and what judges its input's format.
+// Activation functions of one input as scalar functions: what an 8-bit table holds and what judges its
+// input's format.
 #pragma once
 #include <functional>
 
@@ -9,8 +10,8 @@ namespace shrike::graph {
 // True for operators that the chip evaluates by a table (spec/numerics.md section 8).
 bool is_activation(const std::string& op);
 
-// f(x) in single precision, attributes of the node applied. Throws Error for other operators. `graph` supplies constant
-// inputs (Clip bounds, a single PRelu slope).
+// f(x) in single precision, attributes of the node applied. Throws Error for other operators. `graph`
+// supplies constant inputs (Clip bounds, a single PRelu slope).
 std::function<float(float)> activation_function(const Graph& graph, const Node& node);
 
 }  // namespace shrike::graph

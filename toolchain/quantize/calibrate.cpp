@@ -61,7 +61,8 @@ double squared_error(const std::vector<float>& samples, int exponent) {
 double squared_error_behind(const std::vector<float>& samples, const std::vector<float>& activated,
                             const std::function<float(float)>& function, int exponent) {
   std::array<float, 256> table;
-  for (int code = -128; code < 128; ++code) table[code + 128] = function(std::ldexp(static_cast<float>(code), exponent));
+  for (int code = -128; code < 128; ++code)
+    table[code + 128] = function(std::ldexp(static_cast<float>(code), exponent));
   const float inverse = std::ldexp(1.0f, -exponent);
   double total = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
@@ -81,19 +82,22 @@ Judges find_judges(const graph::Graph& graph) {
   for (const auto& [name, consumers] : links.consumers) {
     if (consumers.size() != 1 || graph.is_output(name) || graph.tensor(name).constant) continue;
     const graph::Node& node = graph.nodes[consumers[0]];
-    if (graph::is_activation(node.op) && node.inputs[0] == name) judges[name] = graph::activation_function(graph, node);
+    if (graph::is_activation(node.op) && node.inputs[0] == name)
+      judges[name] = graph::activation_function(graph, node);
   }
   return judges;
 }
 
-TensorStatistics measure(const engine::TensorData& tensor, int first_exponent, const std::function<float(float)>* judge) {
+TensorStatistics measure(const engine::TensorData& tensor, int first_exponent,
+                         const std::function<float(float)>* judge) {
   TensorStatistics result;
   result.first_exponent = first_exponent;
   const auto [low, high] = std::minmax_element(tensor.values, tensor.values + tensor.count);
   result.minimum = *low;
   result.maximum = *high;
   if (!std::isfinite(result.minimum) || !std::isfinite(result.maximum)) {
-    fail("tensor '{}' holds values that are not finite; the float model itself overflows on this image", tensor.tensor->name);
+    fail("tensor '{}' holds values that are not finite; the float model itself overflows on this image",
+         tensor.tensor->name);
   }
   const int64_t stride = sample_stride(tensor.count);
   std::vector<float> samples;
@@ -121,8 +125,8 @@ TensorStatistics measure(const engine::TensorData& tensor, int first_exponent, c
   return result;
 }
 
-// Smallest exponent that does not clip `largest` at 8 bit (an image's 1.0 at 2^-7 loses half a step, not a bit:
-// spec/quantizer.md section 20, point 2).
+// Smallest exponent that does not clip `largest` at 8 bit (an image's 1.0 at 2^-7 loses half a step, not a
+// bit: spec/quantizer.md section 20, point 2).
 int covering_exponent(float largest) {
   if (!(largest > 0)) return -20;
   return std::clamp(static_cast<int>(std::ceil(std::log2(largest / 128.0f))), -24, 24);
@@ -130,7 +134,9 @@ int covering_exponent(float largest) {
 
 }  // namespace
 
-double Histogram::width() const { return std::ldexp(1.0, width_exponent); }
+double Histogram::width() const {
+  return std::ldexp(1.0, width_exponent);
+}
 
 void Histogram::cover(float largest) {
   while (largest >= width() * kBins) {
@@ -140,11 +146,15 @@ void Histogram::cover(float largest) {
   }
 }
 
-void Histogram::add(float magnitude) { ++counts[static_cast<size_t>(magnitude / static_cast<float>(width()))]; }
+void Histogram::add(float magnitude) {
+  ++counts[static_cast<size_t>(magnitude / static_cast<float>(width()))];
+}
 
 void Histogram::merge(const Histogram& other) {
   Histogram addend = other;
-  const auto last_value = [](const Histogram& h) { return static_cast<float>(std::ldexp(kBins, h.width_exponent) * 0.999); };
+  const auto last_value = [](const Histogram& h) {
+    return static_cast<float>(std::ldexp(kBins, h.width_exponent) * 0.999);
+  };
   cover(last_value(addend));
   addend.cover(last_value(*this));
   for (int i = 0; i < kBins; ++i) counts[i] += addend.counts[i];
@@ -186,7 +196,8 @@ void TensorStatistics::merge(const TensorStatistics& other) {
 }
 
 graph::ImageSize input_size(const graph::Graph& graph) {
-  if (graph.inputs.size() != 1) fail("the model has {} inputs; calibration on images needs exactly one", graph.inputs.size());
+  if (graph.inputs.size() != 1)
+    fail("the model has {} inputs; calibration on images needs exactly one", graph.inputs.size());
   const graph::Tensor& input = graph.tensor(graph.inputs[0]);
   if (input.shape.size() != 4 || input.shape[1] != 3) {
     fail("input '{}' is not an image: expected the shape [1,3,H,W]", input.name);
@@ -195,8 +206,8 @@ graph::ImageSize input_size(const graph::Graph& graph) {
 }
 
 std::vector<float> network_input(const std::string& image, graph::ImageSize size, data::Geometry geometry) {
-  const data::Image fitted = data::fit(data::load_image(image), static_cast<int>(size.width), static_cast<int>(size.height),
-                                       geometry, nullptr);
+  const data::Image fitted = data::fit(data::load_image(image), static_cast<int>(size.width),
+                                       static_cast<int>(size.height), geometry, nullptr);
   std::vector<float> planar(static_cast<size_t>(3 * size.height * size.width));
   data::to_planar(fitted, planar.data());
   return planar;
@@ -209,8 +220,8 @@ std::vector<std::string> choose_images(const std::vector<std::string>& paths, in
   return chosen;
 }
 
-Statistics calibrate(const graph::Graph& graph, const std::vector<std::string>& images, const Settings& settings,
-                     const ProgressCallback& progress) {
+Statistics calibrate(const graph::Graph& graph, const std::vector<std::string>& images,
+                     const Settings& settings, const ProgressCallback& progress) {
   const Judges judges = find_judges(graph);
   const graph::ImageSize size = input_size(graph);
   const int threads = resolve_threads(settings.threads);
@@ -220,7 +231,8 @@ Statistics calibrate(const graph::Graph& graph, const std::vector<std::string>& 
   for (int i = 0; i < threads; ++i) engines.push_back(std::make_unique<engine::Engine>(graph));
   const auto feed = [&](size_t index) {
     return std::map<std::string, engine::Array>{
-        {graph.inputs[0], {{1, 3, size.height, size.width}, network_input(images[index], size, settings.geometry)}}};
+        {graph.inputs[0],
+         {{1, 3, size.height, size.width}, network_input(images[index], size, settings.geometry)}}};
   };
 
   // The first images fix each tensor's window of candidates.
@@ -243,7 +255,8 @@ Statistics calibrate(const graph::Graph& graph, const std::vector<std::string>& 
         engines[worker]->observe(feed(index), [&](const engine::TensorData& tensor) {
           const std::string& name = tensor.tensor->name;
           const auto judge = judges.find(name);
-          statistics[name] = measure(tensor, first_exponent.at(name), judge == judges.end() ? nullptr : &judge->second);
+          statistics[name] =
+              measure(tensor, first_exponent.at(name), judge == judges.end() ? nullptr : &judge->second);
         });
         return statistics;
       },

@@ -16,7 +16,8 @@ namespace shrike::quantize {
 // Told how much of a long piece of work is done.
 using ProgressCallback = std::function<void(size_t done, size_t total)>;
 
-// Histogram of |x| with a power-of-two bin width that doubles (neighbouring bins merge) when a value does not fit.
+// Histogram of |x| with a power-of-two bin width that doubles (neighbouring bins merge) when a value does not
+// fit.
 struct Histogram {
   static constexpr int kBins = 4096;
   int width_exponent = -24;  // bin width 2^width_exponent
@@ -29,8 +30,8 @@ struct Histogram {
 };
 
 struct TensorStatistics {
-  // Candidate exponents first_exponent + 0..kCandidates-1: from clipping at 2^-8 of the largest value seen first up to
-  // no clipping with a bit to spare.
+  // Candidate exponents first_exponent + 0..kCandidates-1: from clipping at 2^-8 of the largest value seen
+  // first up to no clipping with a bit to spare.
   static constexpr int kCandidates = 10;
 
   int64_t count = 0;
@@ -38,16 +39,16 @@ struct TensorStatistics {
   double sum = 0, sum_squares = 0;
   int first_exponent = 0;
   std::array<double, kCandidates> error{};  // sum of (Q_e(x) - x)^2 at 8 bit
-  // The same behind the tensor's only consumer when that is an activation function f: sum of (f(Q_e(x)) - f(x))^2,
-  // and the power of f(x) it compares with.
+  // The same behind the tensor's only consumer when that is an activation function f: sum of (f(Q_e(x)) -
+  // f(x))^2, and the power of f(x) it compares with.
   bool judged_after = false;
   std::array<double, kCandidates> error_after{};
   double power_after = 0;
   Histogram histogram;
 
   float largest() const { return maximum > -minimum ? maximum : -minimum; }
-  // Noise to signal at 8 bit and `exponent`, judged behind the activation where there is one; outside the candidates
-  // extrapolated (4x per bit on the coarse side, everything lost on the fine side).
+  // Noise to signal at 8 bit and `exponent`, judged behind the activation where there is one; outside the
+  // candidates extrapolated (4x per bit on the coarse side, everything lost on the fine side).
   double noise_to_signal(int exponent) const;
   int best_exponent() const;  // smallest noise_to_signal
   void merge(const TensorStatistics& other);
@@ -55,10 +56,10 @@ struct TensorStatistics {
 
 using Statistics = std::map<std::string, TensorStatistics>;
 
-// Streams `images` through the float engine on settings.threads threads; the result does not depend on the number of
-// threads. Throws Error naming the image that can't be read.
-Statistics calibrate(const graph::Graph& graph, const std::vector<std::string>& images, const Settings& settings,
-                     const ProgressCallback& progress);
+// Streams `images` through the float engine on settings.threads threads; the result does not depend on the
+// number of threads. Throws Error naming the image that can't be read.
+Statistics calibrate(const graph::Graph& graph, const std::vector<std::string>& images,
+                     const Settings& settings, const ProgressCallback& progress);
 
 // Reads and prepares one image as the network's float input [1,3,H,W], RGB in 0..1.
 std::vector<float> network_input(const std::string& image, graph::ImageSize size, data::Geometry geometry);

@@ -11,14 +11,16 @@
 namespace shrike::quantize {
 namespace {
 
-// Noise-to-signal that one RequantizeLinear node is worth: it costs a pass over the tensor on the chip and a second rounding.
+// Noise-to-signal that one RequantizeLinear node is worth: it costs a pass over the tensor on the chip and a
+// second rounding.
 constexpr double kRequantizePrice = 3e-5;
 
 bool is_variable(const graph::Graph& graph, const std::string& name) {
   return !name.empty() && !graph.tensor(name).constant;
 }
 
-// Exponent that covers the largest value at 16 bit: half a step of it is below any 8-bit noise, clipping is not.
+// Exponent that covers the largest value at 16 bit: half a step of it is below any 8-bit noise, clipping is
+// not.
 int exponent16(const TensorStatistics& statistics) {
   const float largest = std::max(statistics.largest(), 1e-6f);
   return std::clamp(static_cast<int>(std::ceil(std::log2(largest / 32767.0f))), -30, 15);
@@ -36,8 +38,8 @@ struct JoinEdge {
   int input = 0, output = 0;  // groups
 };
 
-// Candidate search over groups: noise of every group at its exponent, noise of every join edge at the exponent
-// it ends up with, and a price per RequantizeLinear.
+// Candidate search over groups: noise of every group at its exponent, noise of every join edge at the
+// exponent it ends up with, and a price per RequantizeLinear.
 class Chooser {
  public:
   Chooser(const graph::Graph& graph, const Statistics& statistics, const Settings& settings,
@@ -52,7 +54,8 @@ class Chooser {
       group.statistics = &found->second;
       group.exponent = group.bits == 16 ? exponent16(*group.statistics) : clipped_exponent(*group.statistics);
       for (const std::string& member : members) {
-        if (const auto fixed = settings.fixed_exponents.find(member); fixed != settings.fixed_exponents.end()) {
+        if (const auto fixed = settings.fixed_exponents.find(member);
+            fixed != settings.fixed_exponents.end()) {
           group.exponent = fixed->second;
           group.fixed = true;
         }
@@ -126,7 +129,8 @@ class Chooser {
     return best != before;
   }
 
-  // The peer's alignment rules, for members that choose not to be joint: producers that feed only the join take its exponent.
+  // The peer's alignment rules, for members that choose not to be joint: producers that feed only the join
+  // take its exponent.
   void align();
 
   const graph::Graph& graph_;
@@ -147,13 +151,14 @@ double percentile_range(const Histogram& histogram, double fraction) {
   int64_t seen = 0;
   for (int i = 0; i < Histogram::kBins; ++i) {
     seen += histogram.counts[i];
-    if (static_cast<double>(seen) >= fraction * static_cast<double>(total)) return (i + 1) * histogram.width();
+    if (static_cast<double>(seen) >= fraction * static_cast<double>(total))
+      return (i + 1) * histogram.width();
   }
   return Histogram::kBins * histogram.width();
 }
 
-// Kullback-Leibler divergence between the histogram and its 128-level quantisation when everything from bin `top`
-// on is clipped. Both are distributions over bins.
+// Kullback-Leibler divergence between the histogram and its 128-level quantisation when everything from bin
+// `top` on is clipped. Both are distributions over bins.
 double divergence(const Histogram& histogram, int top) {
   constexpr int kLevels = 128;
   std::vector<double> reference(histogram.counts.begin(), histogram.counts.begin() + top);
@@ -216,18 +221,23 @@ double histogram_error(const Histogram& histogram, int exponent) {
 
 int Chooser::clipped_exponent(const TensorStatistics& statistics) const {
   switch (settings_.calibration) {
-    case Calibration::kDirect: return statistics.best_exponent();
-    case Calibration::kMinMax: return exponent_of_range(statistics.largest());
-    case Calibration::kPercentile: return exponent_of_range(percentile_range(statistics.histogram, settings_.percentile));
+    case Calibration::kDirect:
+      return statistics.best_exponent();
+    case Calibration::kMinMax:
+      return exponent_of_range(statistics.largest());
+    case Calibration::kPercentile:
+      return exponent_of_range(percentile_range(statistics.histogram, settings_.percentile));
     case Calibration::kKl: {
       const double range = kl_range(statistics.histogram);
-      return std::clamp(static_cast<int>(std::floor(std::log2(range / 128) + 0.5)), -24, 24);  // nearest, as the tutorial's
+      return std::clamp(static_cast<int>(std::floor(std::log2(range / 128) + 0.5)), -24,
+                        24);  // nearest, as the tutorial's
     }
     case Calibration::kMse: {
       int best = statistics.first_exponent;
       for (int i = 1; i < TensorStatistics::kCandidates; ++i) {
         const int exponent = statistics.first_exponent + i;
-        if (histogram_error(statistics.histogram, exponent) < histogram_error(statistics.histogram, best)) best = exponent;
+        if (histogram_error(statistics.histogram, exponent) < histogram_error(statistics.histogram, best))
+          best = exponent;
       }
       return best;
     }
@@ -255,7 +265,8 @@ void Chooser::align() {
     for (const std::string& input : node.inputs) {
       if (!is_variable(graph_, input)) continue;
       Group& group = list_[group_of(input)];
-      const bool only_here = links.consumers.at(input).size() == 1 && groups_.members[group_of(input)].size() == 1;
+      const bool only_here =
+          links.consumers.at(input).size() == 1 && groups_.members[group_of(input)].size() == 1;
       if (only_here && !group.fixed && group.bits == output.bits) group.exponent = output.exponent;
     }
   }
@@ -264,13 +275,16 @@ void Chooser::align() {
 }  // namespace
 
 bool is_copy(const std::string& op) {
-  static const std::set<std::string> kOps = {"Split",   "Reshape",   "Transpose", "MaxPool",      "Slice",        "Flatten",
-                                             "Squeeze", "Unsqueeze", "Identity",  "Gather",       "Pad",          "Resize",
-                                             "Dropout", "Expand",    "ReduceMax", "DepthToSpace", "SpaceToDepth", "ReduceMin"};
+  static const std::set<std::string> kOps = {
+      "Split",   "Reshape",   "Transpose", "MaxPool",      "Slice",        "Flatten",
+      "Squeeze", "Unsqueeze", "Identity",  "Gather",       "Pad",          "Resize",
+      "Dropout", "Expand",    "ReduceMax", "DepthToSpace", "SpaceToDepth", "ReduceMin"};
   return kOps.contains(op);
 }
 
-bool is_join(const std::string& op) { return op == "Add" || op == "Sub" || op == "Concat"; }
+bool is_join(const std::string& op) {
+  return op == "Add" || op == "Sub" || op == "Concat";
+}
 
 void insert_quantize_nodes(graph::Graph& graph) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
@@ -332,8 +346,10 @@ std::map<std::string, int> choose_bits(const graph::Graph& graph, const Settings
     if (is_copy(node.op)) {
       node_bits = bits.at(node.inputs[0]);
       if (wide.contains(node.name) && node_bits != 16) {
-        fail("the dispatching table asks for 16 bit at '{}', but {} only moves data; name the layer that computes '{}'",
-             node.name, node.op, node.inputs[0]);
+        fail(
+            "the dispatching table asks for 16 bit at '{}', but {} only moves data; name the layer that "
+            "computes '{}'",
+            node.name, node.op, node.inputs[0]);
       }
     } else if (wide.contains(node.name)) {
       node_bits = 16;

@@ -10,8 +10,8 @@
 
 namespace shrike::quantize {
 
-// Integers of one Conv/Gemm/constant-MatMul weight and the bias that goes with them. The bias stays real: its grid
-// follows from the input's exponent.
+// Integers of one Conv/Gemm/constant-MatMul weight and the bias that goes with them. The bias stays real: its
+// grid follows from the input's exponent.
 struct WeightCode {
   std::vector<int64_t> integers;  // ONNX order
   graph::Format format;
@@ -20,9 +20,10 @@ struct WeightCode {
 
 // Everything that is decided, apart from the float graph it is decided for.
 struct Plan {
-  std::map<std::string, graph::Format> formats;   // every variable
-  std::map<std::string, int> narrow_exponents;    // 16-bit tensors that 8-bit nodes read: exponent of their 8-bit form
-  std::map<std::string, WeightCode> weights;      // by node name
+  std::map<std::string, graph::Format> formats;  // every variable
+  std::map<std::string, int>
+      narrow_exponents;  // 16-bit tensors that 8-bit nodes read: exponent of their 8-bit form
+  std::map<std::string, WeightCode> weights;  // by node name
 };
 
 // Tensors that must share one format because the nodes between them only copy.
@@ -37,21 +38,23 @@ bool is_copy(const std::string& op);
 // True for nodes whose data inputs must have the output's format (Add, Sub, Concat).
 bool is_join(const std::string& op);
 
-// Softmax yields floats on the chip; inserts the QuantizeLinear that brings its result back (before calibration, so that
-// the quantised tensor has statistics).
+// Softmax yields floats on the chip; inserts the QuantizeLinear that brings its result back (before
+// calibration, so that the quantised tensor has statistics).
 void insert_quantize_nodes(graph::Graph& graph);
 
-// Bits of every node's output by the dispatching table; throws Error for a name that no node has, with the nearest.
+// Bits of every node's output by the dispatching table; throws Error for a name that no node has, with the
+// nearest.
 std::map<std::string, int> choose_bits(const graph::Graph& graph, const Settings& settings);
 
 // Chooses the formats of all variables (Plan::formats, narrow_exponents) from the statistics.
 Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, const Settings& settings);
 
-// Weights rounded to nearest, exponents by least squared error (each channel's own on esp32p4). Needs the plan's
-// formats for the bounds: the shift must not be negative and the bias must fit.
+// Weights rounded to nearest, exponents by least squared error (each channel's own on esp32p4). Needs the
+// plan's formats for the bounds: the shift must not be negative and the bias must fit.
 void round_weights(const graph::Graph& graph, const Settings& settings, Plan& plan);
 
-// Exponent in which a Conv, Gemm or MatMul sees its input 0 (after the conversion between 8 and 16 bit, if any).
+// Exponent in which a Conv, Gemm or MatMul sees its input 0 (after the conversion between 8 and 16 bit, if
+// any).
 int seen_input_exponent(const Plan& plan, const graph::Node& node);
 
 // The graph with formats set, constants quantised and RequantizeLinear nodes where formats meet; one node per

@@ -1,4 +1,5 @@
-// From the plan to the graph that is written: weights rounded, constants quantised, RequantizeLinear nodes in place.
+// From the plan to the graph that is written: weights rounded, constants quantised, RequantizeLinear nodes in
+// place.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -30,7 +31,8 @@ void enforce_right_shifts(const graph::Graph& graph, Plan& plan) {
       float largest = 1e-12f;
       for (const float w : weight.values) largest = std::max(largest, std::fabs(w));
       const int bits = output.bits;
-      const int exponent = static_cast<int>(std::ceil(std::log2(largest / (std::ldexp(1.0f, bits - 1) - 0.5f))));
+      const int exponent =
+          static_cast<int>(std::ceil(std::log2(largest / (std::ldexp(1.0f, bits - 1) - 0.5f))));
       needed = plan.formats.at(node.inputs[0]).exponent + exponent;
     } else {
       needed = 0;
@@ -52,7 +54,8 @@ class Materializer {
 
   graph::Graph run() {
     for (auto& [name, tensor] : graph_.tensors) {
-      if (const auto format = plan_.formats.find(name); format != plan_.formats.end()) tensor.format = format->second;
+      if (const auto format = plan_.formats.find(name); format != plan_.formats.end())
+        tensor.format = format->second;
     }
     std::vector<graph::Node> nodes = std::move(graph_.nodes);
     graph_.nodes.clear();
@@ -139,7 +142,8 @@ class Materializer {
     }
   }
 
-  // Constant operands of element-wise nodes: joins use the output's exponent, others the finest that covers them.
+  // Constant operands of element-wise nodes: joins use the output's exponent, others the finest that covers
+  // them.
   void quantize_constants(const graph::Node& node) {
     const graph::Format output = graph_.tensor(node.outputs[0]).format;
     if (output.is_float()) return;
@@ -152,11 +156,13 @@ class Materializer {
       if (!is_join(node.op)) {
         float largest = 1e-9f;
         for (const float v : tensor.values) largest = std::max(largest, std::fabs(v));
-        exponent = static_cast<int>(std::ceil(std::log2(largest / (std::ldexp(1.0f, output.bits - 1) - 0.5f))));
+        exponent =
+            static_cast<int>(std::ceil(std::log2(largest / (std::ldexp(1.0f, output.bits - 1) - 0.5f))));
       }
       tensor.format = {output.bits, exponent, {}};
       tensor.integers.clear();
-      for (const float v : tensor.values) tensor.integers.push_back(round_to(v, exponent, output.bits, rounding_));
+      for (const float v : tensor.values)
+        tensor.integers.push_back(round_to(v, exponent, output.bits, rounding_));
     }
   }
 
@@ -194,16 +200,18 @@ void round_weights(const graph::Graph& graph, const Settings& settings, Plan& pl
     const bool per_channel = settings.target == Target::kEsp32p4 && node.op != "MatMul";
     if (per_channel) {
       for (int64_t n = 0; n < view.channels; ++n) {
-        const ExponentRange range =
-            exponent_range(settings.target, bits, input_exponent, output_exponent, has_bias ? code.bias[n] : 0.0f);
-        exponents[n] = best_weight_exponent(&weight.values[view.index(n, 0)], nullptr, view.taps, view.tap_step, bits, range);
+        const ExponentRange range = exponent_range(settings.target, bits, input_exponent, output_exponent,
+                                                   has_bias ? code.bias[n] : 0.0f);
+        exponents[n] = best_weight_exponent(&weight.values[view.index(n, 0)], nullptr, view.taps,
+                                            view.tap_step, bits, range);
       }
       code.format.channel_exponents = exponents;
       code.format.exponent = *std::max_element(exponents.begin(), exponents.end());
     } else {
       float largest_bias = 0;
       for (const float b : code.bias) largest_bias = std::max(largest_bias, std::fabs(b));
-      const ExponentRange range = exponent_range(settings.target, bits, input_exponent, output_exponent, largest_bias);
+      const ExponentRange range =
+          exponent_range(settings.target, bits, input_exponent, output_exponent, largest_bias);
       code.format.exponent =
           best_weight_exponent(weight.values.data(), nullptr, weight.elements(), 1, bits, range);
       std::fill(exponents.begin(), exponents.end(), code.format.exponent);

@@ -1,4 +1,5 @@
-// Parallel work whose results are consumed in order, so that sums of floats do not depend on the number of threads.
+// Parallel work whose results are consumed in order, so that sums of floats do not depend on the number of
+// threads.
 #pragma once
 #include <condition_variable>
 #include <exception>
@@ -14,10 +15,11 @@ inline int resolve_threads(int threads) {
   return threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
-// Calls produce(worker, i) for i in [0, count) on `threads` threads and consume(i, result) in the order of i, one at
-// a time. At most 2 * threads results wait. The first exception stops the work and is thrown here.
+// Calls produce(worker, i) for i in [0, count) on `threads` threads and consume(i, result) in the order of i,
+// one at a time. At most 2 * threads results wait. The first exception stops the work and is thrown here.
 template <typename Result>
-void ordered_parallel(size_t count, int threads, const std::function<Result(int worker, size_t index)>& produce,
+void ordered_parallel(size_t count, int threads,
+                      const std::function<Result(int worker, size_t index)>& produce,
                       const std::function<void(size_t index, Result&& result)>& consume) {
   std::mutex mutex;
   std::condition_variable changed;
@@ -31,7 +33,8 @@ void ordered_parallel(size_t count, int threads, const std::function<Result(int 
       {
         std::unique_lock lock(mutex);
         changed.wait(lock, [&] {
-          return failure || next_produced >= count || next_produced < next_consumed + 2 * static_cast<size_t>(threads);
+          return failure || next_produced >= count ||
+                 next_produced < next_consumed + 2 * static_cast<size_t>(threads);
         });
         if (failure || next_produced >= count) return;
         index = next_produced++;

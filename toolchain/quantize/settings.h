@@ -1,4 +1,5 @@
-// Everything a user can decide about quantisation. The names here are the names on the command line and in YAML files.
+// Everything a user can decide about quantisation. The names here are the names on the command line and in
+// YAML files.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -11,13 +12,14 @@
 
 namespace shrike::quantize {
 
-// How the exponent of an activation is found. kDirect scores every candidate exponent by the squared error it causes
-// (behind the activation function where there is one); the others find a clipping range first, as the peer does,
-// but correctly (spec/quantizer.md sections 7 and 20).
+// How the exponent of an activation is found. kDirect scores every candidate exponent by the squared error it
+// causes (behind the activation function where there is one); the others find a clipping range first, as the
+// peer does, but correctly (spec/quantizer.md sections 7 and 20).
 enum class Calibration { kDirect, kMinMax, kPercentile, kKl, kMse };
 
-// Which exponent the members of an Add, Concat, Resize or pooling group share. kJoint: the one that costs least over the
-// group, RequantizeLinear nodes priced in. kOutput/kInput/kLarge: the output's own, the input's, the coarsest member's.
+// Which exponent the members of an Add, Concat, Resize or pooling group share. kJoint: the one that costs
+// least over the group, RequantizeLinear nodes priced in. kOutput/kInput/kLarge: the output's own, the
+// input's, the coarsest member's.
 enum class Alignment { kJoint, kOutput, kInput, kLarge };
 
 struct SplitSettings {  // horizontal layer split (spec/quantizer.md section 11)
@@ -35,13 +37,13 @@ struct Settings {
 
   Calibration calibration = Calibration::kDirect;
   double percentile = 0.9999;
-  int calibration_images = 128;      // 0: all
+  int calibration_images = 128;  // 0: all
   Alignment add_alignment = Alignment::kJoint;
   Alignment concat_alignment = Alignment::kJoint;
   Alignment resize_alignment = Alignment::kJoint;
   Alignment pool_alignment = Alignment::kJoint;
 
-  std::vector<std::string> int16_layers;      // dispatching table: node names computed at 16 bit
+  std::vector<std::string> int16_layers;       // dispatching table: node names computed at 16 bit
   std::map<std::string, int> fixed_exponents;  // tensor name -> exponent, overrides everything
   SplitSettings split;
   bool equalize = false;
@@ -50,9 +52,9 @@ struct Settings {
   bool bias_correction = true;     // exact mean correction
   int refit_images = 32;
   int refit_stages = 6;
-  bool exponent_search = true;     // trial exponents judged at the outputs by the integer runtime
+  bool exponent_search = true;  // trial exponents judged at the outputs by the integer runtime
   int search_images = 8;
-  int threads = 0;                 // 0: all cores. Never changes the result
+  int threads = 0;  // 0: all cores. Never changes the result
 };
 
 }  // namespace shrike::quantize

@@ -14,7 +14,8 @@ bool has_weights(const graph::Graph& graph, const graph::Node& node) {
 
 WeightView weight_view(const graph::Graph& graph, const graph::Node& node) {
   const graph::Tensor& weight = graph.tensor(node.inputs[1]);
-  if (!weight.constant) fail("node '{}' ({}): the weight '{}' must be a constant", node.name, node.op, weight.name);
+  if (!weight.constant)
+    fail("node '{}' ({}): the weight '{}' must be a constant", node.name, node.op, weight.name);
   const int64_t total = weight.elements();
   WeightView view;
   if (node.op == "Conv" || (node.op == "Gemm" && node.integer("transB", 0) != 0)) {
@@ -44,15 +45,16 @@ ExponentRange exponent_range(Target target, int bits, int input_exponent, int ou
   range.lowest = range.highest - 30;
   if (bias != 0) {
     // |bias| / 2^(e_in + e_w) < 2^(B-1), half of the range left to the products.
-    const int needed = static_cast<int>(std::ceil(std::log2(std::fabs(bias)))) - (bias_bits(target, bits) - 2) - input_exponent;
+    const int needed = static_cast<int>(std::ceil(std::log2(std::fabs(bias)))) -
+                       (bias_bits(target, bits) - 2) - input_exponent;
     range.lowest = std::max(range.lowest, needed);
   }
   range.lowest = std::min(range.lowest, range.highest);
   return range;
 }
 
-int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int64_t step, int bits,
-                         ExponentRange range) {
+int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int64_t step,
+                         int bits, ExponentRange range) {
   const float largest_code = static_cast<float>((1 << (bits - 1)) - 1);
   float largest = 0;
   for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::fabs(weights[i * step]));

@@ -14,7 +14,9 @@ namespace shrike::quantize {
 struct WeightView {
   int64_t channels = 0, taps = 0;
   int64_t channel_step = 0, tap_step = 0;
-  size_t index(int64_t channel, int64_t tap) const { return static_cast<size_t>(channel * channel_step + tap * tap_step); }
+  size_t index(int64_t channel, int64_t tap) const {
+    return static_cast<size_t>(channel * channel_step + tap * tap_step);
+  }
 };
 
 // True for Conv, Gemm, and MatMul with a constant right operand.
@@ -23,14 +25,16 @@ WeightView weight_view(const graph::Graph& graph, const graph::Node& node);
 // The node's bias, one value a channel; zeros when it has none.
 std::vector<float> bias_values(const graph::Graph& graph, const graph::Node& node);
 
-// Exponents a channel may take: [lowest, highest]. The shift e_out - e_in - e_w stays within 0..30 and the bias fits.
+// Exponents a channel may take: [lowest, highest]. The shift e_out - e_in - e_w stays within 0..30 and the
+// bias fits.
 struct ExponentRange {
   int lowest = 0, highest = 0;
 };
 ExponentRange exponent_range(Target target, int bits, int input_exponent, int output_exponent, float bias);
 
-// Exponent within the range that rounds `weights` (with importance `weight_power`, null: equal) with the least squared error.
-int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int64_t step, int bits,
-                         ExponentRange range);
+// Exponent within the range that rounds `weights` (with importance `weight_power`, null: equal) with the
+// least squared error.
+int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int64_t step,
+                         int bits, ExponentRange range);
 
 }  // namespace shrike::quantize

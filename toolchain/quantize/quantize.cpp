@@ -1,0 +1,142 @@
+#include "toolchain/quantize/quantize.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+#include "ops/numeric.h"
+#include "toolchain/engine/engine.h"
+#include "toolchain/graph/passes.h"
+#include "toolchain/host/integer_model.h"
+#include "toolchain/quantize/formats.h"
+#include "toolchain/quantize/refit.h"
+#include "toolchain/quantize/search.h"
+#include "toolchain/quantize/trial.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::quantize {
+namespace {
+
+// Images on which the summary's output noise is measured.
+constexpr int kReportImages = 8;
+
+class Phases {
+ public:
+  explicit Phases(std::vector<Phase>& list) : list_(list) {}
+  void begin(const std::string& name) {
+    end();
+    name_ = name;
+    start_ = std::chrono::steady_clock::now();
+  }
+  void end() {
+    if (name_.empty()) return;
+    list_.push_back(
+        {name_, std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count()});
+    name_.clear();
+  }
+
+ private:
+  std::vector<Phase>& list_;
+  std::string name_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+}  // namespace
+
+graph::Graph load_float_graph(const std::string& model_path, const Settings& settings) {
+  graph::Graph graph = graph::import_onnx(model_path);
+  graph::prepare(graph, {settings.size, settings.outputs});
+  insert_quantize_nodes(graph);
+  return graph;
+}
+
+Result quantize(const std::string& model_path, const std::string& calibration_folder,
+                const Settings& settings, const PhaseProgress& progress) {
+  Result result;
+  Phases phases(result.phases);
+
+  phases.begin("import");
+  result.float_graph = load_float_graph(model_path, settings);
+  const graph::Graph& graph = result.float_graph;
+  choose_bits(graph, settings);  // a wrong layer name is told before the long work
+  const std::vector<std::string> all_images = data::list_images(calibration_folder);
+  const std::vector<std::string> images = choose_images(all_images, settings.calibration_images);
+
+  phases.begin("calibrate");
+  const Statistics statistics = calibrate(
+      graph, images, settings, [&](size_t done, size_t total) { progress("calibrate", done, total); });
+
+  phases.begin("formats");
+  Plan plan = choose_formats(graph, statistics, settings);
+  round_weights(graph, settings, plan);
+
+  if (settings.exponent_search) {
+    phases.begin("search");
+    const Reference reference =
+        make_reference(graph, choose_images(images, settings.search_images), settings);
+    search_exponents(graph, statistics, reference, settings, plan,
+                     [&](size_t done, size_t total) { progress("search", done, total); });
+  }
+  if (settings.weight_refit || settings.bias_correction) {
+    phases.begin("refit");
+    refit_weights(graph, choose_images(images, settings.refit_images), settings, plan,
+                  [&](size_t done, size_t total) { progress("refit", done, total); });
+  }
+
+  phases.begin("write");
+  result.quantized_graph = materialize(graph, plan, settings.target);
+  espdl::check_constraints(result.quantized_graph, settings.target);
+  result.program = espdl::lower(result.quantized_graph, settings.target);
+  for (const graph::Node& node : result.quantized_graph.nodes)
+    result.requantize_nodes += node.op == "RequantizeLinear";
+
+  phases.begin("measure");
+  const Reference reference = make_reference(graph, choose_images(images, kReportImages), settings);
+  result.output_names = graph.outputs;
+  result.output_noise = output_noise(graph, plan, settings, reference);
+  phases.end();
+  return result;
+}
+
+void embed_test_values(espdl::Program& program, const std::string& image, const Settings& settings) {
+  if (program.inputs.size() != 1)
+    fail("test values need a model with one input; this one has {}", program.inputs.size());
+  host::IntegerOptions options;
+  options.target = host::target_name(settings.target);
+  program.test_inputs.clear();
+  program.test_outputs.clear();
+  host::IntegerModel hosted =
+      host::IntegerModel::from_bytes(espdl::serialize(program), "the new file", options);
+  Model& model = hosted.model();
+  const TensorView input = model.input(0);
+  const graph::ImageSize size{input.shape.dims[1], input.shape.dims[2]};
+  const std::vector<float> planar = network_input(image, size, settings.geometry);
+  const float inverse = std::ldexp(1.0f, -input.exponent);
+  const int64_t cells = size.height * size.width;
+  for (int64_t cell = 0; cell < cells; ++cell) {
+    for (int64_t channel = 0; channel < 3; ++channel) {
+      const float scaled = planar[static_cast<size_t>(channel * cells + cell)] * inverse;
+      const int64_t at = cell * 3 + channel;
+      if (input.type == DataType::kInt16) {
+        static_cast<int16_t*>(input.data)[at] = quantize_float<int16_t>(scaled, rounding_of(settings.target));
+      } else {
+        static_cast<int8_t*>(input.data)[at] = quantize_float<int8_t>(scaled, rounding_of(settings.target));
+      }
+    }
+  }
+  const auto store = [](const TensorView& view) {
+    espdl::StoredTensor tensor;
+    tensor.name.assign(view.name.data, view.name.size);
+    for (int32_t i = 0; i < view.shape.rank; ++i) tensor.dims.push_back(view.shape.dims[i]);
+    tensor.type = view.type;
+    tensor.exponents = {view.exponent};
+    tensor.bytes.resize(view.bytes);
+    std::memcpy(tensor.bytes.data(), view.data, view.bytes);
+    return tensor;
+  };
+  program.test_inputs.push_back(store(input));
+  hosted.run();
+  for (int32_t i = 0; i < model.output_count(); ++i) program.test_outputs.push_back(store(model.output(i)));
+}
+
+}  // namespace shrike::quantize

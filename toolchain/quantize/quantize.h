@@ -1,0 +1,43 @@
+// The main job: from an ONNX file and a folder of images to a lowered program.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "toolchain/espdl/writer.h"
+#include "toolchain/graph/graph.h"
+#include "toolchain/quantize/calibrate.h"
+#include "toolchain/quantize/settings.h"
+
+namespace shrike::quantize {
+
+struct Phase {
+  std::string name;
+  double seconds = 0;
+};
+
+struct Result {
+  graph::Graph float_graph;      // prepared, with the outputs of the file
+  graph::Graph quantized_graph;  // materialized
+  espdl::Program program;
+  std::vector<std::string> output_names;
+  std::vector<double> output_noise;  // noise-to-signal power per output, over a few calibration images
+  int requantize_nodes = 0;
+  std::vector<Phase> phases;
+};
+
+// Told which phase runs and how far it is.
+using PhaseProgress = std::function<void(const std::string& phase, size_t done, size_t total)>;
+
+// Throws Error with a sentence for the user.
+Result quantize(const std::string& model_path, const std::string& calibration_folder,
+                const Settings& settings, const PhaseProgress& progress);
+
+// The float graph exactly as quantize() sees it: imported, prepared, function-preserving transformations
+// applied.
+graph::Graph load_float_graph(const std::string& model_path, const Settings& settings);
+
+// Adds the image, prepared as for calibration, and the outputs that the integer runtime computes for it to
+// the program.
+void embed_test_values(espdl::Program& program, const std::string& image, const Settings& settings);
+
+}  // namespace shrike::quantize
