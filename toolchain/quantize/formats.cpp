@@ -336,7 +336,7 @@ std::map<std::string, int> choose_bits(const graph::Graph& graph, const Settings
   for (const std::string& name : wide) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
       fail("the dispatching table names '{}', which is no node of this model; did you mean '{}'?", name,
-           graph::nearest_name(name, names));
+           nearest_name(name, names));
     }
   }
   std::map<std::string, int> bits;

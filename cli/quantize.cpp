@@ -1,0 +1,149 @@
+// shrike quantize: float ONNX in, `.espdl` out.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/commands.h"
+#include "toolchain/espdl/writer.h"
+#include "toolchain/host/integer_model.h"
+#include "toolchain/quantize/quantize.h"
+#include "toolchain/quantize/settings_file.h"
+#include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
+#include "toolchain/support/progress.h"
+
+namespace shrike::cli {
+namespace {
+
+struct Arguments {
+  std::string model, calibration_folder, output, config, save_config, test_image;
+  std::map<std::string, std::string> fields;
+  int threads = 0;
+  bool json = false, quiet = false;
+};
+
+std::string with_extension(const std::string& path, const std::string& extension) {
+  const size_t dot = path.rfind(".espdl");
+  return (dot != std::string::npos && dot + 6 == path.size() ? path.substr(0, dot) : path) + extension;
+}
+
+std::string as_text(const std::vector<uint8_t>& bytes) {
+  return {bytes.begin(), bytes.end()};
+}
+
+void print_summary(const Arguments& arguments, const quantize::Result& result, uint64_t file_bytes,
+                   const MemoryReport& memory) {
+  double total = 0;
+  for (const quantize::Phase& phase : result.phases) total += phase.seconds;
+  if (arguments.json) {
+    nlohmann::ordered_json json;
+    json["file"] = arguments.output;
+    json["bytes"] = file_bytes;
+    json["nodes"] = result.program.nodes.size();
+    json["requantize_nodes"] = result.requantize_nodes;
+    json["arena_bytes"] = memory.activation_bytes;
+    for (size_t i = 0; i < result.output_names.size(); ++i) {
+      json["noise_to_signal"][result.output_names[i]] = result.output_noise[i];
+    }
+    for (const quantize::Phase& phase : result.phases) json["seconds"][phase.name] = phase.seconds;
+    fmt::print("{}\n", json.dump(2));
+    return;
+  }
+  fmt::print("{}: {} nodes ({} RequantizeLinear), {:.2f} MB, arena {:.2f} MB\n", arguments.output,
+             result.program.nodes.size(), result.requantize_nodes, file_bytes / 1e6,
+             memory.activation_bytes / 1e6);
+  fmt::print("noise to signal at the outputs:");
+  double sum = 0;
+  for (size_t i = 0; i < result.output_names.size(); ++i) {
+    fmt::print("  {} {:.3f} %", result.output_names[i], 100 * result.output_noise[i]);
+    sum += result.output_noise[i];
+  }
+  fmt::print("  mean {:.3f} %\n", 100 * sum / static_cast<double>(result.output_names.size()));
+  fmt::print("time:");
+  for (const quantize::Phase& phase : result.phases) fmt::print("  {} {:.1f} s", phase.name, phase.seconds);
+  fmt::print("  total {:.1f} s\n", total);
+}
+
+void run(const Arguments& arguments) {
+  quantize::Settings settings =
+      arguments.config.empty() ? quantize::Settings{} : quantize::load_settings(arguments.config);
+  for (const auto& [name, value] : arguments.fields) quantize::set_field(settings, name, value);
+  settings.threads = arguments.threads;
+  require_writable(arguments.output);
+  if (!arguments.save_config.empty())
+    write_file_atomically(arguments.save_config, quantize::to_yaml(settings));
+  if (arguments.quiet) silence_progress();
+
+  std::string phase;
+  std::optional<Progress> bar;
+  quantize::Result result = quantize::quantize(arguments.model, arguments.calibration_folder, settings,
+                                               [&](const std::string& name, size_t done, size_t total) {
+                                                 if (name != phase) {
+                                                   bar.emplace(name, static_cast<int64_t>(total));
+                                                   phase = name;
+                                                 }
+                                                 bar->update(static_cast<int64_t>(done));
+                                               });
+  bar.reset();
+  if (!arguments.test_image.empty())
+    quantize::embed_test_values(result.program, arguments.test_image, settings);
+
+  const std::vector<uint8_t> bytes = espdl::serialize(result.program);
+  host::IntegerOptions options;
+  options.target = host::target_name(settings.target);
+  const MemoryReport memory =
+      host::IntegerModel::from_bytes(bytes, arguments.output, options).model().memory();
+  write_file_atomically(with_extension(arguments.output, ".info"), espdl::info_text(result.program));
+  write_file_atomically(with_extension(arguments.output, ".json"),
+                        espdl::config_json(result.quantized_graph, settings.target));
+  write_file_atomically(arguments.output, as_text(bytes));
+  print_summary(arguments, result, bytes.size(), memory);
+}
+
+void add_quantize(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      app.add_subcommand("quantize", "Quantise a float ONNX model to power-of-two integers and write .espdl");
+  command->footer(
+      "Example:\n"
+      "  shrike quantize yolo11n.onnx --calib coco/images --target esp32p4 -o yolo11n.espdl\n"
+      "  shrike quantize yolo11n.onnx --calib coco/images --imgsz 320 -o yolo11n_320.espdl\n\n"
+      "A few hundred photographs like those the camera will see are enough for --calib; labels are not "
+      "needed.\n"
+      "OUT.info (text) and OUT.json (formats) are written beside OUT.espdl. Settings may come from a YAML "
+      "file with\n"
+      "the same names (--config); options on the command line override it.");
+  command->add_option("model", arguments->model, "float model, .onnx")->required();
+  command->add_option("--calib", arguments->calibration_folder, "folder of calibration images")->required();
+  command->add_option("-o,--output", arguments->output, "file to write, .espdl")->required();
+  command->add_option("--config", arguments->config, "YAML file with settings");
+  command->add_option("--save-config", arguments->save_config,
+                      "write the settings in force to this YAML file");
+  command->add_option(
+      "--test-image", arguments->test_image,
+      "embed this image and the outputs it gives, for `shrike test` and the chip's self test");
+  command->add_option("--threads", arguments->threads, "threads (0: all cores); never changes the result");
+  command->add_flag("--json", arguments->json, "summary as JSON on standard output");
+  command->add_flag("--quiet", arguments->quiet, "no progress");
+  const quantize::Settings defaults;
+  for (const quantize::SettingField& field : quantize::setting_fields()) {
+    const std::string value = field.get(defaults);
+    command
+        ->add_option_function<std::string>(
+            "--" + field.name,
+            [arguments, name = field.name](const std::string& text) { arguments->fields[name] = text; },
+            field.help + (value.empty() ? "" : " [" + value + "]"))
+        ->group("Settings")
+        ->type_name("");
+  }
+  command->callback([arguments] { run(*arguments); });
+}
+
+const CommandRegistration registration("quantize", 10, add_quantize);
+
+}  // namespace
+}  // namespace shrike::cli
