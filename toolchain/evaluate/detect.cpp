@@ -1,0 +1,133 @@
+#include "toolchain/evaluate/detect.h"
+
+#include <algorithm>
+
+#include "shrike/image.h"
+#include "toolchain/data/loader.h"
+#include "toolchain/evaluate/backend.h"
+#include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
+
+namespace shrike::evaluate {
+namespace {
+
+bool is_espdl(const std::vector<uint8_t>& bytes) {
+  return bytes.size() >= 4 && bytes[0] == 'E' && bytes[1] == 'D' && bytes[2] == 'L';
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// A damaged file is still reported as what its name says.
+std::unique_ptr<Detector::Backend> open(const std::string& path, const DetectorOptions& options) {
+  if (is_espdl(read_file(path)) || ends_with(path, ".espdl")) {
+    if (options.size.height != 0 || options.size.width != 0) {
+      fail("{}: the input size of an .espdl file is fixed when it is made; leave --imgsz out", path);
+    }
+    return open_integer(path, options);
+  }
+  if (!options.target.empty()) {
+    fail("{}: a target belongs to an .espdl file, this is a float model; leave --target out", path);
+  }
+  return open_float(path, options);
+}
+
+}  // namespace
+
+data::Image letterbox(const data::Image& image, int width, int height, ImagePlacement& placement) {
+  data::Placement place;
+  data::Image fitted = data::fit(image, width, height, data::Geometry::kLetterbox, &place);
+  placement = {1 / place.scale_x, 1 / place.scale_y, place.left, place.top, image.width, image.height};
+  return fitted;
+}
+
+ImagePlacement preprocess_into(const data::Image& image, const PreprocessOptions& options, Rounding rounding,
+                               TensorView input, std::vector<uint8_t>& bytes) {
+  bytes.resize(static_cast<size_t>(input.shape.elements()) * size_of(input.type));
+  input.data = bytes.data();
+  input.bytes = bytes.size();
+  ImagePlacement placement;
+  const ImageView view{image.pixels.data(), image.width, image.height, PixelFormat::kRgb888};
+  const Status status = preprocess(view, options, rounding, input, &placement);
+  if (!status.ok())
+    fail("a picture of {}x{} can't be given to the network: {}", image.width, image.height, status.detail);
+  return placement;
+}
+
+Detector::Detector(const std::string& path, const DetectorOptions& options)
+    : mode_(options.mode), backend_(open(path, options)) {}
+Detector::Detector(Detector&&) noexcept = default;
+Detector::~Detector() = default;
+
+Prepared Detector::prepare(const data::Image& image) const {
+  return backend_->prepare(image, mode_);
+}
+
+std::vector<Detection> Detector::detect(const Prepared& prepared, const DetectOptions& options) {
+  const std::vector<HeadLevel> levels = backend_->run(prepared);
+  DetectOptions own = options;
+  own.mode = mode_;
+  own.rounding = backend_->rounding;
+  backend_->scratch.resize(detect_scratch_bytes(own));
+  std::vector<Detection> detections(static_cast<size_t>(std::max(own.max_detections, 0)));
+  int32_t count = 0;
+  const Status status =
+      decode_detections(levels.data(), static_cast<int32_t>(levels.size()), prepared.placement, own,
+                        backend_->scratch.data(), backend_->scratch.size(), detections.data(), &count);
+  if (!status.ok()) fail("{}: the outputs are not a detection head: {}", backend_->path, status.detail);
+  detections.resize(static_cast<size_t>(count));
+  return detections;
+}
+
+DetectOptions Detector::default_options() const {
+  DetectOptions options;
+  if (mode_ == DetectMode::kEvaluation) options = evaluation_options();
+  options.rounding = backend_->rounding;
+  return options;
+}
+
+int Detector::input_width() const {
+  return backend_->width;
+}
+int Detector::input_height() const {
+  return backend_->height;
+}
+const std::vector<std::string>& Detector::class_names() const {
+  return backend_->class_names;
+}
+std::string Detector::description() const {
+  return backend_->description();
+}
+
+void detect_all(Detector& detector, const std::vector<std::string>& paths, const RunOptions& options,
+                const std::function<void(Picture)>& sink) {
+  struct Ready {
+    Picture picture;
+    Prepared prepared;
+    std::string error;
+  };
+  const auto make = [&](size_t index) {
+    Ready ready;
+    ready.picture.index = index;
+    try {
+      data::Image image = data::load_image(paths[index]);
+      ready.picture.width = image.width;
+      ready.picture.height = image.height;
+      ready.prepared = detector.prepare(image);
+      if (options.keep_images) ready.picture.image = std::move(image);
+    } catch (const Error& error) {
+      if (!options.on_error) throw;
+      ready.error = error.what();
+    }
+    return ready;
+  };
+  constexpr size_t kAhead = 3;
+  data::in_order<Ready>(paths.size(), 1, kAhead, make, [&](size_t index, Ready ready) {
+    if (!ready.error.empty()) return options.on_error(index, ready.error);
+    ready.picture.detections = detector.detect(ready.prepared, options.detect);
+    sink(std::move(ready.picture));
+  });
+}
+
+}  // namespace shrike::evaluate

@@ -1,0 +1,75 @@
+// A detector as a user sees it: a model file and pictures in, boxes out. Float `.onnx` and integer `.espdl`
+// files go through the same postprocessing.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shrike/detector.h"
+#include "toolchain/data/image.h"
+#include "toolchain/graph/passes.h"
+
+namespace shrike::evaluate {
+
+struct DetectorOptions {
+  DetectMode mode = DetectMode::kEvaluation;
+  std::string target;                // .espdl: "esp32p4", ...; "": what the file says
+  graph::ImageSize size;             // .onnx: 0x0: as in the file
+  std::vector<std::string> outputs;  // .onnx: empty: the detection head is found
+  int threads = 0;                   // 0: all cores
+};
+
+// A picture made ready for the network.
+struct Prepared {
+  std::vector<float> planar;       // .onnx: [3,H,W]
+  std::vector<uint8_t> quantized;  // .espdl: bytes of the input tensor
+  ImagePlacement placement;
+};
+
+class Detector {
+ public:
+  // Throws Error naming the file. The kind is told by the content, not by the name.
+  explicit Detector(const std::string& path, const DetectorOptions& options = {});
+  Detector(Detector&&) noexcept;
+  ~Detector();
+
+  // Evaluation mode: bilinear letterbox; chip mode: the chip's nearest-neighbour letterbox. Safe to call from
+  // several threads, also while detect() runs.
+  Prepared prepare(const data::Image& image) const;
+  // Boxes in pixels of the picture, best first. `options.mode` and `options.rounding` are the detector's own.
+  std::vector<Detection> detect(const Prepared& prepared, const DetectOptions& options);
+
+  // Score threshold, NMS and limits of the mode: the COCO protocol's, or the chip's defaults.
+  DetectOptions default_options() const;
+  int input_width() const;
+  int input_height() const;
+  const std::vector<std::string>& class_names() const;
+  // One line: what runs it, e.g. "integer, esp32p4, avx2" or "float".
+  std::string description() const;
+
+  struct Backend;
+
+ private:
+  DetectMode mode_;
+  std::unique_ptr<Backend> backend_;
+};
+
+// Runs all pictures through `detector`, in order. Loading and preparing run ahead on a thread of their own.
+// Errors of a picture end the run unless `on_error` is given: then it is told and the picture is skipped.
+struct Picture {
+  size_t index;
+  data::Image image;  // only when keep_images
+  int width, height;
+  std::vector<Detection> detections;
+};
+struct RunOptions {
+  DetectOptions detect;
+  bool keep_images = false;
+  std::function<void(size_t index, const std::string& message)> on_error;
+};
+void detect_all(Detector& detector, const std::vector<std::string>& paths, const RunOptions& options,
+                const std::function<void(Picture)>& sink);
+
+}  // namespace shrike::evaluate

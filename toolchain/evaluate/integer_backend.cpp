@@ -1,0 +1,86 @@
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "shrike/image.h"
+#include "toolchain/evaluate/backend.h"
+#include "toolchain/evaluate/class_names.h"
+#include "toolchain/host/integer_model.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::evaluate {
+namespace {
+
+host::IntegerOptions host_options(const DetectorOptions& options) {
+  host::IntegerOptions result;
+  result.target = options.target;
+  result.threads = options.threads;
+  return result;
+}
+
+class IntegerBackend final : public Detector::Backend {
+ public:
+  IntegerBackend(const std::string& file, const DetectorOptions& options)
+      : model_(host::IntegerModel::open(file, host_options(options))) {
+    path = file;
+    input_ = model_.model().input(0);
+    if (model_.model().input_count() != 1 || input_.shape.rank != 4 || input_.shape.dims[3] != 3) {
+      fail("{}: a detector has one input [1,H,W,3], this model has another; it can't be given pictures",
+           file);
+    }
+    height = input_.shape.dims[1];
+    width = input_.shape.dims[2];
+    rounding = rounding_of(model_.target());
+    const std::vector<HeadLevel> levels = head();
+    const Text names = model_.model().metadata("names");
+    class_names = evaluate::class_names(levels[0].score.shape.dims[levels[0].score.shape.rank - 1],
+                                        std::string(names.data, names.size));
+  }
+
+  // Quantises by the chip's table in both modes: in evaluation mode the picture already has the input's size.
+  Prepared prepare(const data::Image& image, DetectMode mode) const override {
+    Prepared prepared;
+    if (mode == DetectMode::kChip) {
+      prepared.placement = preprocess_into(image, {}, rounding, input_, prepared.quantized);
+    } else {
+      const data::Image fitted = letterbox(image, width, height, prepared.placement);
+      preprocess_into(fitted, {}, rounding, input_, prepared.quantized);
+    }
+    return prepared;
+  }
+
+  std::vector<HeadLevel> run(const Prepared& prepared) override {
+    std::memcpy(input_.data, prepared.quantized.data(), prepared.quantized.size());
+    model_.run();
+    return head();
+  }
+
+  std::string description() const override {
+    return fmt::format("integer, {}{}, {}", host::target_name(model_.target()),
+                       model_.target_assumed() ? " (assumed)" : "", model_.isa());
+  }
+
+ private:
+  std::vector<HeadLevel> head() const {
+    std::vector<HeadLevel> levels(kMaxHeadLevels);
+    int32_t count = 0;
+    const Status status = find_head(model_.model(), levels.data(), kMaxHeadLevels, &count);
+    if (!status.ok()) {
+      fail("{}: {}; a detector ends in box0, score0, box1, score1, ... (\"shrike info\" lists the outputs)",
+           path, status.detail);
+    }
+    levels.resize(static_cast<size_t>(count));
+    return levels;
+  }
+
+  host::IntegerModel model_;
+  TensorView input_;
+};
+
+}  // namespace
+
+std::unique_ptr<Detector::Backend> open_integer(const std::string& path, const DetectorOptions& options) {
+  return std::make_unique<IntegerBackend>(path, options);
+}
+
+}  // namespace shrike::evaluate
