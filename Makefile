@@ -1,0 +1,38 @@
+# Front door. Each target does all the set-up it needs: missing Debian packages, configuration, build.
+#   make demo    quantise YOLO11n, measure its mAP, draw detections
+#   make test    everything that must hold
+MODEL ?= ../shared/models/yolo11n.onnx
+CALIB ?= ../shared/data/coco_calib320/images
+DATA  ?= ../shared/data/coco_val400
+OUT   ?= build/demo
+
+.PHONY: demo test build setup sanitize-test firmware-demo bench format clean
+
+demo: build
+	scripts/demo.sh build/bin/shrike $(MODEL) $(CALIB) $(DATA) $(OUT)
+
+test: build sanitize-test
+	ctest --test-dir build --output-on-failure -j2
+
+setup:
+	@scripts/install_packages.sh
+
+build: setup
+	cmake --preset release
+	cmake --build --preset release
+
+# The parts that meet hostile input, under the address and undefined-behaviour sanitizers.
+sanitize-test: setup
+	cmake --preset asan+ubsan
+	cmake --build --preset asan+ubsan
+	ctest --test-dir build-asan --output-on-failure -j2 -L sanitize
+
+bench: build
+	build/bin/bench_kernels
+	build/bin/bench_network
+
+format:
+	clang-format -i $$(git ls-files '*.cpp' '*.h')
+
+clean:
+	rm -rf build build-asan build-debug
