@@ -1,0 +1,97 @@
+// Chooses the kernels: one visible table per instruction set, in order of preference.
+#include <string.h>
+
+#include "kernels/kernels.h"
+#if defined(__x86_64__)
+#include "kernels/x86_avx2/avx2.h"
+#include "kernels/x86_avx512vnni/avx512vnni.h"
+#endif
+
+namespace shrike {
+namespace {
+
+struct Choice {
+  const KernelSet* kernels;
+  bool (*supported)();
+};
+
+bool always() {
+  return true;
+}
+
+#if defined(__x86_64__)
+
+// __builtin_cpu_supports also asks whether the operating system keeps the wide registers.
+bool has_avx2() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2");
+}
+
+bool has_avx512vnni() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+}
+
+constexpr Conv8Kernel kDepthwiseAvx2 = {"depthwise_s8_1x16_avx2", avx2::depthwise8_packed_bytes,
+                                        avx2::depthwise8_pack, avx2::depthwise8_scratch_bytes,
+                                        avx2::depthwise8_run};
+
+constexpr KernelSet kAvx2Kernels = {
+    "avx2",
+    {"conv_s8_6x16_avx2", avx2::conv8_packed_bytes, avx2::conv8_pack, avx2::conv8_scratch_bytes,
+     avx2::conv8_run},
+    kDepthwiseAvx2,
+    avx2::lookup8,
+    avx2::add8,
+    avx2::mul8,
+    avx2::requantize8,
+    avx2::maximum8,
+};
+
+constexpr KernelSet kAvx512VnniKernels = {
+    "avx512vnni",
+    {"conv_s8_12x32_avx512vnni", avx512vnni::conv8_packed_bytes, avx512vnni::conv8_pack,
+     avx512vnni::conv8_scratch_bytes, avx512vnni::conv8_run},
+    kDepthwiseAvx2,
+    avx512vnni::lookup8,
+    avx2::add8,
+    avx2::mul8,
+    avx2::requantize8,
+    avx2::maximum8,
+};
+
+#endif
+
+constexpr Choice kChoices[] = {
+    {&kPortableKernels, always},
+#if defined(__x86_64__)
+    {&kAvx2Kernels, has_avx2},
+    {&kAvx512VnniKernels, has_avx512vnni},
+#endif
+};
+
+}  // namespace
+
+const KernelSet* kernels_by_name(const char* isa) {
+  for (const Choice& choice : kChoices) {
+    if (strcmp(choice.kernels->isa, isa) == 0) return choice.supported() ? choice.kernels : nullptr;
+  }
+  return nullptr;
+}
+
+const KernelSet* available_kernels(int index) {
+  for (const Choice& choice : kChoices) {
+    if (choice.supported() && index-- == 0) return choice.kernels;
+  }
+  return nullptr;
+}
+
+const KernelSet* best_kernels() {
+  const KernelSet* best = &kPortableKernels;
+  for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) best = kernels;
+  return best;
+}
+
+}  // namespace shrike

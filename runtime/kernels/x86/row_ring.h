@@ -1,0 +1,94 @@
+// Input rows as the inner loops want them: converted to the loop's element type and padded left and right,
+// kept in a ring so that rows shared by neighbouring output rows are converted once.
+#pragma once
+#include "kernels/kernels.h"
+
+namespace shrike {
+namespace {
+
+constexpr size_t kCacheLine = 64;
+
+constexpr size_t round_up(size_t value, size_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+template <typename T>
+T* align_line(void* memory) {
+  return reinterpret_cast<T*>(round_up(reinterpret_cast<uintptr_t>(memory), kCacheLine));
+}
+
+// Sizes of the ring. `slack`: elements readable past the last pixel of a row.
+struct RingSize {
+  size_t width;         // pixels of a row: everything that any tap of any output pixel touches
+  size_t row_elements;  // whole cache lines
+  size_t capacity;      // rows
+
+  RingSize(const ConvGeometry& g, int32_t output_rows, size_t slack, size_t element_bytes) {
+    width = static_cast<size_t>(g.out_w - 1) * static_cast<size_t>(g.stride_w) +
+            static_cast<size_t>(g.kernel_w - 1) * static_cast<size_t>(g.dilation_w) + 1;
+    row_elements =
+        round_up((width * static_cast<size_t>(g.in_c) + slack) * element_bytes, kCacheLine) / element_bytes;
+    capacity = static_cast<size_t>(output_rows - 1) * static_cast<size_t>(g.stride_h) +
+               static_cast<size_t>(g.kernel_h - 1) * static_cast<size_t>(g.dilation_h) + 1;
+    if (capacity > static_cast<size_t>(g.in_h)) capacity = static_cast<size_t>(g.in_h);
+  }
+  size_t elements() const {
+    return (capacity + 1) * row_elements;
+  }  // one more row: the padding above and below
+};
+
+// Elements provides Element, kZero (what 0 becomes) and convert(input, output, count).
+template <class Elements>
+class RowRing {
+ public:
+  using Element = typename Elements::Element;
+
+  RowRing(const ConvGeometry& geometry, const RingSize& size, const int8_t* input, Element* memory)
+      : g_(geometry),
+        size_(size),
+        input_(input),
+        rows_(memory),
+        zero_(memory + size.capacity * size.row_elements) {
+    fill(zero_, size.row_elements);
+  }
+
+  // Makes rows [first, last] of the input available; those outside it read as padding. `first` never
+  // decreases.
+  void advance(int64_t first, int64_t last) {
+    if (next_ < first) next_ = first;
+    for (; next_ <= last && next_ < g_.in_h; ++next_) convert_row(next_);
+  }
+
+  const Element* row(int64_t y) const {
+    return y < 0 || y >= g_.in_h ? zero_
+                                 : rows_ + static_cast<size_t>(y) % size_.capacity * size_.row_elements;
+  }
+
+ private:
+  static void fill(Element* row, size_t count) {
+    for (size_t i = 0; i < count; ++i) row[i] = Elements::kZero;
+  }
+
+  void convert_row(int64_t y) {
+    const size_t channels = static_cast<size_t>(g_.in_c), in_w = static_cast<size_t>(g_.in_w);
+    const size_t left =
+        static_cast<size_t>(g_.pad_left) < size_.width ? static_cast<size_t>(g_.pad_left) : size_.width;
+    const size_t pixels = size_.width - left < in_w ? size_.width - left : in_w;
+    Element* row = rows_ + static_cast<size_t>(y) % size_.capacity * size_.row_elements;
+    fill(row, left * channels);
+    Elements::convert(input_ + static_cast<size_t>(y) * in_w * channels, row + left * channels,
+                      pixels * channels);
+    const size_t used = (left + pixels) * channels;
+    fill(row + used, size_.row_elements - used);
+  }
+
+  const ConvGeometry& g_;
+  const RingSize size_;
+  const int8_t* input_;
+  Element* rows_;
+  Element* zero_;
+  int64_t next_ = 0;
+};
+
+}  // namespace
+}  // namespace shrike
