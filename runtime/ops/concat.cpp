@@ -18,7 +18,7 @@ Status prepare(Prepare& node) {
   const int32_t axis = axis_position(node.attributes.integer("axis", 0), first.rank);
   if (axis < 0) return node.error(StatusCode::kBadAttribute, "axis is out of range");
 
-  int64_t dims[kMaxRank];
+  int64_t dims[kMaxRank] = {};
   for (int32_t i = 0; i < first.rank; ++i) dims[i] = first.dims[i];
   dims[axis] = 0;
   for (int32_t k = 0; k < node.input_count; ++k) {

@@ -30,7 +30,7 @@ Status prepare(Prepare& node) {
 
   const int32_t rank = shape.rank - 1 + indices.shape.rank;
   if (rank > kMaxRank) return node.error(StatusCode::kBadShape, "a tensor would have more than six axes");
-  int64_t dims[kMaxRank];
+  int64_t dims[kMaxRank] = {};
   int32_t next = 0;
   for (int32_t i = 0; i < axis; ++i) dims[next++] = shape.dims[i];
   for (int32_t i = 0; i < indices.shape.rank; ++i) dims[next++] = indices.shape.dims[i];

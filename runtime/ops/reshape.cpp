@@ -68,7 +68,7 @@ Status prepare_squeeze(Prepare& node) {
   bool dropped[kMaxRank];
   SHRIKE_RETURN_IF_ERROR(read_axes(node, 1, &axes, &named));
   SHRIKE_RETURN_IF_ERROR(mark_axes(node, axes, from.rank, dropped));
-  int64_t dims[kMaxRank];
+  int64_t dims[kMaxRank] = {};
   int32_t rank = 0;
   for (int32_t i = 0; i < from.rank; ++i) {
     if (named ? dropped[i] : from.dims[i] == 1) continue;
@@ -88,7 +88,7 @@ Status prepare_unsqueeze(Prepare& node) {
   const int32_t rank = from.rank + axes.count;
   if (rank > kMaxRank) return node.error(StatusCode::kBadShape, "a tensor would have more than six axes");
   SHRIKE_RETURN_IF_ERROR(mark_axes(node, axes, rank, inserted));
-  int64_t dims[kMaxRank];
+  int64_t dims[kMaxRank] = {};
   for (int32_t i = 0, next = 0; i < rank; ++i) dims[i] = inserted[i] ? 1 : from.dims[next++];
   return finish(node, dims, rank);
 }
@@ -96,7 +96,7 @@ Status prepare_unsqueeze(Prepare& node) {
 Status prepare_identity(Prepare& node) {
   SHRIKE_RETURN_IF_ERROR(expect_operands(node, 1, 1));
   const Shape& from = node.inputs[0]->shape;
-  int64_t dims[kMaxRank];
+  int64_t dims[kMaxRank] = {};
   for (int32_t i = 0; i < from.rank; ++i) dims[i] = from.dims[i];
   return finish(node, dims, from.rank);
 }

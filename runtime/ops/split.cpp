@@ -43,7 +43,7 @@ Status prepare(Prepare& node) {
     const int64_t size = sizes != nullptr ? sizes[k] : (equal < left ? equal : left);
     if (size < 1 || size > left)
       return node.error(StatusCode::kBadShape, "split sizes do not add up to the axis");
-    int64_t dims[kMaxRank];
+    int64_t dims[kMaxRank] = {};
     for (int32_t i = 0; i < shape.rank; ++i) dims[i] = i == axis ? size : shape.dims[i];
     SHRIKE_RETURN_IF_ERROR(set_shape(node, &output, dims, shape.rank));
 

@@ -28,7 +28,7 @@ Status prepare(Prepare& node) {
   if (product(shape, 0, axis) != 1) {
     return node.error(StatusCode::kBadShape, "an axis before frame_axis is larger than one");
   }
-  int64_t dims[kMaxRank];
+  int64_t dims[kMaxRank] = {};
   for (int32_t i = 0; i < shape.rank; ++i) dims[i] = shape.dims[i];
   dims[axis] += window - 1;
   SHRIKE_RETURN_IF_ERROR(set_shape(node, &output, dims, shape.rank));

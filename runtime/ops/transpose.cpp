@@ -23,7 +23,7 @@ Status prepare(Prepare& node) {
   bool used[kMaxRank];
   SHRIKE_RETURN_IF_ERROR(mark_axes(node, perm, rank, used));
 
-  int64_t dims[kMaxRank];
+  int64_t dims[kMaxRank] = {};
   int32_t axes[kMaxRank];
   for (int32_t i = 0; i < rank; ++i) {
     axes[i] = axis_position(perm.values[i], rank);  // negative entries are legal (spec/espdl-format.md 5.2)
