@@ -1,5 +1,5 @@
-// The integer runtime hosted on a PC: owns file bytes, arena and worker threads. Everything that is called "the
-// quantised model" in this project runs through here.
+// The integer runtime hosted on a PC: owns file bytes, arena and worker threads. Everything that is called
+// "the quantised model" in this project runs through here.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -11,20 +11,22 @@
 namespace shrike::host {
 
 struct IntegerOptions {
-  std::string target;                                   // "esp32p4", "esp32s3", "esp32"; "": metadata, else esp32p4
+  std::string target;  // "esp32p4", "esp32s3", "esp32"; "": metadata, else esp32p4
   Accumulators accumulators = Accumulators::kExactChip;
   KeepTensors keep = KeepTensors::kReuseMemory;
-  int threads = 0;                                      // 0: all cores
-  std::string isa;                                      // "": SHRIKE_ISA from the environment, else the best
+  int threads = 0;  // 0: all cores
+  std::string isa;  // "": SHRIKE_ISA from the environment, else the best
   uint64_t internal_bytes = 0;
 };
 
-// Throws Error with a full sentence (file, node, what was expected, what to do) when the file can't be loaded.
+// Throws Error with a full sentence (file, node, what was expected, what to do) when the file can't be
+// loaded.
 class IntegerModel {
  public:
   static IntegerModel open(const std::string& path, const IntegerOptions& options = {});
   // `name` stands for the file in messages.
-  static IntegerModel from_bytes(std::vector<uint8_t> bytes, const std::string& name, const IntegerOptions& options = {});
+  static IntegerModel from_bytes(std::vector<uint8_t> bytes, const std::string& name,
+                                 const IntegerOptions& options = {});
   IntegerModel(IntegerModel&&) noexcept;
   ~IntegerModel();
 

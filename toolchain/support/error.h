@@ -1,5 +1,5 @@
-// Errors that a user meets: one sentence that names the thing, what was expected, what was found and what to do.
-// The command line prints what() and exits with status 1.
+// Errors that a user meets: one sentence that names the thing, what was expected, what was found and what to
+// do. The command line prints what() and exits with status 1.
 #pragma once
 #include <fmt/format.h>
 

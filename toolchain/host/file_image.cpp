@@ -1,0 +1,80 @@
+#include "toolchain/host/file_image.h"
+
+#include <cstring>
+
+#include "runtime/format/container.h"
+#include "runtime/format/flat.h"
+#include "runtime/format/schema.h"
+#include "runtime/format/verify.h"
+
+namespace shrike::host {
+namespace {
+
+std::string to_string(Text text) {
+  return {text.data, text.size};
+}
+
+bool is_first_format(const std::vector<uint8_t>& bytes) {
+  return bytes.size() >= 12 && std::memcmp(bytes.data(), "EDL1", 4) == 0;
+}
+
+std::vector<uint8_t> with_second_header(const std::vector<uint8_t>& bytes) {
+  std::vector<uint8_t> result(bytes.begin(), bytes.begin() + 12);
+  std::memcpy(result.data(), "EDL2", 4);
+  result.resize(16, 0);
+  result.insert(result.end(), bytes.begin() + 12, bytes.end());
+  return result;
+}
+
+}  // namespace
+
+FileImage::FileImage(std::vector<uint8_t> bytes) : file_bytes_(bytes.size()) {
+  storage_ = is_first_format(bytes) ? with_second_header(bytes) : std::move(bytes);
+  bytes_ = storage_.size();
+  size_t room = bytes_ + 15;
+  const uintptr_t address = reinterpret_cast<uintptr_t>(storage_.data());
+  if (address % 16 != 0) {
+    std::vector<uint8_t> aligned(room);
+    void* place = aligned.data();
+    std::align(16, bytes_, place, room);
+    std::memcpy(place, storage_.data(), bytes_);
+    storage_ = std::move(aligned);
+    data_ = place;
+  } else {
+    data_ = storage_.data();
+  }
+}
+
+Status FileImage::verify() const {
+  format::Payload payload;
+  SHRIKE_RETURN_IF_ERROR(format::open_container(data_, bytes_, &payload));
+  return format::verify_payload(payload);
+}
+
+std::string FileImage::metadata(const std::string& key) const {
+  const format::Table model = {format::follow(payload())};
+  const format::Vector pairs = model.vector(format::model_slot::kMetadata);
+  for (uint32_t i = 0; i < pairs.size; ++i) {
+    const format::Table pair = pairs.table(i);
+    if (pair.text(format::key_value_slot::kKey) == key.c_str()) {
+      return to_string(pair.text(format::key_value_slot::kValue));
+    }
+  }
+  return "";
+}
+
+std::string FileImage::node_name(int32_t node) const {
+  const format::Table model = {format::follow(payload())};
+  const format::Vector nodes = model.table(format::model_slot::kGraph).vector(format::graph_slot::kNodes);
+  if (node < 0 || static_cast<uint32_t>(node) >= nodes.size) return "";
+  return to_string(nodes.table(static_cast<uint32_t>(node)).text(format::node_slot::kName));
+}
+
+std::string FileImage::node_type(int32_t node) const {
+  const format::Table model = {format::follow(payload())};
+  const format::Vector nodes = model.table(format::model_slot::kGraph).vector(format::graph_slot::kNodes);
+  if (node < 0 || static_cast<uint32_t>(node) >= nodes.size) return "";
+  return to_string(nodes.table(static_cast<uint32_t>(node)).text(format::node_slot::kOpType));
+}
+
+}  // namespace shrike::host

@@ -1,0 +1,140 @@
+#include "toolchain/host/integer_model.h"
+
+#include <cstdlib>
+#include <thread>
+
+#include "runtime/kernels/kernels.h"
+#include "toolchain/host/file_image.h"
+#include "toolchain/host/reserved_memory.h"
+#include "toolchain/host/thread_pool.h"
+#include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
+#include "toolchain/support/format.h"
+
+namespace shrike::host {
+namespace {
+
+// Address space, not memory: enough for every model that fits a chip, so that the first attempt succeeds.
+constexpr uint64_t kFirstArena = uint64_t{1} << 30;
+
+const KernelSet* choose_kernels(const IntegerOptions& options) {
+  std::string isa = options.isa;
+  const char* environment = std::getenv("SHRIKE_ISA");
+  if (isa.empty() && environment != nullptr) isa = environment;
+  if (isa.empty()) return best_kernels();
+  if (const KernelSet* kernels = kernels_by_name(isa.c_str())) return kernels;
+  std::string names;
+  for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) {
+    names += fmt::format("{}{}", i == 0 ? "" : ", ", kernels->isa);
+  }
+  fail("the instruction set '{}' is not available here; this machine has {} (option --isa or SHRIKE_ISA)",
+       isa, names);
+}
+
+int thread_count(int wanted) {
+  if (wanted > 0) return wanted;
+  const unsigned cores = std::thread::hardware_concurrency();
+  return cores == 0 ? 1 : static_cast<int>(cores);
+}
+
+}  // namespace
+
+struct IntegerModel::Impl {
+  Impl(std::vector<uint8_t> bytes, std::string file_name, const IntegerOptions& options)
+      : name(std::move(file_name)), file(std::move(bytes)), pool(thread_count(options.threads)) {
+    kernels = choose_kernels(options);
+    require(file.verify());
+    choose_target(options.target);
+    ModelOptions runtime_options;
+    runtime_options.target = target;
+    runtime_options.accumulators = options.accumulators;
+    runtime_options.keep = options.keep;
+    runtime_options.kernels = kernels;
+    runtime_options.workers = &pool;
+    runtime_options.internal_bytes = options.internal_bytes;
+    load(runtime_options);
+  }
+
+  void require(const Status& status) const {
+    if (status.ok()) return;
+    std::string node;
+    if (status.node >= 0) {
+      node = file.node_name(status.node);
+      const std::string type = file.node_type(status.node);
+      if (!type.empty()) node += fmt::format("' of type '{}", type);
+    }
+    throw Error(describe(status, name, node));
+  }
+
+  void choose_target(const std::string& wanted) {
+    std::string named = wanted.empty() ? file.metadata("target") : wanted;
+    target_assumed = named.empty();
+    if (target_assumed) named = "esp32p4";
+    target = parse_target(named);
+  }
+
+  void load(const ModelOptions& runtime_options) {
+    const uint64_t limit = physical_memory();
+    uint64_t size = std::min(limit, kFirstArena + runtime_options.internal_bytes);
+    for (;;) {
+      arena = ReservedMemory(size);
+      const Status status =
+          model.load(file.data(), file.bytes(), arena.data(), arena.bytes(), runtime_options);
+      if (status.code != StatusCode::kArenaTooSmall || status.needed > limit || size >= limit) {
+        require(status);
+        break;
+      }
+      size = std::min(limit, std::max(2 * size, status.needed));
+    }
+    arena.shrink(model.memory().arena_bytes);
+  }
+
+  std::string name;
+  FileImage file;
+  ReservedMemory arena;
+  ThreadPool pool;
+  const KernelSet* kernels = nullptr;
+  Target target = Target::kEsp32p4;
+  bool target_assumed = false;
+  Model model;
+};
+
+IntegerModel::IntegerModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+IntegerModel::IntegerModel(IntegerModel&&) noexcept = default;
+IntegerModel::~IntegerModel() = default;
+
+IntegerModel IntegerModel::open(const std::string& path, const IntegerOptions& options) {
+  return from_bytes(read_file(path), path, options);
+}
+
+IntegerModel IntegerModel::from_bytes(std::vector<uint8_t> bytes, const std::string& name,
+                                      const IntegerOptions& options) {
+  return IntegerModel(std::make_unique<Impl>(std::move(bytes), name, options));
+}
+
+Model& IntegerModel::model() {
+  return impl_->model;
+}
+const Model& IntegerModel::model() const {
+  return impl_->model;
+}
+void IntegerModel::run() {
+  impl_->require(impl_->model.run());
+}
+Target IntegerModel::target() const {
+  return impl_->target;
+}
+bool IntegerModel::target_assumed() const {
+  return impl_->target_assumed;
+}
+std::string IntegerModel::isa() const {
+  return impl_->kernels->isa;
+}
+const std::string& IntegerModel::name() const {
+  return impl_->name;
+}
+uint64_t IntegerModel::file_bytes() const {
+  return impl_->file.file_bytes();
+}
+
+}  // namespace shrike::host

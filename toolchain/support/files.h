@@ -1,0 +1,26 @@
+// Whole files in and out.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace shrike {
+
+// Throws Error naming the file and the system's reason.
+std::vector<uint8_t> read_file(const std::string& path);
+std::string read_text(const std::string& path);
+
+// Writes beside the target, flushes to disk and renames: a killed or failed run leaves the old file or the
+// new one, never half. Creates no folders. Throws Error naming the file and the system's reason (disk full,
+// not writable ...).
+void write_file_atomically(const std::string& path, std::string_view bytes);
+void write_file_atomically(const std::string& path, const std::vector<uint8_t>& bytes);
+
+// Creates the folder and its parents where missing; throws Error when that fails or a file is in the way.
+void make_folder(const std::string& path);
+// Throws Error unless a file could be written in the folder that would hold `path`: to be asked before hours
+// of work.
+void require_writable(const std::string& path);
+
+}  // namespace shrike

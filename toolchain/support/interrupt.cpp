@@ -1,0 +1,59 @@
+#include "toolchain/support/interrupt.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+
+namespace shrike {
+namespace {
+
+// A signal handler may only use memory that is already there.
+constexpr int kSlots = 16;
+constexpr size_t kMaxPath = 4096;
+
+struct Slot {
+  std::atomic<int> state{0};  // 0 free, 1 being written, 2 in use
+  char path[kMaxPath];
+};
+
+Slot slots[kSlots];
+
+void on_signal(int signal) {
+  for (Slot& slot : slots) {
+    if (slot.state.load() == 2) unlink(slot.path);
+  }
+  ::signal(signal, SIG_DFL);
+  raise(signal);
+}
+
+}  // namespace
+
+TemporaryFile::TemporaryFile(const std::string& path) : slot_(-1) {
+  if (path.size() >= kMaxPath) return;
+  for (int i = 0; i < kSlots && slot_ < 0; ++i) {
+    int free = 0;
+    if (slots[i].state.compare_exchange_strong(free, 1)) slot_ = i;
+  }
+  if (slot_ < 0) return;
+  std::memcpy(slots[slot_].path, path.c_str(), path.size() + 1);
+  slots[slot_].state.store(2);
+}
+
+TemporaryFile::~TemporaryFile() {
+  if (slot_ >= 0) slots[slot_].state.store(0);
+}
+
+void remove_temporary_files_on_signals() {
+  struct sigaction action = {};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction old = {};
+    sigaction(signal, nullptr, &old);
+    if (old.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
+  }
+}
+
+}  // namespace shrike

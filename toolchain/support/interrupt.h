@@ -1,0 +1,22 @@
+// SIGINT and SIGTERM leave no half-written files behind.
+#pragma once
+#include <string>
+
+namespace shrike {
+
+// Names a file that a signal must remove while this object lives.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& path);
+  ~TemporaryFile();
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+ private:
+  int slot_;
+};
+
+// Installs handlers that remove the registered files and then end the process the way the signal would have.
+void remove_temporary_files_on_signals();
+
+}  // namespace shrike
