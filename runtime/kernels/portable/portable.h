@@ -1,0 +1,45 @@
+// The portable kernels. They read weights where the file has them (no repacking, no scratch) and keep 64-bit
+// arithmetic and border tests out of the inner loops of the 8-bit convolutions.
+#pragma once
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+#include "ops/numeric.h"
+
+namespace shrike {
+
+void conv_s8_rows(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end);
+void depthwise_s8_rows(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin,
+                       int32_t row_end);
+
+// Turns a sum of |sum| < 2^30 (ops/conv_plan.h sees to that) into the stored value of `channel`.
+inline int8_t finish_s8(const Conv8& conv, int32_t sum, int32_t channel) {
+  int8_t value = saturate<int8_t>(rounding_shift<int32_t>(sum, conv.shifts[channel], conv.rounding));
+  if (conv.relu && value < 0) value = 0;
+  return conv.table == nullptr ? value : conv.table[value + 128];
+}
+
+// One 16-bit convolution. Sums have 64 bits; channels marked in `saturating` (null: none) saturate at 40 bits
+// after every multiply-add (spec/numerics.md 3.4).
+struct Conv16 {
+  ConvGeometry geometry;
+  WeightLayout layout;
+  const int16_t* weights;
+  const int64_t* bias;    // [out_c] or null
+  const int16_t* shifts;  // [out_c]; negative shifts left
+  Rounding rounding;
+  bool relu;
+  const uint8_t* saturating;
+};
+
+// Returns how many sums met the 40-bit limit.
+uint64_t conv_s16_rows(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
+                       int32_t row_end);
+
+void lookup_s8(const int8_t* input, int8_t* output, size_t count, const int8_t* table);
+void add_s8(const int8_t* a, const int8_t* b, int8_t* output, size_t count);
+void mul_s8(const int8_t* a, const int8_t* b, int8_t* output, size_t count, int32_t shift, Rounding rounding);
+void requantize_s8(const int8_t* input, int8_t* output, size_t count, int32_t shift, Rounding rounding);
+void maximum_s8(const int8_t* a, const int8_t* b, int8_t* output, size_t count);
+
+}  // namespace shrike

@@ -1,0 +1,339 @@
+#include "ops/conv_plan.h"
+
+#include "kernels/weight_layout.h"
+#include "ops/checks.h"
+
+namespace shrike {
+namespace {
+
+constexpr int64_t kHighest40 = (int64_t{1} << 39) - 1;
+
+uint64_t align64(uint64_t bytes) {
+  return (bytes + 63) & ~uint64_t{63};
+}
+
+template <typename T>
+T* new_array(Prepare& node, int32_t count) {
+  return static_cast<T*>(node.allocate(static_cast<size_t>(count) * sizeof(T), 16));
+}
+
+// The register that holds a shift count has five bits (spec/numerics.md 3.3; the S3 kernels shift by one less
+// first).
+int32_t shift_of_unit(Target target, int32_t shift) {
+  const bool wraps = (target == Target::kEsp32p4 && shift > 31) || (target == Target::kEsp32s3 && shift > 32);
+  return wraps ? shift & 31 : shift;
+}
+
+// Shifts e_out - e_in - e_w[n] of all channels (spec/numerics.md 3.1).
+Status find_shifts(Prepare& node, const ConvRequest& request, int16_t** result) {
+  const Tensor& filter = *request.filter;
+  const int32_t channels = request.geometry.out_c;
+  SHRIKE_RETURN_IF_ERROR(expect_exponents(node, *request.input, *request.output));
+  if (filter.exponents != nullptr) {
+    if (filter.exponent_count != channels) {
+      return node.error(StatusCode::kBadExponent, "the filter's exponents are not one per output channel");
+    }
+    if (node.target != Target::kEsp32p4) {
+      return node.error(StatusCode::kBadExponent, "only esp32p4 has filters with an exponent per channel");
+    }
+  }
+  int16_t* shifts = new_array<int16_t>(node, channels);
+  if (shifts == nullptr) return node.arena_status();
+  for (int32_t n = 0; n < channels; ++n) {
+    const int64_t exponent = filter.exponents == nullptr ? filter.exponent : filter.exponents[n];
+    if (exponent < -kMaxExponent || exponent > kMaxExponent) {
+      return node.error(StatusCode::kBadExponent, "a filter exponent is outside -60..60");
+    }
+    const int32_t shift = request.output->exponent - request.input->exponent - static_cast<int32_t>(exponent);
+    if (shift < 0 && node.target != Target::kEsp32) {
+      return node.error(StatusCode::kBadExponent, "the output exponent is below input plus filter exponent");
+    }
+    shifts[n] = static_cast<int16_t>(shift_of_unit(node.target, shift));
+  }
+  *result = shifts;
+  return {};
+}
+
+Status check_types(const Prepare& node, const ConvRequest& request) {
+  const DataType type = node.wide ? DataType::kInt16 : DataType::kInt8;
+  if (request.input->type != type || request.filter->type != type || request.output->type != type) {
+    return node.error(StatusCode::kUnsupportedType,
+                      "input, filter and output are not of the type quant_type says");
+  }
+  const Tensor* bias = request.bias;
+  if (bias == nullptr) return {};
+  if (!bias->constant || bias->type != (node.wide ? DataType::kInt64 : DataType::kInt32)) {
+    return node.error(StatusCode::kUnsupportedType,
+                      "the bias is not a constant of type INT32 (INT64 at 16 bit)");
+  }
+  if (bias->shape.elements() != request.geometry.out_c) {
+    return node.error(StatusCode::kBadShape, "the bias does not have one value per output channel");
+  }
+  return {};
+}
+
+ExactSums exact_sums(const Prepare& node) {
+  ExactSums exact{};
+  exact.remainder = Lane::kExact;
+  if (node.target == Target::kEsp32) {
+    exact.block = exact.remainder = Lane::kWrapping32;
+  } else if (node.target == Target::kEsp32s3 && node.accumulators == Accumulators::kExactChip) {
+    exact.block = Lane::kSaturating20;
+  } else {
+    exact.block = Lane::kSaturating32;
+  }
+  return exact;
+}
+
+// The fast kernels get shifts that 32-bit sums can take and biases that leave them head room; what that
+// changes is recomputed by correct_rows.
+Status fill_fast_operands(Prepare& node, const ExactSums& exact, Conv8* conv) {
+  const int32_t channels = conv->geometry.out_c;
+  int8_t* shifts = new_array<int8_t>(node, channels);
+  if (shifts == nullptr) return node.arena_status();
+  conv->shifts = shifts;
+  conv->uniform_shift = true;
+  bool large_bias = false;
+  for (int32_t n = 0; n < channels; ++n) {
+    const int32_t shift = exact.shifts[n];
+    shifts[n] = static_cast<int8_t>(shift < 0 ? 0 : shift > 31 ? 31 : shift);
+    if (shifts[n] != shifts[0]) conv->uniform_shift = false;
+    if (exact.bias != nullptr && (exact.bias[n] >= 1 << 30 || exact.bias[n] <= -(1 << 30))) large_bias = true;
+  }
+  conv->bias = exact.bias;
+  if (!large_bias) return {};
+  int32_t* bias = new_array<int32_t>(node, channels);
+  if (bias == nullptr) return node.arena_status();
+  for (int32_t n = 0; n < channels; ++n) {
+    const bool large = exact.bias[n] >= 1 << 30 || exact.bias[n] <= -(1 << 30);
+    bias[n] = large ? 0 : exact.bias[n];
+  }
+  conv->bias = bias;
+  return {};
+}
+
+Status plan_8(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
+  Conv8& conv = plan->conv8;
+  if (taps_per_channel(conv.geometry) >= 1 << 16) {
+    return node.error(StatusCode::kBadShape, "a filter has more than 65535 weights per output channel");
+  }
+  SHRIKE_RETURN_IF_ERROR(fill_fast_operands(node, plan->exact, &conv));
+  const Conv8Kernel& fast = conv.geometry.depthwise ? node.kernels->depthwise8 : node.kernels->conv8;
+  const Conv8Kernel& portable =
+      conv.geometry.depthwise ? kPortableKernels.depthwise8 : kPortableKernels.conv8;
+  const size_t packed_bytes = fast.packed_bytes(conv);
+  plan->kernel = packed_bytes > 0 ? &fast : &portable;
+  if (plan->weights_vary) {
+    plan->packed_scratch = align64(packed_bytes);
+    plan->limits_scratch = align64(static_cast<uint64_t>(conv.geometry.out_c) * sizeof(int32_t));
+    plan->corrected = true;
+    return {};
+  }
+  conv.weights = static_cast<const int8_t*>(request.filter->data);
+  if (packed_bytes > 0) {
+    conv.packed = node.allocate(packed_bytes, 64);
+    if (conv.packed == nullptr) return node.arena_status();
+    fast.pack(conv, conv.packed);
+  }
+  int32_t* limits = new_array<int32_t>(node, conv.geometry.out_c);
+  if (limits == nullptr) return node.arena_status();
+  plan->corrected = find_limits(conv, plan->exact, limits);
+  plan->exact.limits = limits;
+  return {};
+}
+
+// Biases as the lanes and registers of the target read them, and the channels whose 40-bit lanes may saturate
+// (spec/numerics.md 3.4, 3.5).
+Status plan_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
+  Conv16& conv = plan->conv16;
+  const ConvGeometry& g = conv.geometry;
+  const int32_t blocked = g.depthwise ? g.out_c : blocked_channels<int16_t>(g, conv.layout);
+  if (request.bias != nullptr) {
+    const int64_t* stored = static_cast<const int64_t*>(request.bias->data);
+    int64_t* bias = new_array<int64_t>(node, g.out_c);
+    if (bias == nullptr) return node.arena_status();
+    for (int32_t n = 0; n < g.out_c; ++n) {
+      const bool bits40 =
+          node.target == Target::kEsp32s3 || (node.target == Target::kEsp32p4 && n >= blocked);
+      bias[n] = bits40 ? static_cast<int64_t>(static_cast<uint64_t>(stored[n]) << 24) >> 24 : stored[n];
+      if (bias[n] > int64_t{1} << 61 || bias[n] < -(int64_t{1} << 61)) {
+        return node.error(StatusCode::kUnsupportedType, "a bias has more than 62 bits");
+      }
+    }
+    conv.bias = bias;
+  }
+  if (!plan->weights_vary) conv.weights = static_cast<const int16_t*>(request.filter->data);
+  if (node.target != Target::kEsp32s3 || node.accumulators == Accumulators::kWide) return {};
+  uint8_t* saturating = new_array<uint8_t>(node, g.out_c);
+  if (saturating == nullptr) return node.arena_status();
+  for (int32_t n = 0; n < blocked; ++n) {
+    const ChannelTaps at = channel_taps<int16_t>(g, conv.layout, n);
+    const size_t taps = taps_per_channel(g);
+    int64_t bound = conv.bias == nullptr ? 0 : conv.bias[n] < 0 ? -conv.bias[n] : conv.bias[n];
+    for (size_t tap = 0; tap < taps; ++tap) {
+      const int64_t weight = plan->weights_vary ? 32768 : conv.weights[at.offset + tap * at.stride];
+      bound += 32768 * (weight < 0 ? -weight : weight);
+    }
+    saturating[n] = bound > kHighest40;
+  }
+  conv.saturating = saturating;
+  return {};
+}
+
+// Few pieces per thread: enough to even out, few enough that scratch stays small.
+void cut_into_pieces(const Prepare& node, ConvPlan* plan) {
+  const ConvGeometry& g = plan->conv8.geometry;
+  plan->by_pixel = g.kernel_h == 1 && g.kernel_w == 1 && g.stride_h == 1 && g.stride_w == 1 &&
+                   g.in_h == g.out_h && g.in_w == g.out_w && g.pad_top == 0 && g.pad_left == 0;
+  const int32_t items = plan->by_pixel ? g.out_h * g.out_w : g.out_h;
+  plan->items = items;
+  constexpr uint64_t kMacsWorthAThread = 100000;
+  const uint64_t image_macs = node.macs / static_cast<uint64_t>(plan->images);
+  int32_t pieces = node.threads > 1 && image_macs >= 2 * kMacsWorthAThread ? 2 * node.threads : 1;
+  if (pieces > items) pieces = items;
+  plan->piece_items = (items + pieces - 1) / pieces;
+  constexpr int32_t kPixelTile = 16;
+  if (plan->by_pixel && pieces > 1)
+    plan->piece_items = (plan->piece_items + kPixelTile - 1) / kPixelTile * kPixelTile;
+  plan->pieces = (items + plan->piece_items - 1) / plan->piece_items;
+  if (!plan->by_pixel) return;
+  // From here on the convolution is one row of pixels; a piece is a part of it.
+  ConvGeometry& row = plan->conv8.geometry;
+  row.in_h = row.out_h = 1;
+  row.in_w = row.out_w = plan->piece_items;
+  plan->conv16.geometry = row;
+}
+
+struct Piece {
+  uint64_t count;  // of saturated sums
+};
+
+struct Job {
+  const ConvPlan* plan;
+  Conv8 conv8;
+  Conv16 conv16;
+  ExactSums exact;
+  bool corrected;
+  const void* input;
+  void* output;
+  uint8_t* scratch;  // of all pieces
+};
+
+// Scratch of one piece: its counter, the columns of correct_rows, the kernel's own.
+uint64_t run_piece_8(const Job& job, const Conv8& conv, const int8_t* input, int8_t* output, int32_t begin,
+                     int32_t end, uint8_t* scratch) {
+  int32_t* columns = reinterpret_cast<int32_t*>(scratch);
+  uint8_t* own = scratch + align64(static_cast<uint64_t>(job.plan->conv8.geometry.in_w) * sizeof(int32_t));
+  job.plan->kernel->run(conv, input, output, begin, end, own);
+  if (!job.corrected) return 0;
+  return correct_rows(conv, job.exact, input, output, begin, end, columns);
+}
+
+void run_piece(void* argument, int index) {
+  const Job& job = *static_cast<const Job*>(argument);
+  const ConvPlan& plan = *job.plan;
+  const int32_t begin = index * plan.piece_items;
+  int32_t end = begin + plan.piece_items;
+  if (end > plan.items) end = plan.items;
+  uint8_t* scratch = job.scratch + static_cast<uint64_t>(index) * plan.piece_scratch;
+  Piece* piece = reinterpret_cast<Piece*>(scratch);
+  scratch += 64;
+  if (plan.wide) {
+    const int16_t* input = static_cast<const int16_t*>(job.input);
+    int16_t* output = static_cast<int16_t*>(job.output);
+    Conv16 conv = job.conv16;
+    if (plan.by_pixel) {
+      conv.geometry.in_w = conv.geometry.out_w = end - begin;
+      input += static_cast<size_t>(begin) * static_cast<size_t>(conv.geometry.in_c);
+      output += static_cast<size_t>(begin) * static_cast<size_t>(conv.geometry.out_c);
+    }
+    piece->count = conv_s16_rows(conv, input, output, plan.by_pixel ? 0 : begin, plan.by_pixel ? 1 : end);
+    return;
+  }
+  const int8_t* input = static_cast<const int8_t*>(job.input);
+  int8_t* output = static_cast<int8_t*>(job.output);
+  if (!plan.by_pixel) {
+    piece->count = run_piece_8(job, job.conv8, input, output, begin, end, scratch);
+    return;
+  }
+  Conv8 conv = job.conv8;
+  conv.geometry.in_w = conv.geometry.out_w = end - begin;
+  input += static_cast<size_t>(begin) * static_cast<size_t>(conv.geometry.in_c);
+  output += static_cast<size_t>(begin) * static_cast<size_t>(conv.geometry.out_c);
+  piece->count = run_piece_8(job, conv, input, output, 0, 1, scratch);
+}
+
+}  // namespace
+
+Status plan_convolution(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
+  const ConvGeometry& g = request.geometry;
+  SHRIKE_RETURN_IF_ERROR(check_types(node, request));
+  const Text activation = node.attributes.text("activation");
+  const bool relu = activation == "Relu";
+  if (!relu && activation.size != 0 && !(activation == "Linear") && !(activation == "None")) {
+    return node.error(StatusCode::kBadAttribute, "activation is neither Linear nor Relu");
+  }
+  int16_t* shifts = nullptr;
+  SHRIKE_RETURN_IF_ERROR(find_shifts(node, request, &shifts));
+  const WeightLayout layout = node.target == Target::kEsp32 ? WeightLayout::kPlain : WeightLayout::kBlocked;
+
+  plan->wide = node.wide;
+  plan->weights_vary = request.weights_vary;
+  plan->images = request.images;
+  plan->conv8.geometry = plan->conv16.geometry = g;
+  plan->conv8.layout = plan->conv16.layout = layout;
+  plan->conv8.rounding = plan->conv16.rounding = node.rounding;
+  plan->conv8.relu = plan->conv16.relu = relu;
+  plan->conv16.shifts = shifts;
+  plan->exact = exact_sums(node);
+  plan->exact.shifts = shifts;
+  if (request.bias != nullptr && !node.wide)
+    plan->exact.bias = static_cast<const int32_t*>(request.bias->data);
+  const uint64_t outputs = static_cast<uint64_t>(g.out_h) * static_cast<uint64_t>(g.out_w) *
+                           static_cast<uint64_t>(g.out_c) * static_cast<uint64_t>(request.images);
+  node.macs = outputs * taps_per_channel(g);
+  cut_into_pieces(node, plan);
+
+  if (node.wide) {
+    SHRIKE_RETURN_IF_ERROR(plan_16(node, request, plan));
+    plan->piece_scratch = 64;
+  } else {
+    SHRIKE_RETURN_IF_ERROR(plan_8(node, request, plan));
+    const uint64_t columns = static_cast<uint64_t>(plan->conv8.geometry.in_w) * sizeof(int32_t);
+    plan->piece_scratch = 64 + align64(columns) + align64(plan->kernel->scratch_bytes(plan->conv8));
+  }
+  node.scratch_bytes =
+      plan->packed_scratch + plan->limits_scratch + static_cast<uint64_t>(plan->pieces) * plan->piece_scratch;
+  return {};
+}
+
+void run_convolution(const ConvPlan& plan, const Run& run, const void* input, const void* weights,
+                     void* output) {
+  Job job{&plan,          plan.conv8, plan.conv16, plan.exact,
+          plan.corrected, input,      output,      static_cast<uint8_t*>(run.scratch)};
+  if (plan.weights_vary) {
+    job.conv8.weights = static_cast<const int8_t*>(weights);
+    job.conv16.weights = static_cast<const int16_t*>(weights);
+    if (!plan.wide) {
+      if (plan.packed_scratch > 0) {
+        job.conv8.packed = job.scratch;
+        plan.kernel->pack(job.conv8, job.scratch);
+      }
+      int32_t* limits = reinterpret_cast<int32_t*>(job.scratch + plan.packed_scratch);
+      job.corrected = find_limits(job.conv8, plan.exact, limits);
+      job.exact.limits = limits;
+    }
+    job.scratch += plan.packed_scratch + plan.limits_scratch;
+  }
+  if (plan.pieces == 1) {
+    run_piece(&job, 0);
+  } else {
+    run.workers->run(run_piece, &job, plan.pieces);
+  }
+  for (int32_t i = 0; i < plan.pieces; ++i) {
+    *run.saturated +=
+        reinterpret_cast<const Piece*>(job.scratch + static_cast<uint64_t>(i) * plan.piece_scratch)->count;
+  }
+}
+
+}  // namespace shrike

@@ -1,0 +1,121 @@
+// MatMul: [..., M, K] x [..., K, N] with broadcast leading axes, each product a 1x1 convolution over M rows.
+// The right operand, constant or variable, is stored like a filter: blocked, or transposed on esp32
+// (spec/espdl-format.md 6.2-6.4).
+#include "ops/checks.h"
+#include "ops/conv_plan.h"
+
+namespace shrike {
+namespace {
+
+struct Parameters {
+  ConvPlan plan;
+  int32_t batch_rank;
+  int32_t batch[kMaxRank];
+  // Elements from one product's operand to the next along each batch axis; 0 where the operand is broadcast.
+  int64_t left_step[kMaxRank], right_step[kMaxRank];
+  int64_t output_elements;
+};
+
+// Leading axes of an operand, right-aligned to `rank` axes and filled up with ones.
+void leading_axes(const Shape& shape, int32_t matrix_rank, int32_t rank, int32_t* dims) {
+  const int32_t own = shape.rank - matrix_rank;
+  for (int32_t i = 0; i < rank; ++i) dims[i] = i < rank - own ? 1 : shape.dims[i - (rank - own)];
+}
+
+void batch_steps(const int32_t* dims, int32_t rank, int64_t matrix, int64_t* steps) {
+  int64_t step = matrix;
+  for (int32_t i = rank - 1; i >= 0; --i) {
+    steps[i] = dims[i] == 1 ? 0 : step;
+    step *= dims[i];
+  }
+}
+
+Status prepare(Prepare& node) {
+  SHRIKE_RETURN_IF_ERROR(expect_operands(node, 2, 2));
+  const Tensor& left = *node.inputs[0];
+  const Tensor& right = *node.inputs[1];
+  Tensor& output = *node.outputs[0];
+  if (left.shape.rank < 1 || right.shape.rank < 1)
+    return node.error(StatusCode::kBadShape, "an operand is a scalar");
+  const int32_t left_matrix = left.shape.rank == 1 ? 1 : 2;
+  const int32_t right_matrix = right.shape.rank == 1 ? 1 : 2;
+  const int32_t inner = left.shape.dims[left.shape.rank - 1];
+  const int32_t rows = left_matrix == 1 ? 1 : left.shape.dims[left.shape.rank - 2];
+  const int32_t columns = right_matrix == 1 ? 1 : right.shape.dims[right.shape.rank - 1];
+  if (right.shape.dims[right.shape.rank - right_matrix] != inner) {
+    return node.error(StatusCode::kBadShape, "inner sizes of the operands differ");
+  }
+  Parameters* parameters = new_parameters<Parameters>(node);
+  if (parameters == nullptr) return node.arena_status();
+  const int32_t left_batch = left.shape.rank - left_matrix, right_batch = right.shape.rank - right_matrix;
+  const int32_t batch_rank = left_batch > right_batch ? left_batch : right_batch;
+  int32_t left_dims[kMaxRank], right_dims[kMaxRank];
+  leading_axes(left.shape, left_matrix, batch_rank, left_dims);
+  leading_axes(right.shape, right_matrix, batch_rank, right_dims);
+  int64_t dims[kMaxRank + 2];
+  int64_t products = 1;
+  for (int32_t i = 0; i < batch_rank; ++i) {
+    if (left_dims[i] != right_dims[i] && left_dims[i] != 1 && right_dims[i] != 1) {
+      return node.error(StatusCode::kBadShape, "leading axes of the operands can't be broadcast");
+    }
+    parameters->batch[i] = left_dims[i] > right_dims[i] ? left_dims[i] : right_dims[i];
+    dims[i] = parameters->batch[i];
+  }
+  int32_t rank = batch_rank;
+  if (left_matrix == 2) dims[rank++] = rows;
+  if (right_matrix == 2) dims[rank++] = columns;
+  SHRIKE_RETURN_IF_ERROR(set_shape(node, &output, dims, rank));
+  for (int32_t i = 0; i < batch_rank; ++i) products *= parameters->batch[i];
+  parameters->batch_rank = batch_rank;
+  batch_steps(left_dims, batch_rank, int64_t{rows} * inner, parameters->left_step);
+  batch_steps(right_dims, batch_rank, int64_t{inner} * columns, parameters->right_step);
+  parameters->output_elements = int64_t{rows} * columns;
+
+  ConvRequest request{};
+  request.geometry = {.in_h = 1,
+                      .in_w = rows,
+                      .in_c = inner,
+                      .out_h = 1,
+                      .out_w = rows,
+                      .out_c = columns,
+                      .kernel_h = 1,
+                      .kernel_w = 1,
+                      .stride_h = 1,
+                      .stride_w = 1,
+                      .dilation_h = 1,
+                      .dilation_w = 1,
+                      .pad_top = 0,
+                      .pad_left = 0,
+                      .depthwise = false};
+  request.images = static_cast<int32_t>(products);
+  request.input = &left;
+  request.filter = &right;
+  request.output = &output;
+  request.weights_vary = !right.constant || right.shape.elements() != int64_t{inner} * columns;
+  return plan_convolution(node, request, &parameters->plan);
+}
+
+void run(const Run& node) {
+  const Parameters& parameters = *static_cast<const Parameters*>(node.parameters);
+  const int64_t size = size_of(node.outputs[0]->type);
+  const uint8_t* left = static_cast<const uint8_t*>(node.inputs[0]->data);
+  const uint8_t* right = static_cast<const uint8_t*>(node.inputs[1]->data);
+  uint8_t* output = static_cast<uint8_t*>(node.outputs[0]->data);
+  for (int32_t product = 0; product < parameters.plan.images; ++product) {
+    int64_t left_offset = 0, right_offset = 0;
+    for (int32_t i = parameters.batch_rank - 1, rest = product; i >= 0; --i) {
+      const int32_t index = rest % parameters.batch[i];
+      rest /= parameters.batch[i];
+      left_offset += index * parameters.left_step[i];
+      right_offset += index * parameters.right_step[i];
+    }
+    run_convolution(parameters.plan, node, left + left_offset * size, right + right_offset * size,
+                    output + product * parameters.output_elements * size);
+  }
+}
+
+}  // namespace
+
+extern const Operator op_matmul = {"MatMul", prepare, run};
+
+}  // namespace shrike
