@@ -89,6 +89,7 @@ Status prepare(Prepare& node, Kind kind) {
     if (is_reduced[i]) count *= shape.dims[i];
     if (!is_reduced[i] || keep) dims[rank++] = is_reduced[i] ? 1 : shape.dims[i];
   }
+  if (rank == 0) dims[rank++] = 1;  // the chip and its files know no scalars here
   SHRIKE_RETURN_IF_ERROR(set_shape(node, node.outputs[0], dims, rank));
   if (count > INT32_MAX / 128)
     return node.error(StatusCode::kBadShape, "too many elements for an exact 32-bit sum");
