@@ -1,0 +1,227 @@
+// Every instruction set's convolutions against the naive formula: geometry, data and rounding corners. All
+// comparisons are for equality.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/kernels/reference.h"
+
+namespace shrike::tests {
+namespace {
+
+// Checks the case on every table of this machine, as one call and cut into row ranges.
+void check_everywhere(const ConvCase& test) {
+  const std::vector<int8_t> expected = reference_conv(test);
+  for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) {
+    for (const int cut : {0, 1, test.geometry.out_h / 2}) {
+      if (cut >= test.geometry.out_h) continue;
+      const std::vector<int8_t> output = run_conv(*kernels, test, cut);
+      ASSERT_EQ(output.size(), expected.size())
+          << test.name << ": " << kernels->isa << " refuses the geometry";
+      for (size_t k = 0; k < expected.size(); ++k) {
+        const size_t channels = static_cast<size_t>(test.geometry.out_c);
+        ASSERT_EQ(output[k], expected[k]) << test.name << ": " << kernels->isa << ", rows cut at " << cut
+                                          << ", pixel " << k / channels << ", channel " << k % channels;
+      }
+    }
+  }
+}
+
+// One geometry under all roundings, activations and layouts.
+void check_variants(const std::string& name, const ConvGeometry& g) {
+  unsigned seed = 1;
+  for (const Rounding rounding : {Rounding::kHalfEven, Rounding::kHalfUp}) {
+    for (const WeightLayout layout : {WeightLayout::kBlocked, WeightLayout::kPlain}) {
+      ConvCase test = make_case(name, g, Fill::kRandom, Fill::kRandom, ++seed);
+      test.rounding = rounding;
+      test.layout = layout;
+      test.store_weights();
+      check_everywhere(test);
+      test.name = name + " with ReLU";
+      test.relu = true;
+      check_everywhere(test);
+      test.name = name + " with ReLU and table";
+      test.table = random_table(seed);
+      check_everywhere(test);
+      test.name = name + " with table, without bias";
+      test.relu = false;
+      test.bias.clear();
+      check_everywhere(test);
+    }
+  }
+}
+
+struct Named {
+  const char* name;
+  ConvGeometry geometry;
+};
+
+const Named kGeometries[] = {
+    {"1x1 on 1x1", geometry(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)},
+    {"1x1, one channel in, 17 out", geometry(5, 7, 1, 17, 1, 1, 1, 1, 0, 0, 0, 0)},
+    {"1x1, 37 in, 48 out", geometry(9, 13, 37, 48, 1, 1, 1, 1, 0, 0, 0, 0)},
+    {"1x1 on one long column", geometry(301, 1, 24, 16, 1, 1, 1, 1, 0, 0, 0, 0)},
+    {"1x1 on one long row", geometry(1, 1009, 64, 24, 1, 1, 1, 1, 0, 0, 0, 0)},
+    {"1x1 stride 2", geometry(9, 11, 20, 33, 1, 1, 2, 1, 0, 0, 0, 0)},
+    {"1x1 with padding", geometry(4, 5, 6, 7, 1, 1, 1, 1, 1, 2, 2, 1)},
+    {"3x3 stem, stride 2", geometry(17, 23, 3, 16, 3, 3, 2, 1, 1, 1, 1, 1)},
+    {"3x3 on 1x1", geometry(1, 1, 5, 20, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3 same", geometry(12, 20, 16, 32, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3, many rows", geometry(70, 6, 96, 8, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3, 8 channels", geometry(11, 9, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3, odd everything", geometry(13, 19, 7, 29, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3 dilation 2", geometry(15, 14, 9, 18, 3, 3, 1, 2, 2, 2, 2, 2)},
+    {"3x3 dilation 3, stride 2", geometry(21, 18, 4, 16, 3, 3, 2, 3, 3, 3, 3, 3)},
+    {"3x3, padding at one side", geometry(8, 9, 10, 16, 3, 3, 1, 1, 2, 0, 0, 1)},
+    {"padding wider than the input", geometry(2, 3, 4, 16, 3, 3, 1, 1, 5, 6, 5, 6)},
+    {"2x5", geometry(10, 12, 6, 40, 2, 5, 1, 1, 0, 2, 1, 2)},
+    {"7x1 stride 3", geometry(25, 4, 3, 5, 7, 1, 3, 1, 3, 0, 3, 0)},
+    {"1-D, kernel 9", geometry(1, 50, 12, 12, 1, 9, 1, 1, 0, 4, 0, 4)},
+    {"kernel as large as the input", geometry(6, 7, 11, 31, 6, 7, 1, 1, 0, 0, 0, 0)},
+    {"taller stride than kernel", geometry(23, 23, 5, 6, 2, 2, 5, 1, 0, 0, 0, 0)},
+};
+
+TEST(Conv8, EqualsTheFormulaOnEveryGeometry) {
+  for (const Named& named : kGeometries) {
+    check_variants(named.name, named.geometry);
+    if (HasFatalFailure()) return;
+  }
+}
+
+const Named kDepthwise[] = {
+    {"depthwise 1x1 on 1x1", geometry(1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, true)},
+    {"depthwise 3x3", geometry(10, 14, 64, 0, 3, 3, 1, 1, 1, 1, 1, 1, true)},
+    {"depthwise 3x3, one channel", geometry(7, 9, 1, 0, 3, 3, 1, 1, 1, 1, 1, 1, true)},
+    {"depthwise 3x3, 37 channels, stride 2", geometry(15, 13, 37, 0, 3, 3, 2, 1, 1, 1, 1, 1, true)},
+    {"depthwise 5x5, 20 channels", geometry(9, 9, 20, 0, 5, 5, 1, 1, 2, 2, 2, 2, true)},
+    {"depthwise dilation 2", geometry(12, 11, 33, 0, 3, 3, 1, 2, 2, 2, 2, 2, true)},
+    {"depthwise, padding at one side", geometry(6, 8, 16, 0, 2, 4, 1, 1, 0, 3, 1, 0, true)},
+    {"depthwise, padding wider than the input", geometry(2, 2, 18, 0, 3, 3, 1, 1, 4, 5, 4, 5, true)},
+};
+
+TEST(Depthwise8, EqualsTheFormulaOnEveryGeometry) {
+  for (const Named& named : kDepthwise) {
+    check_variants(named.name, named.geometry);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(Conv8, IsExactAtTheEndsOfTheRange) {
+  // 640 and 1152 inputs of +-2^14 leave 16 bits at the first pair and 24 bits in the end.
+  const Named shapes[] = {{"640 channels", geometry(3, 5, 640, 20, 1, 1, 1, 1, 0, 0, 0, 0)},
+                          {"128 channels 3x3", geometry(4, 4, 128, 16, 3, 3, 1, 1, 1, 1, 1, 1)},
+                          {"depthwise", geometry(5, 5, 20, 0, 3, 3, 1, 1, 1, 1, 1, 1, true)}};
+  for (const Named& shape : shapes) {
+    for (const Fill inputs : {Fill::kLowest, Fill::kHighest, Fill::kExtremes}) {
+      for (const Fill weights : {Fill::kLowest, Fill::kHighest, Fill::kExtremes}) {
+        check_everywhere(make_case(shape.name, shape.geometry, inputs, weights, 7));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(Conv8, RoundsEveryShiftPerChannel) {
+  for (const bool depthwise : {false, true}) {
+    for (const Rounding rounding : {Rounding::kHalfEven, Rounding::kHalfUp}) {
+      ConvCase test = make_case("shifts 0 to 30", geometry(6, 6, 31, 31, 3, 3, 1, 1, 1, 1, 1, 1, depthwise),
+                                Fill::kRandom, Fill::kExtremes, 11);
+      test.rounding = rounding;
+      for (int n = 0; n < 31; ++n) test.shifts[n] = static_cast<int8_t>(n);
+      // Small weights and biases in the middle make exact ties common.
+      for (size_t i = 0; i < test.logical.size(); i += 2) test.logical[i] = static_cast<int8_t>(i % 3);
+      test.store_weights();
+      check_everywhere(test);
+    }
+  }
+}
+
+TEST(Conv8, RoundsTiesByTheTargetsRule) {
+  // spec/numerics.md 1.3: 40 / 16 = 2.5, -40 / 16 = -2.5, -24 / 16 = -1.5, 20 / 8 = 2.5, -20 / 8 = -2.5.
+  const int sums[] = {40, -40, -24, 20, -20}, shifts[] = {4, 4, 4, 3, 3};
+  const int8_t half_up[] = {3, -2, -1, 3, -2}, half_even[] = {2, -2, -2, 2, -2};
+  for (const Rounding rounding : {Rounding::kHalfEven, Rounding::kHalfUp}) {
+    ConvCase test =
+        make_case("ties", geometry(1, 1, 1, 5, 1, 1, 1, 1, 0, 0, 0, 0), Fill::kRandom, Fill::kRandom, 3);
+    test.rounding = rounding;
+    test.input = {1};
+    for (int n = 0; n < 5; ++n) {
+      test.logical[n] = static_cast<int8_t>(sums[n]);
+      test.bias[n] = 0;
+      test.shifts[n] = static_cast<int8_t>(shifts[n]);
+    }
+    test.store_weights();
+    for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) {
+      const std::vector<int8_t> output = run_conv(*kernels, test, 0);
+      EXPECT_THAT(output, ::testing::ElementsAreArray(rounding == Rounding::kHalfUp ? half_up : half_even))
+          << kernels->isa;
+    }
+  }
+}
+
+TEST(Conv8, TakesBiasesAtTheLimitsAndShiftsBeyondTheLane) {
+  // Beyond what the portable kernels are given (their sums stay below 2^30): the other tables promise it.
+  for (const bool depthwise : {false, true}) {
+    for (const Rounding rounding : {Rounding::kHalfEven, Rounding::kHalfUp}) {
+      ConvCase test = make_case("limits", geometry(5, 6, 40, 40, 3, 3, 1, 1, 1, 1, 1, 1, depthwise),
+                                Fill::kRandom, Fill::kRandom, 5);
+      test.rounding = rounding;
+      for (int n = 0; n < 40; ++n) {
+        test.shifts[n] = static_cast<int8_t>(n % 5 == 0 ? n + 22 : n);
+        if (n % 7 == 0) test.bias[n] = n % 2 == 0 ? INT32_MIN : INT32_MAX;
+      }
+      const std::vector<int8_t> expected = reference_conv(test);
+      for (int i = 1; const KernelSet* kernels = available_kernels(i); ++i) {
+        EXPECT_EQ(run_conv(*kernels, test, 2), expected) << kernels->isa;
+      }
+    }
+  }
+}
+
+TEST(Conv8, EqualsThePortableKernelOnRandomConvolutions) {
+  std::mt19937 random(2024);
+  const auto between = [&random](int low, int high) {
+    return low + static_cast<int>(random() % static_cast<unsigned>(high - low + 1));
+  };
+  int compared = 0;
+  for (int round = 0; round < 400; ++round) {
+    const bool depthwise = round % 4 == 0;
+    const int kernel_h = between(1, 5), kernel_w = between(1, 5), dilation = between(1, 3);
+    const ConvGeometry g =
+        geometry(between(1, 30), between(1, 40), between(1, 70), between(1, 70), kernel_h, kernel_w,
+                 between(1, 3), dilation, between(0, kernel_h), between(0, kernel_w), between(0, kernel_h),
+                 between(0, kernel_w), depthwise);
+    if (g.in_h + 2 * kernel_h < (kernel_h - 1) * dilation + 1 || g.out_h < 1 || g.out_w < 1) continue;
+    ConvCase test = make_case("random " + std::to_string(round), g, Fill::kRandom, Fill::kRandom, random());
+    test.rounding = round % 2 == 0 ? Rounding::kHalfEven : Rounding::kHalfUp;
+    test.layout = round % 3 == 0 ? WeightLayout::kPlain : WeightLayout::kBlocked;
+    test.relu = round % 5 == 0;
+    if (round % 6 == 0) test.table = random_table(random());
+    test.store_weights();
+    const std::vector<int8_t> expected = run_conv(kPortableKernels, test, 0);
+    for (int i = 1; const KernelSet* kernels = available_kernels(i); ++i) {
+      ASSERT_EQ(run_conv(*kernels, test, between(0, g.out_h - 1)), expected)
+          << test.name << ": " << kernels->isa;
+      ++compared;
+    }
+  }
+  if (available_kernels(1) != nullptr) {
+    EXPECT_GT(compared, 200);
+  }
+}
+
+TEST(Conv8, RefusesWhatItCannotHoldInItsScratch) {
+  // Nothing but the size is looked at, so a hostile file can't make a kernel compute with it.
+  ConvCase test =
+      make_case("huge", geometry(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0), Fill::kRandom, Fill::kRandom, 1);
+  test.geometry.kernel_w = 3;
+  test.geometry.dilation_w = 1 << 28;
+  for (int i = 1; const KernelSet* kernels = available_kernels(i); ++i) {
+    EXPECT_EQ(kernels->conv8.packed_bytes(test.conv()), 0u) << kernels->isa;
+    test.geometry.depthwise = true;
+    EXPECT_EQ(kernels->depthwise8.packed_bytes(test.conv()), 0u) << kernels->isa;
+    test.geometry.depthwise = false;
+  }
+}
+
+}  // namespace
+}  // namespace shrike::tests

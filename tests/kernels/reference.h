@@ -1,0 +1,202 @@
+// Naive 8-bit convolution and rounding straight from the spec's formulas: an oracle that shares no code with
+// any kernel, the portable ones included. And the machinery that runs a kernel the way operators do.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+
+namespace shrike::tests {
+
+// spec/numerics.md 1.3: k = floor(a / 2^s), r = a - k * 2^s.
+inline int64_t reference_shift(int64_t a, int shift, Rounding rounding) {
+  if (shift == 0) return a;
+  const int64_t unit = int64_t{1} << shift, half = unit / 2;
+  const int64_t k = a >= 0 ? a / unit : -((-a + unit - 1) / unit);
+  const int64_t r = a - k * unit;
+  if (rounding == Rounding::kHalfUp) return r >= half ? k + 1 : k;
+  return r > half || (r == half && k % 2 != 0) ? k + 1 : k;
+}
+
+inline int8_t reference_saturate(int64_t value) {
+  return static_cast<int8_t>(value < -128 ? -128 : value > 127 ? 127 : value);
+}
+
+// A convolution with its data. Weights are kept in logical order [output][ky][kx][c] and stored per layout.
+struct ConvCase {
+  std::string name;
+  ConvGeometry geometry;
+  WeightLayout layout = WeightLayout::kBlocked;
+  Rounding rounding = Rounding::kHalfEven;
+  bool relu = false;
+  std::vector<int8_t> input, logical, stored, shifts, table;
+  std::vector<int32_t> bias;
+
+  int taps() const {
+    return geometry.kernel_h * geometry.kernel_w * (geometry.depthwise ? 1 : geometry.in_c);
+  }
+  size_t output_bytes() const {
+    return static_cast<size_t>(geometry.out_h) * geometry.out_w * geometry.out_c;
+  }
+
+  // spec/espdl-format.md 6.2 and 6.3.
+  void store_weights() {
+    const ConvGeometry& g = geometry;
+    const int outputs = g.out_c, blocked = layout == WeightLayout::kBlocked ? outputs / 16 * 16 : 0;
+    stored.assign(logical.size(), 0);
+    for (int n = 0; n < outputs; ++n) {
+      for (int t = 0; t < taps(); ++t) {
+        size_t offset;
+        if (n < blocked) {
+          offset = (static_cast<size_t>(n / 16) * taps() + t) * 16 + n % 16;
+        } else if (g.depthwise) {
+          offset = static_cast<size_t>(blocked) * taps() + static_cast<size_t>(t) * (outputs - blocked) +
+                   (n - blocked);
+        } else {
+          offset = static_cast<size_t>(n) * taps() + t;
+        }
+        stored[offset] = logical[static_cast<size_t>(n) * taps() + t];
+      }
+    }
+  }
+
+  Conv8 conv() const {
+    Conv8 result{};
+    result.geometry = geometry;
+    result.layout = layout;
+    result.weights = stored.data();
+    result.bias = bias.empty() ? nullptr : bias.data();
+    result.shifts = shifts.data();
+    result.rounding = rounding;
+    result.relu = relu;
+    result.uniform_shift = true;
+    for (int8_t shift : shifts) result.uniform_shift &= shift == shifts[0];
+    result.table = table.empty() ? nullptr : table.data();
+    return result;
+  }
+};
+
+// spec/numerics.md 3.1.
+inline std::vector<int8_t> reference_conv(const ConvCase& test) {
+  const ConvGeometry& g = test.geometry;
+  std::vector<int8_t> output;
+  for (int y = 0; y < g.out_h; ++y) {
+    for (int x = 0; x < g.out_w; ++x) {
+      for (int n = 0; n < g.out_c; ++n) {
+        int64_t sum = test.bias.empty() ? 0 : test.bias[n];
+        const int8_t* weight = &test.logical[static_cast<size_t>(n) * test.taps()];
+        for (int ky = 0; ky < g.kernel_h; ++ky) {
+          for (int kx = 0; kx < g.kernel_w; ++kx) {
+            const int iy = y * g.stride_h - g.pad_top + ky * g.dilation_h;
+            const int ix = x * g.stride_w - g.pad_left + kx * g.dilation_w;
+            const int channels = g.depthwise ? 1 : g.in_c;
+            for (int c = 0; c < channels; ++c, ++weight) {
+              if (iy < 0 || iy >= g.in_h || ix < 0 || ix >= g.in_w) continue;
+              const int channel = g.depthwise ? n : c;
+              sum += *weight * test.input[(static_cast<size_t>(iy) * g.in_w + ix) * g.in_c + channel];
+            }
+          }
+        }
+        int8_t value = reference_saturate(reference_shift(sum, test.shifts[n], test.rounding));
+        if (test.relu && value < 0) value = 0;
+        output.push_back(test.table.empty() ? value : test.table[value + 128]);
+      }
+    }
+  }
+  return output;
+}
+
+// As many bytes as asked for and one to watch, so that sanitizers and canaries see every byte too many.
+// byte too many.
+class Memory {
+ public:
+  explicit Memory(size_t bytes) : bytes_(new uint8_t[bytes + 1]) {
+    std::memset(bytes_.get(), 0x5a, bytes + 1);
+  }
+  void* data() { return bytes_.get(); }
+
+ private:
+  std::unique_ptr<uint8_t[]> bytes_;
+};
+
+// Runs rows [0, cut) and [cut, out_h) by separate calls. Empty when the kernel does not take the geometry.
+inline std::vector<int8_t> run_conv(const KernelSet& kernels, const ConvCase& test, int cut) {
+  Conv8 conv = test.conv();
+  const Conv8Kernel& kernel = test.geometry.depthwise ? kernels.depthwise8 : kernels.conv8;
+  const bool portable = &kernels == &kPortableKernels;
+  const size_t packed_bytes = kernel.packed_bytes(conv);
+  if (packed_bytes == 0 && !portable) return {};
+  Memory packed(packed_bytes), scratch(kernel.scratch_bytes(conv));
+  kernel.pack(conv, packed.data());
+  conv.packed = packed.data();
+  std::vector<int8_t> output(test.output_bytes(), 0x33);
+  if (cut > 0) kernel.run(conv, test.input.data(), output.data(), 0, cut, scratch.data());
+  kernel.run(conv, test.input.data(), output.data(), cut, test.geometry.out_h, scratch.data());
+  return output;
+}
+
+enum class Fill { kRandom, kLowest, kHighest, kExtremes };
+
+inline int8_t fill_value(Fill fill, std::mt19937& random) {
+  switch (fill) {
+    case Fill::kLowest:
+      return -128;
+    case Fill::kHighest:
+      return 127;
+    case Fill::kExtremes:
+      return random() % 2 == 0 ? int8_t{-128} : int8_t{127};
+    default:
+      return static_cast<int8_t>(random());
+  }
+}
+
+// Output size from pads at the end (not part of the geometry: taps past the input read 0).
+inline ConvGeometry geometry(int in_h, int in_w, int in_c, int out_c, int kernel_h, int kernel_w, int stride,
+                             int dilation, int pad_top, int pad_left, int pad_bottom, int pad_right,
+                             bool depthwise = false) {
+  ConvGeometry g{};
+  g.in_h = in_h, g.in_w = in_w, g.in_c = in_c;
+  g.out_c = depthwise ? in_c : out_c;
+  g.kernel_h = kernel_h, g.kernel_w = kernel_w;
+  g.stride_h = g.stride_w = stride;
+  g.dilation_h = g.dilation_w = dilation;
+  g.pad_top = pad_top, g.pad_left = pad_left;
+  g.out_h = (in_h + pad_top + pad_bottom - (kernel_h - 1) * dilation - 1) / stride + 1;
+  g.out_w = (in_w + pad_left + pad_right - (kernel_w - 1) * dilation - 1) / stride + 1;
+  g.depthwise = depthwise;
+  return g;
+}
+
+// Data for a geometry. Shifts are spread around the one that makes full use of the output range.
+inline ConvCase make_case(const std::string& name, const ConvGeometry& g, Fill inputs, Fill weights,
+                          unsigned seed) {
+  std::mt19937 random(seed);
+  ConvCase test;
+  test.name = name;
+  test.geometry = g;
+  test.input.resize(static_cast<size_t>(g.in_h) * g.in_w * g.in_c);
+  for (int8_t& value : test.input) value = fill_value(inputs, random);
+  test.logical.resize(static_cast<size_t>(g.out_c) * test.taps());
+  for (int8_t& value : test.logical) value = fill_value(weights, random);
+  int typical = 5;
+  while ((1 << (2 * typical - 10)) < test.taps()) ++typical;
+  for (int n = 0; n < g.out_c; ++n) {
+    test.shifts.push_back(static_cast<int8_t>(typical + static_cast<int>(random() % 5) - 2));
+    test.bias.push_back(static_cast<int32_t>(random() % 20001) - 10000);
+  }
+  test.store_weights();
+  return test;
+}
+
+inline std::vector<int8_t> random_table(unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<int8_t> table(256);
+  for (int8_t& entry : table) entry = static_cast<int8_t>(random());
+  return table;
+}
+
+}  // namespace shrike::tests
