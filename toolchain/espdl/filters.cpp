@@ -78,7 +78,8 @@ StoredFilter store_matmul_operand(const std::vector<int64_t>& values, const std:
     size_t source = base;
     for (int64_t c = 0; c < shape.channels; ++c) {
       for (int64_t n = 0; n < shape.outputs; ++n) {
-        result.integers[base + static_cast<size_t>(stored_offset(shape, block, n, 0, 0, c))] = values[source++];
+        result.integers[base + static_cast<size_t>(stored_offset(shape, block, n, 0, 0, c))] =
+            values[source++];
       }
     }
   }

@@ -8,7 +8,8 @@
 
 namespace shrike::espdl {
 
-// Output channels in one 16-byte vector: 16 at 8 bit, 8 at 16 bit; 0 where filters are stored plainly (esp32).
+// Output channels in one 16-byte vector: 16 at 8 bit, 8 at 16 bit; 0 where filters are stored plainly
+// (esp32).
 int block_of(Target target, int bits);
 
 enum class FilterKind { kConv2d, kConv1d, kMatrix };  // kMatrix: Gemm, and one matrix of a MatMul
@@ -31,6 +32,7 @@ struct StoredFilter {
 StoredFilter store_filter(const std::vector<int64_t>& weights, const FilterShape& shape, int block);
 
 // Constant right operand of a MatMul: `dims` = [..., C, N], each trailing matrix is stored on its own.
-StoredFilter store_matmul_operand(const std::vector<int64_t>& values, const std::vector<int64_t>& dims, int block);
+StoredFilter store_matmul_operand(const std::vector<int64_t>& values, const std::vector<int64_t>& dims,
+                                  int block);
 
 }  // namespace shrike::espdl

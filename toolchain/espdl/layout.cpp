@@ -20,7 +20,9 @@ Permutation channels_last(size_t rank) {
   return order;
 }
 
-bool is_identity(const Permutation& permutation) { return permutation == identity_order(permutation.size()); }
+bool is_identity(const Permutation& permutation) {
+  return permutation == identity_order(permutation.size());
+}
 
 int position_of(const Permutation& permutation, int64_t logical_axis) {
   const auto found = std::find(permutation.begin(), permutation.end(), static_cast<int>(logical_axis));

@@ -1,5 +1,7 @@
-// Axis orders. A variable's permutation P says: stored axis i is logical axis P[i] (spec/espdl-format.md section 5).
+// Axis orders. A variable's permutation P says: stored axis i is logical axis P[i] (spec/espdl-format.md
+// section 5).
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -13,12 +13,14 @@ namespace shrike::espdl {
 namespace {
 
 bool single_slope(const graph::Graph& graph, const graph::Node& node) {
-  return node.inputs.size() == 2 && graph.tensor(node.inputs[1]).constant && graph.tensor(node.inputs[1]).elements() == 1;
+  return node.inputs.size() == 2 && graph.tensor(node.inputs[1]).constant &&
+         graph.tensor(node.inputs[1]).elements() == 1;
 }
 
 template <typename T>
 int64_t quantized(float value, int exponent, Rounding rounding) {
-  return quantize_float<T>(value * power_of_two(-exponent), rounding);  // exact unless it leaves the range of float
+  return quantize_float<T>(value * power_of_two(-exponent),
+                           rounding);  // exact unless it leaves the range of float
 }
 
 int64_t quantized(float value, const graph::Format& format, Rounding rounding) {
@@ -27,8 +29,8 @@ int64_t quantized(float value, const graph::Format& format, Rounding rounding) {
 }
 
 // Clip's bounds live on the input's grid; a PRelu slope has its own quantised value.
-std::function<float(float)> function_of(const graph::Graph& graph, const graph::Node& node, const graph::Format& input,
-                                        Rounding rounding) {
+std::function<float(float)> function_of(const graph::Graph& graph, const graph::Node& node,
+                                        const graph::Format& input, Rounding rounding) {
   if (node.op == "Clip") {
     const auto bound = [&](size_t index, float fallback) {
       if (node.inputs.size() <= index || node.inputs[index].empty()) return fallback;
@@ -54,12 +56,14 @@ bool is_table_operator(const graph::Graph& graph, const graph::Node& node) {
 }
 
 bool is_coarse_table_operator(const graph::Node& node) {
-  static const std::set<std::string> kOps = {"Swish", "Sigmoid", "Tanh", "Gelu", "HardSigmoid", "HardSwish", "Elu"};
+  static const std::set<std::string> kOps = {"Swish",       "Sigmoid",   "Tanh", "Gelu",
+                                             "HardSigmoid", "HardSwish", "Elu"};
   return kOps.contains(node.op);
 }
 
-std::vector<int64_t> activation_table(const graph::Graph& graph, const graph::Node& node, const graph::Format& input,
-                                      const graph::Format& output, int step, Rounding rounding) {
+std::vector<int64_t> activation_table(const graph::Graph& graph, const graph::Node& node,
+                                      const graph::Format& input, const graph::Format& output, int step,
+                                      Rounding rounding) {
   const auto function = function_of(graph, node, input, rounding);
   const int64_t lowest = input.bits == 16 ? -32768 : -128;
   const int64_t entries = input.bits == 16 ? 65536 / step + (step > 1 ? 1 : 0) : 256;

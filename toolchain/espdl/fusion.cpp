@@ -1,0 +1,22 @@
+#include "toolchain/espdl/fusion.h"
+
+#include <set>
+
+namespace shrike::espdl {
+
+std::map<size_t, size_t> fused_relus(const graph::Graph& graph) {
+  static const std::set<std::string> kComputing = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
+  const graph::Links links(graph);
+  std::map<size_t, size_t> result;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (!kComputing.contains(graph.nodes[i].op)) continue;
+    const std::string& output = graph.nodes[i].outputs[0];
+    const auto readers = links.consumers.find(output);
+    if (readers == links.consumers.end() || readers->second.size() != 1 || graph.is_output(output)) continue;
+    const size_t reader = static_cast<size_t>(readers->second[0]);
+    if (graph.nodes[reader].op == "Relu") result[i] = reader;
+  }
+  return result;
+}
+
+}  // namespace shrike::espdl

@@ -1,0 +1,14 @@
+// Relu behind Conv, ConvTranspose, Gemm and MatMul becomes their `activation` (spec/espdl-format.md section
+// 9).
+#pragma once
+#include <map>
+
+#include "toolchain/graph/graph.h"
+
+namespace shrike::espdl {
+
+// Index of the computing node -> index of the Relu that it takes over: the Relu is the only reader of the
+// node's output, which is not a graph output. The node then rounds straight to the Relu's format.
+std::map<size_t, size_t> fused_relus(const graph::Graph& graph);
+
+}  // namespace shrike::espdl

@@ -1,0 +1,194 @@
+// Operators that move elements about: axes and bounds are rewritten to stored positions where the layout can
+// stay.
+#include <algorithm>
+#include <limits>
+
+#include "toolchain/espdl/lower_ops.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::espdl {
+
+using graph::Node;
+
+int64_t axis_of(const Node& node, int64_t axis, size_t rank) {
+  const int64_t limit = static_cast<int64_t>(rank);
+  if (axis < -limit || axis >= limit) {
+    fail("node '{}' ({}): axis {} of a tensor of rank {}; it must be in -{}..{}", node.name, node.op, axis,
+         rank, rank, limit - 1);
+  }
+  return axis < 0 ? axis + limit : axis;
+}
+
+std::vector<int64_t> integer_argument(const Builder& builder, const Node& node, size_t index,
+                                      const std::string& key) {
+  if (node.inputs.size() > index && !node.inputs[index].empty()) {
+    return integers_of(builder.tensor(node.inputs[index]), node);
+  }
+  return node.integers(key);
+}
+
+void lower_concat(Builder& builder, const Node& node) {
+  Permutation order;
+  bool agree = true;
+  for (const std::string& name : node.inputs) {
+    if (builder.is_constant(name)) continue;
+    const Permutation candidate = builder.layout_of(name);
+    if (order.empty()) order = candidate;
+    agree = agree && candidate == order;
+    // Layouts that differ meet in channel-last order: convolutions are near.
+    if (candidate.size() >= 3 && candidate == channels_last(candidate.size())) order = candidate;
+  }
+  if (order.empty())
+    fail("node '{}' (Concat): all inputs are constant; fold constants before lowering", node.name);
+  if (!agree && order != channels_last(order.size())) order = identity_order(order.size());
+  std::vector<std::string> inputs;
+  for (const std::string& name : node.inputs) {
+    if (!builder.is_constant(name)) {
+      inputs.push_back(builder.in_layout(name, order));
+      continue;
+    }
+    const graph::Tensor& constant = builder.tensor(name);
+    inputs.push_back(builder.add_parameter(name, permuted(constant.shape, order),
+                                           type_of(constant.format, name), exponents_of(constant.format),
+                                           transposed(integers_of(constant, node), constant.shape, order)));
+  }
+  const int64_t axis = axis_of(node, node.integer("axis", 0), order.size());
+  builder.define(node.outputs[0], order);
+  builder.add_node("Concat", node.name, inputs, {node.outputs[0]},
+                   {{"axis", static_cast<int64_t>(position_of(order, axis))}},
+                   bits_of(builder.graph(), node));
+}
+
+void lower_split(Builder& builder, const Node& node) {
+  const Permutation order = builder.layout_of(node.inputs[0]);
+  const int64_t axis = axis_of(node, node.integer("axis", 0), order.size());
+  std::vector<int64_t> sizes;  // always written: without them the runtime reads num_outputs in its own way
+  for (const std::string& output : node.outputs) {
+    sizes.push_back(builder.tensor(output).shape[static_cast<size_t>(axis)]);
+    builder.define(output, order);
+  }
+  builder.add_node("Split", node.name, {node.inputs[0], builder.add_int64s(node.name + "/sizes", sizes)},
+                   node.outputs, {{"axis", static_cast<int64_t>(position_of(order, axis))}},
+                   bits_of(builder.graph(), node));
+}
+
+void lower_slice(Builder& builder, const Node& node) {
+  const Permutation order = builder.layout_of(node.inputs[0]);
+  std::vector<int64_t> starts = integer_argument(builder, node, 1, "starts");
+  std::vector<int64_t> ends = integer_argument(builder, node, 2, "ends");
+  std::vector<int64_t> axes = integer_argument(builder, node, 3, "axes");
+  std::vector<int64_t> steps = integer_argument(builder, node, 4, "steps");
+  if (axes.empty()) {
+    for (size_t i = 0; i < starts.size(); ++i) axes.push_back(static_cast<int64_t>(i));
+  }
+  if (steps.empty()) steps.assign(starts.size(), 1);
+  if (starts.empty() || ends.size() != starts.size() || axes.size() != starts.size() ||
+      steps.size() != starts.size()) {
+    fail("node '{}' (Slice): {} starts, {} ends, {} axes and {} steps; give one of each per sliced axis",
+         node.name, starts.size(), ends.size(), axes.size(), steps.size());
+  }
+  for (int64_t& axis : axes) axis = position_of(order, axis_of(node, axis, order.size()));
+  builder.define(node.outputs[0], order);
+  const std::vector<std::string> inputs = {node.inputs[0], builder.add_int64s(node.name + "/starts", starts),
+                                           builder.add_int64s(node.name + "/ends", ends),
+                                           builder.add_int64s(node.name + "/axes", axes),
+                                           builder.add_int64s(node.name + "/steps", steps)};
+  builder.add_node("Slice", node.name, inputs, {node.outputs[0]}, {}, bits_of(builder.graph(), node));
+}
+
+void lower_pad(Builder& builder, const Node& node) {
+  const Permutation order = builder.layout_of(node.inputs[0]);
+  const size_t rank = order.size();
+  const std::vector<int64_t> given = integer_argument(builder, node, 1, "pads");
+  std::vector<int64_t> axes = integer_argument(builder, node, 3, "axes");
+  if (axes.empty()) {
+    for (size_t i = 0; i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
+  }
+  if (given.size() != 2 * axes.size()) {
+    fail("node '{}' (Pad): {} pads for {} axes; give a begin and an end for each", node.name, given.size(),
+         axes.size());
+  }
+  std::vector<int64_t> pads(2 * rank, 0);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const size_t stored = static_cast<size_t>(position_of(order, axis_of(node, axes[i], rank)));
+    pads[stored] = given[i];
+    pads[rank + stored] = given[axes.size() + i];
+  }
+  std::vector<std::string> inputs = {node.inputs[0], builder.add_int64s(node.name + "/pads", pads)};
+  if (node.inputs.size() > 2 && !node.inputs[2].empty())
+    inputs.push_back(builder.add_constant(node.inputs[2]));
+  builder.define(node.outputs[0], order);
+  builder.add_node("Pad", node.name, inputs, {node.outputs[0]}, {{"mode", node.text("mode", "constant")}},
+                   bits_of(builder.graph(), node));
+}
+
+void lower_reduce(Builder& builder, const Node& node) {
+  const Permutation order = builder.layout_of(node.inputs[0]);
+  const size_t rank = order.size();
+  const bool keep = node.integer("keepdims", 1) != 0;
+  std::vector<int64_t> axes = integer_argument(builder, node, 1, "axes");
+  if (axes.empty()) {
+    for (size_t i = 0; i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
+  }
+  std::vector<bool> reduced(rank, false);  // by logical axis
+  for (const int64_t axis : axes) reduced[static_cast<size_t>(axis_of(node, axis, rank))] = true;
+  std::vector<int64_t> stored_axes;
+  Permutation left;  // order of the output
+  for (size_t i = 0; i < rank; ++i) {
+    const int logical = order[i];
+    if (reduced[static_cast<size_t>(logical)]) stored_axes.push_back(static_cast<int64_t>(i));
+    if (keep) {
+      left.push_back(logical);
+    } else if (!reduced[static_cast<size_t>(logical)]) {
+      left.push_back(logical -
+                     static_cast<int>(std::count(reduced.begin(), reduced.begin() + logical, true)));
+    }
+  }
+  builder.define(node.outputs[0], left);
+  builder.add_node(node.op, node.name, {node.inputs[0], builder.add_int64s(node.name + "/axes", stored_axes)},
+                   {node.outputs[0]}, {{"keepdims", int64_t{keep}}, {"noop_with_empty_axes", int64_t{0}}},
+                   bits_of(builder.graph(), node));
+}
+
+// Reshape, Flatten, Squeeze, Unsqueeze: the same bytes under other dims. Shapes are known, so all are written
+// as one Reshape with explicit dims. The layout has to be undone first, unless only axes of length one were
+// moved.
+void lower_reshape(Builder& builder, const Node& node) {
+  const std::string& input = node.inputs[0];
+  const Permutation order = builder.layout_of(input);
+  const Permutation undo = conversion(order, identity_order(order.size()));
+  const Dims stored = permuted(builder.tensor(input).shape, order);
+  const std::string source = keeps_bytes(stored, undo) ? input : builder.in_logical_order(input);
+  const Dims& dims = builder.tensor(node.outputs[0]).shape;
+  builder.define(node.outputs[0], identity_order(dims.size()));
+  builder.add_node("Reshape", node.name, {source, builder.add_int64s(node.name + "/shape", dims)},
+                   {node.outputs[0]}, {{"allowzero", int64_t{0}}}, bits_of(builder.graph(), node));
+}
+
+// Starts from the stored order of its input and gives logical order, so it swallows a layout conversion.
+void lower_transpose(Builder& builder, const Node& node) {
+  const Permutation order = builder.layout_of(node.inputs[0]);
+  const size_t rank = order.size();
+  std::vector<int64_t> perm = node.integers("perm");
+  if (perm.empty()) {
+    for (size_t i = rank; i-- > 0;) perm.push_back(static_cast<int64_t>(i));
+  }
+  if (perm.size() != rank) {
+    fail("node '{}' (Transpose): perm has {} entries for a tensor of rank {}", node.name, perm.size(), rank);
+  }
+  for (int64_t& axis : perm) axis = position_of(order, axis_of(node, axis, rank));
+  builder.define(node.outputs[0], identity_order(rank));
+  builder.add_node("Transpose", node.name, {node.inputs[0]}, {node.outputs[0]}, {{"perm", perm}},
+                   bits_of(builder.graph(), node));
+}
+
+void lower_gather(Builder& builder, const Node& node) {
+  const graph::Tensor& indices = builder.tensor(node.inputs[1]);
+  integers_of(indices, node);
+  builder.define(node.outputs[0], identity_order(builder.tensor(node.outputs[0]).shape.size()));
+  builder.add_node("Gather", node.name,
+                   {builder.in_logical_order(node.inputs[0]), builder.add_constant(indices.name)},
+                   {node.outputs[0]}, {{"axis", node.integer("axis", 0)}}, bits_of(builder.graph(), node));
+}
+
+}  // namespace shrike::espdl
