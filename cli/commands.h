@@ -1,0 +1,25 @@
+// How a command joins the program: its file defines `void add_<name>(CLI::App& app)`, which adds one
+// subcommand whose callback does the work, and registers it at namespace scope:
+//
+//   const CommandRegistration registration("eval", 30, add_eval);
+//
+// Nothing else needs to change. Commands report failure by throwing shrike::Error (one sentence; main prints
+// it to stderr and exits with 1); after having printed a result that means failure they throw Exit{1}.
+#pragma once
+#include <CLI/CLI.hpp>
+
+namespace shrike::cli {
+
+class CommandRegistration {
+ public:
+  // `order` sorts the help: quantize 10, analyze 20, train 25, eval 30, detect 40, run 50, compare 60, info
+  // 70, test 80, profile 90.
+  CommandRegistration(const char* name, int order, void (*add)(CLI::App& app));
+};
+
+// Ends the program with this status; everything has been said.
+struct Exit {
+  int status;
+};
+
+}  // namespace shrike::cli

@@ -1,0 +1,86 @@
+// The `shrike` program: finds the command, turns errors into one sentence and an exit status.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "toolchain/support/interrupt.h"
+
+namespace shrike::cli {
+namespace {
+
+constexpr int kDone = 0, kFailed = 1, kWrongCommandLine = 2;
+
+struct Command {
+  std::string name;
+  int order;
+  void (*add)(CLI::App& app);
+};
+
+// A function's static, because the registrations of other files may run before this file's statics exist.
+std::vector<Command>& commands() {
+  static std::vector<Command> list;
+  return list;
+}
+
+// What a failed run says: always one line, whatever a library put into its message.
+int report(std::string message) {
+  std::fflush(stdout);
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  fmt::print(stderr, "shrike: {}\n", message);
+  return kFailed;
+}
+
+int run(int count, char** arguments) {
+  CLI::App app("From a float object detector to power-of-two integers on an ESP32-P4 or ESP32-S3.", "shrike");
+  app.set_version_flag("--version", "shrike " SHRIKE_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "A first session:\n"
+      "  shrike quantize yolo11n.onnx --calib images/ --target esp32p4 -o yolo11n.espdl\n"
+      "  shrike eval yolo11n.espdl --data coco_val/\n"
+      "  shrike detect yolo11n.espdl picture.jpg -o found/\n"
+      "'shrike COMMAND --help' explains a command and shows examples.\n"
+      "Exit status: 0 done, 1 the work failed, 2 the command line is wrong.");
+  std::vector<Command> sorted = commands();
+  std::sort(sorted.begin(), sorted.end(), [](const Command& a, const Command& b) {
+    return std::tie(a.order, a.name) < std::tie(b.order, b.name);
+  });
+  for (const Command& command : sorted) command.add(app);
+
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    const std::string command = app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " ";
+    fmt::print(stderr, "shrike: {}; see 'shrike {}--help'\n", error.what(), command);
+    return kWrongCommandLine;
+  } catch (const Exit& exit) {
+    return exit.status;
+  } catch (const std::bad_alloc&) {
+    return report("the machine has not enough memory for this");
+  } catch (const std::exception& error) {
+    return report(error.what());
+  }
+  return std::fflush(stdout) == 0 ? kDone
+                                  : report("cannot write the output: the disk is full or the reader is gone");
+}
+
+}  // namespace
+
+CommandRegistration::CommandRegistration(const char* name, int order, void (*add)(CLI::App& app)) {
+  commands().push_back({name, order, add});
+}
+
+}  // namespace shrike::cli
+
+int main(int count, char** arguments) {
+  shrike::remove_temporary_files_on_signals();
+  return shrike::cli::run(count, arguments);
+}

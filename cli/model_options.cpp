@@ -1,0 +1,61 @@
+#include "cli/model_options.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "toolchain/support/error.h"
+
+namespace shrike::cli {
+
+void add_model_options(CLI::App& command, host::IntegerOptions& options) {
+  command.add_option("--target", options.target,
+                     "Chip whose arithmetic to use: esp32p4, esp32s3 or esp32 (default: as the file says)");
+  command
+      .add_option_function<std::string>(
+          "--accumulators",
+          [&options](const std::string& value) {
+            options.accumulators = value == "wide" ? Accumulators::kWide : Accumulators::kExactChip;
+          },
+          "chip: esp32s3's saturating 20-bit lanes; wide: 32-bit sums, to see what the lanes cost (default: "
+          "chip)")
+      ->check(CLI::IsMember({"chip", "wide"}));
+  command
+      .add_option("--threads", options.threads, "Threads (default: all cores); results do not depend on it")
+      ->check(CLI::Range(1, 256));
+  command.add_option("--isa", options.isa,
+                     "Instruction set of the kernels (default: SHRIKE_ISA, else the best here)");
+}
+
+void report_assumed_target(const host::IntegerModel& model) {
+  if (!model.target_assumed()) return;
+  fmt::print(stderr, "note: '{}' names no target; {} is assumed (--target says otherwise)\n", model.name(),
+             host::target_name(model.target()));
+}
+
+void report_saturation(const host::IntegerModel& model) {
+  const uint64_t count = model.model().saturated_accumulators();
+  if (count > 0) fmt::print(stderr, "note: {} accumulators met a limit of esp32s3's 20-bit lanes\n", count);
+}
+
+uint64_t parse_bytes(const std::string& text) {
+  size_t used = 0;
+  double value = -1;
+  try {
+    value = std::stod(text, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  const std::string unit = text.substr(used);
+  double factor = 0;
+  if (unit.empty()) factor = 1;
+  if (unit == "K" || unit == "k" || unit == "KiB") factor = 1024;
+  if (unit == "M" || unit == "m" || unit == "MiB") factor = 1024 * 1024;
+  if (used == 0 || factor == 0 || !(value >= 0) || value * factor > 1e12) {
+    throw CLI::ValidationError("'" + text + "' is not a size; write bytes or 512K or 4M");
+  }
+  return static_cast<uint64_t>(std::llround(value * factor));
+}
+
+}  // namespace shrike::cli

@@ -1,0 +1,19 @@
+// Options shared by the commands that run an integer model.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "toolchain/host/integer_model.h"
+
+namespace shrike::cli {
+
+// --target, --accumulators, --threads, --isa.
+void add_model_options(CLI::App& command, host::IntegerOptions& options);
+// Says on stderr which target was assumed when neither the file nor the command line names one.
+void report_assumed_target(const host::IntegerModel& model);
+// esp32s3 with the chip's lanes: one line on stderr when accumulators saturated.
+void report_saturation(const host::IntegerModel& model);
+// "65536", "64K", "1.5M" (powers of 1024); a CLI validator that rewrites to bytes.
+uint64_t parse_bytes(const std::string& text);
+
+}  // namespace shrike::cli
