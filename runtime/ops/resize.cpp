@@ -1,6 +1,6 @@
-// Resize of [N,H,W,C] or [N,W,C], 8 bit: nearest (rule RN) and linear (rule RL), spec/numerics.md section 12.
-// The constants `scales` and `sizes` stay in ONNX order [N,C,H,W]. At 16 bits the chip's kernel is empty, so
-// it is refused.
+// Resize of [N,H,W,C] or [N,W,C]: nearest (rule RN) and linear (rule RL), spec/numerics.md section 12. The
+// constants `scales` and `sizes` stay in ONNX order [N,C,H,W]. Espressif's library has no 16-bit kernel; here
+// both widths follow the same rules, as in the quantiser's simulation.
 #include <math.h>
 #include <string.h>
 
@@ -97,20 +97,93 @@ const Source* source_table(Prepare& node, const Axis& axis, bool linear, bool al
   return table;
 }
 
-void run_nearest(const Run& node);
-void run_linear(const Run& node);
-
 struct Mode {
   Parameters shape;
   void (*run)(const Run& node);
 };
+
+// The chip's C kernel narrows to int8 without saturating after a left shift.
+int8_t wrap(int64_t value) {
+  return static_cast<int8_t>(static_cast<uint8_t>(value & 0xff));
+}
+
+void rescale_row(const Run& node, const Parameters& p, int8_t* row, int32_t count) {
+  if (p.wraps) {
+    for (int32_t i = 0; i < count; ++i) row[i] = wrap(rounding_shift_any(row[i], p.shift, p.rounding));
+  } else if (p.shift >= -30 && p.shift <= 30) {
+    node.kernels->requantize8(row, row, static_cast<size_t>(count), p.shift, p.rounding);
+  } else {
+    for (int32_t i = 0; i < count; ++i)
+      row[i] = saturate<int8_t>(rounding_shift_any(row[i], p.shift, p.rounding));
+  }
+}
+
+void rescale_row(const Run&, const Parameters& p, int16_t* row, int32_t count) {
+  for (int32_t i = 0; i < count; ++i)
+    row[i] = saturate<int16_t>(rounding_shift_any(row[i], p.shift, p.rounding));
+}
+
+// Output rows that come from one input row are built once and copied.
+template <typename T>
+void run_nearest(const Run& node) {
+  const Parameters& p = static_cast<const Mode*>(node.parameters)->shape;
+  const T* input = static_cast<const T*>(node.inputs[0]->data);
+  T* output = static_cast<T*>(node.outputs[0]->data);
+  const size_t pixel_bytes = static_cast<size_t>(p.channels) * sizeof(T);
+  const int32_t out_row = p.out_w * p.channels;
+  const ptrdiff_t in_row = static_cast<ptrdiff_t>(p.in_w) * p.channels;
+  parallel_for(node.workers, p.batch * p.out_h, 8192 / out_row + 1, [&](int32_t begin, int32_t end, int32_t) {
+    for (int32_t row = begin; row < end; ++row) {
+      T* target = output + static_cast<ptrdiff_t>(row) * out_row;
+      const int32_t y = row % p.out_h;
+      if (row > begin && y > 0 && p.rows[y].index == p.rows[y - 1].index) {
+        memcpy(target, target - out_row, static_cast<size_t>(out_row) * sizeof(T));
+        continue;
+      }
+      const T* source = input + (static_cast<ptrdiff_t>(row / p.out_h) * p.in_h + p.rows[y].index) * in_row;
+      T* next = target;
+      for (int32_t x = 0; x < p.out_w; ++x, next += p.channels) {
+        memcpy(next, source + static_cast<ptrdiff_t>(p.columns[x].index) * p.channels, pixel_bytes);
+      }
+      if (p.shift != 0) rescale_row(node, p, target, out_row);
+    }
+  });
+}
+
+template <typename T>
+void run_linear(const Run& node) {
+  const Parameters& p = static_cast<const Mode*>(node.parameters)->shape;
+  const T* input = static_cast<const T*>(node.inputs[0]->data);
+  T* output = static_cast<T*>(node.outputs[0]->data);
+  const ptrdiff_t in_row = static_cast<ptrdiff_t>(p.in_w) * p.channels;
+  const int32_t out_row = p.out_w * p.channels;
+  // The neighbour that a weight of 0 belongs to may not exist when an axis has one element.
+  const ptrdiff_t down = p.in_h > 1 ? in_row : 0, right = p.in_w > 1 ? p.channels : 0;
+  parallel_for(node.workers, p.batch * p.out_h, 1024 / out_row + 1, [&](int32_t begin, int32_t end, int32_t) {
+    for (int32_t row = begin; row < end; ++row) {
+      const Source& y = p.rows[row % p.out_h];
+      const T* upper = input + (static_cast<ptrdiff_t>(row / p.out_h) * p.in_h + y.index) * in_row;
+      T* target = output + static_cast<ptrdiff_t>(row) * out_row;
+      for (int32_t x = 0; x < p.out_w; ++x, target += p.channels) {
+        const Source& column = p.columns[x];
+        const T* a = upper + static_cast<ptrdiff_t>(column.index) * p.channels;
+        for (int32_t c = 0; c < p.channels; ++c) {
+          const auto value = [&](ptrdiff_t offset) { return static_cast<float>(a[offset + c]) * p.in_scale; };
+          const float top = value(0) * (1.0f - column.weight) + value(right) * column.weight;
+          const float bottom = value(down) * (1.0f - column.weight) + value(down + right) * column.weight;
+          const float mixed = top * (1.0f - y.weight) + bottom * y.weight;
+          target[c] = quantize_float<T>(mixed * p.inverse_out_scale, p.rounding);
+        }
+      }
+    }
+  });
+}
 
 Status prepare(Prepare& node) {
   SHRIKE_RETURN_IF_ERROR(expect_operands(node, 1, 4));
   SHRIKE_RETURN_IF_ERROR(expect_integer_operator(node));
   const Tensor& input = *node.inputs[0];
   Tensor& output = *node.outputs[0];
-  if (input.type != DataType::kInt8) return node.error(StatusCode::kUnsupportedType, "the input is not INT8");
   const Shape& shape = input.shape;
   if (shape.rank != 3 && shape.rank != 4)
     return node.error(StatusCode::kBadShape, "the input is not NHWC or NWC");
@@ -147,79 +220,12 @@ Status prepare(Prepare& node) {
   p.rows = source_table(node, height, linear, align_corners);
   p.columns = source_table(node, width, linear, align_corners);
   if (p.rows == nullptr || p.columns == nullptr) return node.arena_status();
-  parameters->run = linear ? run_linear : run_nearest;
+  if (input.type == DataType::kInt8) {
+    parameters->run = linear ? run_linear<int8_t> : run_nearest<int8_t>;
+  } else {
+    parameters->run = linear ? run_linear<int16_t> : run_nearest<int16_t>;
+  }
   return {};
-}
-
-void rescale_row(const Run& node, const Parameters& p, int8_t* row, int32_t count) {
-  if (p.wraps) {
-    for (int32_t i = 0; i < count; ++i) {
-      const int64_t shifted = rounding_shift_any(row[i], p.shift, p.rounding);
-      row[i] = static_cast<int8_t>(static_cast<uint8_t>(shifted & 0xff));
-    }
-    return;
-  }
-  if (p.shift >= -30 && p.shift <= 30) {
-    node.kernels->requantize8(row, row, static_cast<size_t>(count), p.shift, p.rounding);
-    return;
-  }
-  for (int32_t i = 0; i < count; ++i)
-    row[i] = saturate<int8_t>(rounding_shift_any(row[i], p.shift, p.rounding));
-}
-
-// Output rows that come from one input row are built once and copied.
-void run_nearest(const Run& node) {
-  const Parameters& p = static_cast<const Mode*>(node.parameters)->shape;
-  const int8_t* input = static_cast<const int8_t*>(node.inputs[0]->data);
-  int8_t* output = static_cast<int8_t*>(node.outputs[0]->data);
-  const size_t pixel = static_cast<size_t>(p.channels);
-  const int32_t out_row = p.out_w * p.channels;
-  const ptrdiff_t in_row = static_cast<ptrdiff_t>(p.in_w) * p.channels;
-  parallel_for(node.workers, p.batch * p.out_h, 8192 / out_row + 1, [&](int32_t begin, int32_t end, int32_t) {
-    for (int32_t row = begin; row < end; ++row) {
-      int8_t* target = output + static_cast<ptrdiff_t>(row) * out_row;
-      const int32_t y = row % p.out_h;
-      if (row > begin && y > 0 && p.rows[y].index == p.rows[y - 1].index) {
-        memcpy(target, target - out_row, static_cast<size_t>(out_row));
-        continue;
-      }
-      const int8_t* source =
-          input + (static_cast<ptrdiff_t>(row / p.out_h) * p.in_h + p.rows[y].index) * in_row;
-      int8_t* next = target;
-      for (int32_t x = 0; x < p.out_w; ++x, next += pixel) {
-        memcpy(next, source + static_cast<ptrdiff_t>(p.columns[x].index) * p.channels, pixel);
-      }
-      if (p.shift != 0) rescale_row(node, p, target, out_row);
-    }
-  });
-}
-
-void run_linear(const Run& node) {
-  const Parameters& p = static_cast<const Mode*>(node.parameters)->shape;
-  const int8_t* input = static_cast<const int8_t*>(node.inputs[0]->data);
-  int8_t* output = static_cast<int8_t*>(node.outputs[0]->data);
-  const ptrdiff_t in_row = static_cast<ptrdiff_t>(p.in_w) * p.channels;
-  const int32_t out_row = p.out_w * p.channels;
-  // The neighbour that a weight of 0 belongs to may not exist when an axis has one element.
-  const ptrdiff_t down = p.in_h > 1 ? in_row : 0, right = p.in_w > 1 ? p.channels : 0;
-  parallel_for(node.workers, p.batch * p.out_h, 1024 / out_row + 1, [&](int32_t begin, int32_t end, int32_t) {
-    for (int32_t row = begin; row < end; ++row) {
-      const Source& y = p.rows[row % p.out_h];
-      const int8_t* upper = input + (static_cast<ptrdiff_t>(row / p.out_h) * p.in_h + y.index) * in_row;
-      int8_t* target = output + static_cast<ptrdiff_t>(row) * out_row;
-      for (int32_t x = 0; x < p.out_w; ++x, target += p.channels) {
-        const Source& column = p.columns[x];
-        const int8_t* a = upper + static_cast<ptrdiff_t>(column.index) * p.channels;
-        for (int32_t c = 0; c < p.channels; ++c) {
-          const auto value = [&](ptrdiff_t offset) { return static_cast<float>(a[offset + c]) * p.in_scale; };
-          const float top = value(0) * (1.0f - column.weight) + value(right) * column.weight;
-          const float bottom = value(down) * (1.0f - column.weight) + value(down + right) * column.weight;
-          const float mixed = top * (1.0f - y.weight) + bottom * y.weight;
-          target[c] = quantize_float<int8_t>(mixed * p.inverse_out_scale, p.rounding);
-        }
-      }
-    }
-  });
 }
 
 void run(const Run& node) {
