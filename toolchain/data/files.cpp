@@ -1,7 +1,6 @@
 // Image files and folders.
 #include <algorithm>
 #include <filesystem>
-#include <string_view>
 
 #include "toolchain/data/decode.h"
 #include "toolchain/support/error.h"
@@ -50,7 +49,7 @@ void save_image(const Image& image, const std::string& path) {
   } else {
     fail("{}: pictures are written as .jpg or .png; choose a name that ends so", path);
   }
-  write_file_atomically(path, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  write_file_atomically(path, bytes);
 }
 
 std::vector<std::string> list_images(const std::string& folder) {
