@@ -64,6 +64,7 @@ Status prepare(Prepare& node) {
   int32_t rank = batch_rank;
   if (left_matrix == 2) dims[rank++] = rows;
   if (right_matrix == 2) dims[rank++] = columns;
+  if (rank == 0) dims[rank++] = 1;  // vector times vector: the files have one axis of one element
   SHRIKE_RETURN_IF_ERROR(set_shape(node, &output, dims, rank));
   for (int32_t i = 0; i < batch_rank; ++i) products *= parameters->batch[i];
   parameters->batch_rank = batch_rank;
