@@ -30,12 +30,12 @@ std::string add_constant(Graph& graph, const std::string& stem, Shape shape, std
   return tensor.name;
 }
 
-void replace_uses(Graph& graph, const std::string& from, const std::string& to) {
+void replace_uses(Graph& graph, std::string from, std::string to) {
   for (Node& node : graph.nodes) std::replace(node.inputs.begin(), node.inputs.end(), from, to);
   std::replace(graph.outputs.begin(), graph.outputs.end(), from, to);
 }
 
-void rename_tensor(Graph& graph, const std::string& from, const std::string& to) {
+void rename_tensor(Graph& graph, std::string from, std::string to) {
   if (from == to) return;
   auto handle = graph.tensors.extract(from);
   handle.key() = to;
@@ -46,7 +46,7 @@ void rename_tensor(Graph& graph, const std::string& from, const std::string& to)
   std::replace(graph.inputs.begin(), graph.inputs.end(), from, to);
 }
 
-bool bypass(Graph& graph, int node, const std::string& input) {
+bool bypass(Graph& graph, int node, std::string input) {
   const std::string output = graph.nodes[node].outputs.front();
   if (!graph.is_output(output)) {
     replace_uses(graph, output, input);

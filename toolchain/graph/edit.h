@@ -1,4 +1,5 @@
-// Small edits that the passes are made of. Each keeps the graph consistent (see check()).
+// Small edits that the passes are made of. Each keeps the graph consistent (see check()). Names are taken by
+// value: they are often elements of the lists that the edit changes.
 #pragma once
 #include <set>
 #include <string>
@@ -13,19 +14,21 @@ std::string add_constant(Graph& graph, const std::string& stem, Shape shape, std
 std::string add_constant(Graph& graph, const std::string& stem, Shape shape, std::vector<int64_t> values);
 
 // Every reader of `from`, and the graph outputs, read `to` instead.
-void replace_uses(Graph& graph, const std::string& from, const std::string& to);
+void replace_uses(Graph& graph, std::string from, std::string to);
 
 // Renames a tensor everywhere. `to` must be unused.
-void rename_tensor(Graph& graph, const std::string& from, const std::string& to);
+void rename_tensor(Graph& graph, std::string from, std::string to);
 
-// Lets the readers of the node's only output read `input` instead, so that the node becomes dead. When the output is
-// a graph output, its name moves to `input` where that is possible; false when it is not (the node has to stay).
-bool bypass(Graph& graph, int node, const std::string& input);
+// Lets the readers of the node's only output read `input` instead, so that the node becomes dead. When the
+// output is a graph output, its name moves to `input` where that is possible; false when it is not (the node
+// has to stay).
+bool bypass(Graph& graph, int node, std::string input);
 
 // Erases the nodes with these indices, then the tensors that nothing names any more.
 void erase_nodes(Graph& graph, const std::set<int>& dead);
 
-// Gives every node its own copy of the constants it shares with others (the file format asks for one reader each).
+// Gives every node its own copy of the constants it shares with others (the file format asks for one reader
+// each).
 void split_shared_constants(Graph& graph);
 
 }  // namespace shrike::graph

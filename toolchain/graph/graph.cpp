@@ -14,8 +14,8 @@ T attribute_or(const Node& node, const std::string& key, const T& fallback, cons
   if (found == node.attributes.end()) return fallback;
   const T* value = std::get_if<T>(&found->second);
   if (value == nullptr) {
-    fail("node '{}' ({}): attribute '{}' was expected to be {}; export the model again", node.name, node.op, key,
-         kind);
+    fail("node '{}' ({}): attribute '{}' was expected to be {}; export the model again", node.name, node.op,
+         key, kind);
   }
   return *value;
 }
@@ -126,7 +126,8 @@ void check(const Graph& graph) {
     for (const std::string& output : node.outputs) {
       if (output.empty()) continue;
       graph.tensor(output);
-      if (!defined.insert(output).second) fail("tensor '{}' is defined again by node '{}'", output, node.name);
+      if (!defined.insert(output).second)
+        fail("tensor '{}' is defined again by node '{}'", output, node.name);
     }
   }
   for (const std::string& output : graph.outputs) {

@@ -1,8 +1,8 @@
 // The intermediate representation of the host floor: a flat, ordered list of nodes over named tensors.
 //
-// Shapes and constants are in the logical ONNX order ([N, C, H, W], filters [O, I/g, kH, kW]); the storage order of
-// the chip is decided by espdl/lower. Every tensor has exactly one Format; a change of format is a RequantizeLinear
-// node (QuantizeLinear after a float producer). Nothing is hidden in operators.
+// Shapes and constants are in the logical ONNX order ([N, C, H, W], filters [O, I/g, kH, kW]); the storage
+// order of the chip is decided by espdl/lower. Every tensor has exactly one Format; a change of format is a
+// RequantizeLinear node (QuantizeLinear after a float producer). Nothing is hidden in operators.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -16,8 +16,9 @@ using Shape = std::vector<int64_t>;
 // A dimension that the file leaves open (dynamic height or width); prepare() fills it in.
 inline constexpr int64_t kUnknownDim = -1;
 
-// bits == 0: float. Else value = integer * 2^exponent, integers of `bits` bits. Weights (Conv, Gemm) may carry one
-// exponent per output channel in `channel_exponents` (then `exponent` is their maximum); everything else is per tensor.
+// bits == 0: float. Else value = integer * 2^exponent, integers of `bits` bits. Weights (Conv, Gemm) may
+// carry one exponent per output channel in `channel_exponents` (then `exponent` is their maximum); everything
+// else is per tensor.
 struct Format {
   int bits = 0;
   int exponent = 0;
@@ -35,8 +36,9 @@ struct Tensor {
   Shape shape;  // empty for a scalar; known for every tensor after infer_shapes
   ElementType type = ElementType::kFloat;
   bool constant = false;
-  std::vector<float> values;      // constant kFloat
-  std::vector<int64_t> integers;  // constant kInt64; or, once materialized, the quantised integers of `values`
+  std::vector<float> values;  // constant kFloat
+  std::vector<int64_t>
+      integers;  // constant kInt64; or, once materialized, the quantised integers of `values`
   Format format;
 
   int64_t elements() const;
@@ -46,7 +48,7 @@ using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>
 
 struct Node {
   std::string name;
-  std::string op;  // ONNX op_type, plus Swish, RequantizeLinear, QuantizeLinear
+  std::string op;                   // ONNX op_type, plus Swish, RequantizeLinear, QuantizeLinear
   std::vector<std::string> inputs;  // "" = absent optional input
   std::vector<std::string> outputs;
   std::map<std::string, Attribute> attributes;

@@ -5,7 +5,8 @@
 
 namespace shrike {
 
-// The candidate with the smallest Levenshtein distance to `name` (the first of equals); "" without candidates.
+// The candidate with the smallest Levenshtein distance to `name` (the first of equals); "" without
+// candidates.
 std::string nearest_name(const std::string& name, const std::vector<std::string>& candidates);
 
 }  // namespace shrike

@@ -1,5 +1,4 @@
 #include <google/protobuf/stubs/logging.h>
-#include <onnx/onnx-ml.pb.h>
 
 #include <limits>
 #include <set>
@@ -26,7 +25,12 @@ bool is_printable_utf8(const std::string& text) {
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
     if (lead < 0x20 || lead == 0x7f) return false;
-    const int extra = lead < 0x80 ? 0 : lead < 0xc2 ? -1 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : -1;
+    const int extra = lead < 0x80   ? 0
+                      : lead < 0xc2 ? -1
+                      : lead < 0xe0 ? 1
+                      : lead < 0xf0 ? 2
+                      : lead < 0xf5 ? 3
+                                    : -1;
     if (extra < 0 || i + static_cast<size_t>(extra) >= text.size()) return false;
     for (int k = 1; k <= extra; ++k) {
       if ((static_cast<unsigned char>(text[i + static_cast<size_t>(k)]) & 0xc0) != 0x80) return false;
@@ -52,6 +56,7 @@ class Importer {
     for (const auto& proto : model_.graph().node()) read_node(proto);
     read_outputs();
     reject_undefined();
+    for (Node& node : graph_.nodes) normalize_node(graph_, node, opset_);
     sort_topologically(graph_, file_);
     split_shared_constants(graph_);
     check(graph_);
@@ -103,8 +108,10 @@ class Importer {
       if (initializer != graph_.tensors.end() && initializer->second.constant) continue;
       Tensor& tensor = define(info.name(), "an input's name");
       if (!info.type().has_tensor_type() || !info.type().tensor_type().has_shape()) {
-        fail("{}: input '{}' was expected to be a tensor with a shape; export the model with a fixed input size",
-             file_, info.name());
+        fail(
+            "{}: input '{}' was expected to be a tensor with a shape; export the model with a fixed input "
+            "size",
+            file_, info.name());
       }
       const auto& type = info.type().tensor_type();
       tensor.type = input_type(type.elem_type(), info.name());
@@ -122,13 +129,15 @@ class Importer {
       case TensorProto::FLOAT:
       case TensorProto::FLOAT16:
       case TensorProto::DOUBLE:
-      case TensorProto::BFLOAT16: return ElementType::kFloat;
+      case TensorProto::BFLOAT16:
+        return ElementType::kFloat;
       case TensorProto::INT64:
       case TensorProto::INT32:
-      case TensorProto::BOOL: return ElementType::kInt64;
+      case TensorProto::BOOL:
+        return ElementType::kInt64;
       default:
-        fail("{}: input '{}' was expected to hold floats, found {}; export the model with a float input", file_,
-             name, element_type_name(type));
+        fail("{}: input '{}' was expected to hold floats, found {}; export the model with a float input",
+             file_, name, element_type_name(type));
     }
   }
 
@@ -165,9 +174,11 @@ class Importer {
     node.op = printable(proto.op_type(), "an operator's name");
     node.name = node_name(proto, index_++);
     if (!proto.domain().empty() && proto.domain() != "ai.onnx") {
-      fail("{}: node '{}' is an operator of the domain '{}', only standard ONNX operators are supported; export "
-           "the model without custom operators",
-           file_, node.name, printable(proto.domain(), "an operator's domain"));
+      fail(
+          "{}: node '{}' is an operator of the domain '{}', only standard ONNX operators are supported; "
+          "export "
+          "the model without custom operators",
+          file_, node.name, printable(proto.domain(), "an operator's domain"));
     }
     if (node.op == "Constant") return read_constant(proto, node.name);
     for (const std::string& input : proto.input()) node.inputs.push_back(printable(input, "a tensor's name"));
@@ -180,7 +191,6 @@ class Importer {
     while (!node.outputs.empty() && node.outputs.back().empty()) node.outputs.pop_back();
     if (node.outputs.empty()) fail("{}: node '{}' ({}) makes no output", file_, node.name, node.op);
     for (const auto& attribute : proto.attribute()) read_attribute(node, attribute);
-    normalize_node(graph_, node, opset_);
     graph_.nodes.push_back(std::move(node));
   }
 
@@ -215,9 +225,15 @@ class Importer {
   void read_attribute(Node& node, const AttributeProto& proto) {
     const std::string& key = printable(proto.name(), "an attribute's name");
     switch (proto.type()) {
-      case AttributeProto::INT: node.attributes[key] = int64_t{proto.i()}; break;
-      case AttributeProto::FLOAT: node.attributes[key] = proto.f(); break;
-      case AttributeProto::STRING: node.attributes[key] = printable(proto.s(), "an attribute's text"); break;
+      case AttributeProto::INT:
+        node.attributes[key] = int64_t{proto.i()};
+        break;
+      case AttributeProto::FLOAT:
+        node.attributes[key] = proto.f();
+        break;
+      case AttributeProto::STRING:
+        node.attributes[key] = printable(proto.s(), "an attribute's text");
+        break;
       case AttributeProto::INTS:
         node.attributes[key] = std::vector<int64_t>(proto.ints().begin(), proto.ints().end());
         break;
@@ -228,17 +244,21 @@ class Importer {
         // Only ConstantOfShape has one (a single element); it is kept as a constant second input.
         Tensor tensor = read_tensor(proto.t(), fmt::format("{}: node '{}', '{}'", file_, node.name, key));
         const bool is_float = tensor.type == ElementType::kFloat;
-        node.inputs.push_back(is_float ? add_constant(graph_, node.name + "/" + key, tensor.shape, tensor.values)
-                                       : add_constant(graph_, node.name + "/" + key, tensor.shape, tensor.integers));
+        node.inputs.push_back(
+            is_float ? add_constant(graph_, node.name + "/" + key, tensor.shape, tensor.values)
+                     : add_constant(graph_, node.name + "/" + key, tensor.shape, tensor.integers));
         defined_.insert(node.inputs.back());
         break;
       }
       case AttributeProto::GRAPH:
       case AttributeProto::GRAPHS:
-        fail("{}: node '{}' ({}) contains a subgraph, which is not supported; export the model without control flow",
-             file_, node.name, node.op);
+        fail(
+            "{}: node '{}' ({}) contains a subgraph, which is not supported; export the model without "
+            "control flow",
+            file_, node.name, node.op);
       default:
-        fail("{}: node '{}' ({}): attribute '{}' has a type that is not supported", file_, node.name, node.op, key);
+        fail("{}: node '{}' ({}): attribute '{}' has a type that is not supported", file_, node.name, node.op,
+             key);
     }
   }
 
@@ -246,8 +266,8 @@ class Importer {
     for (const Node& node : graph_.nodes) {
       for (const std::string& input : node.inputs) {
         if (input.empty() || graph_.tensors.count(input) > 0) continue;
-        fail("{}: node '{}' ({}) reads the tensor '{}', which nothing provides; export the model again", file_,
-             node.name, node.op, input);
+        fail("{}: node '{}' ({}) reads the tensor '{}', which nothing provides; export the model again",
+             file_, node.name, node.op, input);
       }
     }
   }
@@ -266,7 +286,8 @@ class Importer {
 Graph import_onnx_bytes(const std::string& bytes, const std::string& name_for_messages) {
   if (bytes.empty()) fail("{}: an ONNX model was expected, found an empty file", name_for_messages);
   if (bytes.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
-    fail("{}: at most 2 GiB were expected, found {} bytes; is this a detector?", name_for_messages, bytes.size());
+    fail("{}: at most 2 GiB were expected, found {} bytes; is this a detector?", name_for_messages,
+         bytes.size());
   }
   // Protobuf would write its own lines about damaged files to the terminal.
   const google::protobuf::LogSilencer silence;

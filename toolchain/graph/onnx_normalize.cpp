@@ -13,7 +13,9 @@ void set_input(Node& node, size_t slot, const std::string& name) {
   node.inputs[slot] = name;
 }
 
-bool has_input(const Node& node, size_t slot) { return node.inputs.size() > slot && !node.inputs[slot].empty(); }
+bool has_input(const Node& node, size_t slot) {
+  return node.inputs.size() > slot && !node.inputs[slot].empty();
+}
 
 // attribute (a list of integers) -> constant input `slot`.
 void integers_to_input(Graph& graph, Node& node, const std::string& key, size_t slot) {
@@ -29,7 +31,8 @@ void integers_to_input(Graph& graph, Node& node, const std::string& key, size_t 
 void float_to_input(Graph& graph, Node& node, const std::string& key, size_t slot) {
   if (node.attributes.count(key) == 0) return;
   if (!has_input(node, slot)) {
-    set_input(node, slot, add_constant(graph, node.name + "/" + key, {}, std::vector<float>{node.real(key, 0)}));
+    set_input(node, slot,
+              add_constant(graph, node.name + "/" + key, {}, std::vector<float>{node.real(key, 0)}));
   }
   node.attributes.erase(key);
 }
@@ -54,7 +57,8 @@ void to_modern_resize(Graph& graph, Node& node) {
 void normalize_node(Graph& graph, Node& node, int64_t opset) {
   const std::string& op = node.op;
   if (op == "Split") integers_to_input(graph, node, "split", 1);
-  if (op == "Squeeze" || op == "Unsqueeze" || op.starts_with("Reduce")) integers_to_input(graph, node, "axes", 1);
+  if (op == "Squeeze" || op == "Unsqueeze" || op.starts_with("Reduce"))
+    integers_to_input(graph, node, "axes", 1);
   if (op == "Slice") {
     integers_to_input(graph, node, "starts", 1);
     integers_to_input(graph, node, "ends", 2);

@@ -27,7 +27,9 @@ float from_half(uint16_t bits) {
   return (bits & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
-float from_bfloat16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+float from_bfloat16(uint16_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
 
 // Product of the dims; fails on negative dims and on more elements than any detector holds.
 int64_t count_elements(const TensorProto& proto, const std::string& where) {
@@ -35,8 +37,9 @@ int64_t count_elements(const TensorProto& proto, const std::string& where) {
   int64_t count = 1;
   for (const int64_t dim : proto.dims()) {
     if (dim < 0 || dim > kMost || count * dim > kMost) {
-      fail("{}: dimensions between 0 and 2^31 elements were expected, found a size of {}; the file is damaged",
-           where, dim);
+      fail(
+          "{}: dimensions between 0 and 2^31 elements were expected, found a size of {}; the file is damaged",
+          where, dim);
     }
     count *= dim;
   }
@@ -61,7 +64,8 @@ std::vector<Out> from_raw(const std::string& raw, int64_t count, const std::stri
 template <typename Out, typename List, typename Convert>
 std::vector<Out> from_list(const List& list, int64_t count, const std::string& where, Convert convert) {
   if (list.size() != count) {
-    fail("{}: {} values were expected for its shape, found {}; the file is damaged", where, count, list.size());
+    fail("{}: {} values were expected for its shape, found {}; the file is damaged", where, count,
+         list.size());
   }
   std::vector<Out> values;
   values.reserve(static_cast<size_t>(count));
@@ -123,7 +127,8 @@ std::string element_type_name(int type) {
 
 Tensor read_tensor(const TensorProto& proto, const std::string& where) {
   if (proto.data_location() == TensorProto::EXTERNAL || proto.external_data_size() > 0) {
-    fail("{}: its data lie in a separate file, which is not supported; save the model as one .onnx file", where);
+    fail("{}: its data lie in a separate file, which is not supported; save the model as one .onnx file",
+         where);
   }
   Tensor tensor;
   tensor.name = proto.name();
@@ -134,17 +139,31 @@ Tensor read_tensor(const TensorProto& proto, const std::string& where) {
     case TensorProto::FLOAT:
     case TensorProto::DOUBLE:
     case TensorProto::FLOAT16:
-    case TensorProto::BFLOAT16: read_floats(tensor, proto, count, where); break;
-    case TensorProto::INT64: read_integers<int64_t>(tensor, proto, count, where); break;
-    case TensorProto::INT32: read_integers<int32_t>(tensor, proto, count, where); break;
-    case TensorProto::INT16: read_integers<int16_t>(tensor, proto, count, where); break;
-    case TensorProto::INT8: read_integers<int8_t>(tensor, proto, count, where); break;
-    case TensorProto::UINT16: read_integers<uint16_t>(tensor, proto, count, where); break;
+    case TensorProto::BFLOAT16:
+      read_floats(tensor, proto, count, where);
+      break;
+    case TensorProto::INT64:
+      read_integers<int64_t>(tensor, proto, count, where);
+      break;
+    case TensorProto::INT32:
+      read_integers<int32_t>(tensor, proto, count, where);
+      break;
+    case TensorProto::INT16:
+      read_integers<int16_t>(tensor, proto, count, where);
+      break;
+    case TensorProto::INT8:
+      read_integers<int8_t>(tensor, proto, count, where);
+      break;
+    case TensorProto::UINT16:
+      read_integers<uint16_t>(tensor, proto, count, where);
+      break;
     case TensorProto::UINT8:
-    case TensorProto::BOOL: read_integers<uint8_t>(tensor, proto, count, where); break;
+    case TensorProto::BOOL:
+      read_integers<uint8_t>(tensor, proto, count, where);
+      break;
     default:
-      fail("{}: float, integer or boolean elements were expected, found {}; export the model in float32", where,
-           element_type_name(proto.data_type()));
+      fail("{}: float, integer or boolean elements were expected, found {}; export the model in float32",
+           where, element_type_name(proto.data_type()));
   }
   return tensor;
 }

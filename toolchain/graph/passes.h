@@ -1,4 +1,5 @@
-// Graph passes: plain functions over the float graph, each with one job. The list in prepare() reads like the recipe.
+// Graph passes: plain functions over the float graph, each with one job. The list in prepare() reads like the
+// recipe.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,8 +9,10 @@
 
 namespace shrike::graph {
 
-// Reads an ONNX file (opset 11 to 20) into the IR. Constant nodes become constants; nothing else is changed.
-// Throws Error naming the file and, where there is one, the node.
+// Reads an ONNX file (opset 11 to 20) into the IR. Constant nodes become constants, constants with several
+// readers are duplicated, attributes of older opsets become the constant inputs of newer ones (Split,
+// Squeeze, Unsqueeze, Slice, Clip, Pad, Reduce*, Resize); nothing else is changed. float16 and double become
+// float, integers and booleans int64. Throws Error naming the file and, where there is one, the node.
 Graph import_onnx(const std::string& path);
 Graph import_onnx_bytes(const std::string& bytes, const std::string& name_for_messages);
 
@@ -20,28 +23,34 @@ void fold_constants(Graph& graph);
 // Identity, Dropout and Cast-to-float of float disappear.
 void remove_identities(Graph& graph);
 void remove_dead_nodes(Graph& graph);
-// BatchNormalization after Conv/Gemm goes into weights and bias; constant Add after a bias-less Conv becomes its bias.
+// BatchNormalization after Conv/Gemm goes into weights and bias; constant Add after a bias-less Conv becomes
+// its bias.
 void fold_batch_norm(Graph& graph);
 // x * Sigmoid(x) -> Swish(x), named "<producer of x>/Swish".
 void fuse_swish(Graph& graph);
-// The attention's constant multiplier 1/sqrt(d) behind q.k goes into the query rows of the convolution that makes
-// them. A power-of-two times smaller error than a quantised Mul, and one node less.
+// The attention's constant multiplier 1/sqrt(d) behind q.k goes into the query rows of the convolution that
+// makes them. A power-of-two times smaller error than a quantised Mul, and one node less.
 void fold_attention_scale(Graph& graph);
 
 struct ImageSize {
   int64_t height = 0;
   int64_t width = 0;
 };
-// Gives the (single, rank 4) graph input the spatial size, re-derives the constants of Reshape/Resize nodes that
-// carried the old one, and infers all shapes anew. Both sizes must be multiples of 32. Throws Error.
+// Gives the (single, rank 4) graph input the spatial size, re-derives the constants of Reshape/Resize nodes
+// that carried the old one, and infers all shapes anew. Both sizes must be multiples of 32. Throws Error.
 void resize_input(Graph& graph, ImageSize size);
 
-// Recognises the Ultralytics detection heads (see the issue of the two export forms) and makes the raw convolutions the outputs box0, score0, box1,
-// score1, box2, score2 (renaming the tensors). A graph that already ends there is left alone. Otherwise throws Error
-// that lists the last nodes and mentions --outputs.
+// Recognises the Ultralytics detection heads, decoded or not, by their structure, and makes the raw
+// convolutions the outputs box0, score0, box1, score1, box2, score2 (renaming the tensors). A graph that
+// already ends there is left alone. Otherwise throws Error that lists the last nodes and mentions --outputs.
 void cut_detect_head(Graph& graph);
 // Makes the named tensors (or the first outputs of the named nodes) the graph outputs; keeps their names.
 void cut_at(Graph& graph, const std::vector<std::string>& names);
+
+// Writes down what ONNX leaves to defaults: strides, dilations, pads (auto_pad resolved), kernel_shape,
+// group; Split sizes; axes counted from the front (Concat, Split, Softmax). Depends on the shapes: comes
+// last.
+void make_attributes_explicit(Graph& graph);
 
 struct PrepareOptions {
   ImageSize size;                    // 0x0: as in the file

@@ -8,7 +8,8 @@ namespace {
 
 std::string format_text(const Tensor& tensor) {
   if (tensor.format.is_float()) return tensor.type == ElementType::kInt64 ? "int64" : "float";
-  if (!tensor.format.per_channel()) return fmt::format("s{}*2^{}", tensor.format.bits, tensor.format.exponent);
+  if (!tensor.format.per_channel())
+    return fmt::format("s{}*2^{}", tensor.format.bits, tensor.format.exponent);
   return fmt::format("s{}*2^[{}]", tensor.format.bits, fmt::join(tensor.format.channel_exponents, ","));
 }
 
@@ -47,7 +48,8 @@ std::string to_text(const Graph& graph) {
   std::string text = fmt::format("graph {}\n", graph.name);
   for (const std::string& input : graph.inputs) text += fmt::format("input {}\n", tensor_text(graph, input));
   for (const Node& node : graph.nodes) text += node_text(graph, node);
-  for (const std::string& output : graph.outputs) text += fmt::format("output {}\n", tensor_text(graph, output));
+  for (const std::string& output : graph.outputs)
+    text += fmt::format("output {}\n", tensor_text(graph, output));
   return text;
 }
 

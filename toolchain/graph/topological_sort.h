@@ -6,8 +6,8 @@
 
 namespace shrike::graph {
 
-// Stable: nodes that are in order already keep their place. Throws Error that begins with `where` when nodes form a
-// cycle.
+// Stable: nodes that are in order already keep their place. Throws Error that begins with `where` when nodes
+// form a cycle.
 void sort_topologically(Graph& graph, const std::string& where);
 
 }  // namespace shrike::graph

@@ -1,0 +1,65 @@
+#include <set>
+
+#include "toolchain/graph/edit.h"
+#include "toolchain/graph/inference.h"
+#include "toolchain/graph/passes.h"
+
+namespace shrike::graph {
+namespace {
+
+bool is_float_cast(const Graph& graph, const Node& node) {
+  if (node.op != "Cast") return false;
+  const bool from_float = graph.tensor(node.inputs[0]).type == ElementType::kFloat;
+  const bool to_float = graph.tensor(node.outputs[0]).type == ElementType::kFloat;
+  return from_float && to_float;
+}
+
+bool does_nothing(const Graph& graph, const Node& node) {
+  return node.op == "Identity" || (node.op == "Dropout" && node.outputs.size() == 1) ||
+         is_float_cast(graph, node);
+}
+
+}  // namespace
+
+void fold_constants(Graph& graph) {
+  const Inference inference(graph, Strictness::kLenient);
+  std::set<int> folded;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    bool known = true;
+    for (const std::string& output : node.outputs) {
+      known = known && inference.computed().count(output) > 0 && !graph.is_output(output);
+    }
+    if (!known) continue;
+    for (const std::string& output : node.outputs) graph.tensors[output] = inference.computed().at(output);
+    folded.insert(static_cast<int>(i));
+  }
+  erase_nodes(graph, folded);
+  split_shared_constants(graph);
+}
+
+void remove_identities(Graph& graph) {
+  std::set<int> bypassed;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const int index = static_cast<int>(i);
+    if (!does_nothing(graph, graph.nodes[i])) continue;
+    if (bypass(graph, index, graph.nodes[i].inputs[0])) bypassed.insert(index);
+  }
+  erase_nodes(graph, bypassed);
+  split_shared_constants(graph);
+}
+
+void remove_dead_nodes(Graph& graph) {
+  std::set<std::string> needed(graph.outputs.begin(), graph.outputs.end());
+  std::set<int> dead;
+  for (size_t i = graph.nodes.size(); i-- > 0;) {
+    const Node& node = graph.nodes[i];
+    bool alive = false;
+    for (const std::string& output : node.outputs) alive = alive || needed.count(output) > 0;
+    if (alive) needed.insert(node.inputs.begin(), node.inputs.end());
+    if (!alive) dead.insert(static_cast<int>(i));
+  }
+  erase_nodes(graph, dead);
+}
+
+}  // namespace shrike::graph

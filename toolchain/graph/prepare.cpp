@@ -1,0 +1,100 @@
+#include <cmath>
+
+#include "toolchain/graph/edit.h"
+#include "toolchain/graph/inference.h"
+#include "toolchain/graph/passes.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::graph {
+namespace {
+
+bool is_given(const ImageSize& size) {
+  return size.height != 0 || size.width != 0;
+}
+
+// A file exported with dynamic axes gets its size before anything else is derived.
+void fill_open_size(Graph& graph, const ImageSize& size) {
+  if (!is_given(size) || graph.inputs.size() != 1) return;
+  Shape& shape = graph.tensor(graph.inputs[0]).shape;
+  if (shape.size() != 4) return;
+  if (shape[2] == kUnknownDim) shape[2] = size.height;
+  if (shape[3] == kUnknownDim) shape[3] = size.width;
+}
+
+void check_finite(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    if (node.op != "Conv" && node.op != "ConvTranspose" && node.op != "Gemm" && node.op != "MatMul") continue;
+    for (const std::string& input : node.inputs) {
+      if (input.empty() || !graph.tensor(input).constant) continue;
+      for (const float value : graph.tensor(input).values) {
+        if (!std::isfinite(value)) {
+          fail("node '{}' ({}): finite weights were expected, '{}' holds {}; export the model again",
+               node.name, node.op, input, value);
+        }
+      }
+    }
+  }
+}
+
+void set_explicit_window(Node& node, const Window& window) {
+  node.attributes.erase("auto_pad");
+  node.attributes["kernel_shape"] = window.kernel;
+  node.attributes["strides"] = window.strides;
+  node.attributes["dilations"] = window.dilations;
+  node.attributes["pads"] = window.pads;
+}
+
+}  // namespace
+
+void make_attributes_explicit(Graph& graph) {
+  Inference inference(graph, Strictness::kStrict);
+  for (Node& node : graph.nodes) {
+    const RuleContext context(inference, node);
+    if (node.op == "Conv" || node.op == "ConvTranspose") {
+      const Shape& filters = context.shape(1);
+      set_explicit_window(node, resolve_window(context, {filters.begin() + 2, filters.end()}));
+      node.attributes.emplace("group", int64_t{1});
+    }
+    if (node.op == "MaxPool" || node.op == "AveragePool") {
+      set_explicit_window(node, resolve_window(context, node.integers("kernel_shape")));
+    }
+    if (node.op == "Concat" || node.op == "Split") {
+      node.attributes["axis"] = context.axis(node.integer("axis", 0), context.rank(0));
+    }
+    if (node.op == "Softmax" || node.op == "LogSoftmax") {
+      node.attributes["axis"] = context.axis(node.integer("axis", -1), context.rank(0));
+      node.attributes.erase("flattens");
+    }
+    if (node.op == "Split" && !context.has(1)) {
+      std::vector<int64_t> sizes;
+      const auto axis = static_cast<size_t>(node.integer("axis", 0));
+      for (const std::string& output : node.outputs) sizes.push_back(graph.tensor(output).shape[axis]);
+      const auto count = static_cast<int64_t>(sizes.size());
+      node.inputs.resize(2);
+      node.inputs[1] = add_constant(graph, node.name + "/split", {count}, std::move(sizes));
+      node.attributes.erase("num_outputs");
+    }
+  }
+}
+
+void prepare(Graph& graph, const PrepareOptions& options) {
+  fill_open_size(graph, options.size);
+  if (!options.outputs.empty()) cut_at(graph, options.outputs);
+  fold_constants(graph);
+  remove_identities(graph);
+  if (options.outputs.empty()) cut_detect_head(graph);
+  remove_dead_nodes(graph);
+  infer_shapes(graph);
+  if (is_given(options.size)) resize_input(graph, options.size);
+  fold_batch_norm(graph);
+  fuse_swish(graph);
+  fold_attention_scale(graph);
+  remove_dead_nodes(graph);
+  make_attributes_explicit(graph);
+  split_shared_constants(graph);
+  infer_shapes(graph);
+  check_finite(graph);
+  check(graph);
+}
+
+}  // namespace shrike::graph
