@@ -2,7 +2,6 @@
 // 16 bit at most one unit apart, and only where a network contains an operator whose embedded values come
 // from a simulation that differs from the chips (spec/numerics.md 14.1, 17). Each file runs with the portable
 // kernels on one thread and with the machine's best kernels on several.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -122,23 +121,6 @@ Comparison run_embedded(const std::string& path, const host::IntegerOptions& opt
   return result;
 }
 
-// The chips have no 16-bit Resize (spec/numerics.md 12): such a file is refused, and the message names the
-// node.
-bool needs_missing_kernel(const std::string& path, bool wide) {
-  return wide && fs::path(path).filename() == "x_upcat_32_24_s16.espdl";
-}
-
-void expect_refusal(const std::string& path, const std::string& target) {
-  host::IntegerOptions options;
-  options.target = target;
-  try {
-    host::IntegerModel::open(path, options);
-    ADD_FAILURE() << path << " was accepted";
-  } catch (const std::exception& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("'Resize'"));
-  }
-}
-
 struct Configuration {
   const char* isa;
   int threads;
@@ -216,16 +198,9 @@ TEST_P(GoldenOps, EveryFileGivesItsEmbeddedOutputs) {
   const std::string relative = std::string("golden/ops/") + folder.name;
   SHRIKE_NEEDS_SHARED(relative);
   Totals totals;
-  int refused = 0;
-  for (const std::string& path : models_under(relative)) {
-    if (needs_missing_kernel(path, folder.wide)) {
-      expect_refusal(path, folder.target);
-      ++refused;
-    } else {
-      check_file(path, folder.target, folder.wide, &totals);
-    }
-  }
-  EXPECT_EQ(totals.files + refused, folder.files);
+  for (const std::string& path : models_under(relative))
+    check_file(path, folder.target, folder.wide, &totals);
+  EXPECT_EQ(totals.files, folder.files);
   std::cout << folder.name << ": " << totals.files << " files, " << totals.values << " values, "
             << totals.different << " different\n";
 }
