@@ -37,10 +37,10 @@ std::string joined(const T& items, const char* separator) {
 std::string attribute_text(const graph::Attribute& value) {
   if (const auto* integer = std::get_if<int64_t>(&value)) return fmt::format("{}", *integer);
   if (const auto* real = std::get_if<float>(&value)) return fmt::format("{}", *real);
-  if (const auto* string = std::get_if<std::string>(&value)) return "'" + *string + "'";
+  if (const auto* string = std::get_if<std::string>(&value)) return fmt::format("'{}'", *string);
   if (const auto* integers = std::get_if<std::vector<int64_t>>(&value))
-    return "[" + joined(*integers, ", ") + "]";
-  return "[" + joined(std::get<std::vector<float>>(value), ", ") + "]";
+    return fmt::format("[{}]", joined(*integers, ", "));
+  return fmt::format("[{}]", joined(std::get<std::vector<float>>(value), ", "));
 }
 
 template <typename T>
@@ -84,7 +84,7 @@ std::string tensor_text(const StoredTensor& tensor) {
 
 std::string references(const std::vector<std::string>& names) {
   std::vector<std::string> marked;
-  for (const std::string& name : names) marked.push_back("%" + name);
+  for (const std::string& name : names) marked.push_back(fmt::format("%{}", name));
   return joined(marked, ", ");
 }
 
@@ -100,7 +100,7 @@ std::string info_text(const Program& program) {
   for (const auto& [key, value] : program.metadata) text += fmt::format("{}: {}\n", key, value);
   text += fmt::format("\ngraph {} (\n", program.graph_name);
   for (const std::string& input : program.inputs)
-    text += "  " + value_text(value_named(program, input)) + "\n";
+    text += fmt::format("  {}\n", value_text(value_named(program, input)));
   text += ") initializers (\n";
   for (const StoredTensor& tensor : program.initializers) {
     text += fmt::format("  %{}[{}, {}]\n", tensor.name, type_name(tensor.type), joined(tensor.dims, "x"));
@@ -109,7 +109,7 @@ std::string info_text(const Program& program) {
   for (const StoredNode& node : program.nodes) {
     std::vector<std::string> attributes;
     for (const auto& [key, value] : node.attributes)
-      attributes.push_back(key + " = " + attribute_text(value));
+      attributes.push_back(fmt::format("{} = {}", key, attribute_text(value)));
     text += fmt::format("  {} = {}[{}]({})\n", references(node.outputs), node.op, joined(attributes, ", "),
                         references(node.inputs));
   }

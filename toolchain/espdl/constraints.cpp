@@ -103,6 +103,10 @@ class Checker {
       if ((node_->op == "Pad" || node_->op == "Clip") && i > 0)
         continue;  // fill value and bounds follow the data
       check_format(input(i));
+      if (same_width && input(i).constant && input(i).format.is_float() && !output_->format.is_float()) {
+        refuse("constant '{}' has no quantised form beside {}-bit data; give it a format and integers",
+               input(i).name, output_->format.bits);
+      }
       if (same_width && input(i).format.bits != output_->format.bits) {
         refuse(
             "input '{}' has {} bits and the output {}; insert a RequantizeLinear or QuantizeLinear between "

@@ -45,6 +45,17 @@ Attributes only(const Node& node, std::initializer_list<const char*> keys) {
 
 }  // namespace
 
+std::string add_on_grid(Builder& builder, const Node& node, const std::string& name,
+                        const graph::Format& format) {
+  const graph::Tensor& constant = builder.tensor(name);
+  if (format.is_float()) return builder.add_constant(name);
+  if (!constant.constant || constant.values.size() != 1) {
+    fail("node '{}' ({}): '{}' must be a constant with one element", node.name, node.op, name);
+  }
+  return builder.add_parameter(name, {}, type_of(format, name), exponents_of(format),
+                               {quantized(constant.values[0], format, rounding_of(builder.target()))});
+}
+
 void lower_activation(Builder& builder, const Node& node) {
   const std::string& input = node.inputs[0];
   const std::string& output = node.outputs[0];
@@ -52,11 +63,12 @@ void lower_activation(Builder& builder, const Node& node) {
   const graph::Format& to = builder.tensor(output).format;
   Attributes attributes = only(node, {"alpha", "beta", "approximate"});
   std::vector<std::string> inputs = {input};
-  for (size_t i = 1; i < node.inputs.size(); ++i) {  // Clip's bounds
+  for (size_t i = 1; i < node.inputs.size(); ++i) {  // Clip's bounds, PRelu's single slope
     if (node.inputs[i].empty()) {
       inputs.emplace_back();
     } else {
-      inputs.push_back(builder.add_constant(node.inputs[i]));
+      inputs.push_back(node.op == "Clip" ? add_on_grid(builder, node, node.inputs[i], from)
+                                         : builder.add_constant(node.inputs[i]));
     }
   }
   std::string op = node.op;

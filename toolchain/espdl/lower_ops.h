@@ -40,6 +40,10 @@ void lower_gather(Builder& builder, const graph::Node& node);
 std::string in_channels_last(Builder& builder, const graph::Node& node, const std::string& tensor);
 // An axis attribute, negative ones resolved.
 int64_t axis_of(const graph::Node& node, int64_t axis, size_t rank);
+// A float constant rounded to the grid of the data it is compared with or put beside (Clip's bounds, Pad's
+// fill).
+std::string add_on_grid(Builder& builder, const graph::Node& node, const std::string& constant,
+                        const graph::Format& format);
 // int64 constant input `index`, else attribute `key` (old opsets), else empty.
 std::vector<int64_t> integer_argument(const Builder& builder, const graph::Node& node, size_t index,
                                       const std::string& key);

@@ -115,8 +115,9 @@ void lower_pad(Builder& builder, const Node& node) {
     pads[rank + stored] = given[axes.size() + i];
   }
   std::vector<std::string> inputs = {node.inputs[0], builder.add_int64s(node.name + "/pads", pads)};
-  if (node.inputs.size() > 2 && !node.inputs[2].empty())
-    inputs.push_back(builder.add_constant(node.inputs[2]));
+  if (node.inputs.size() > 2 && !node.inputs[2].empty()) {
+    inputs.push_back(add_on_grid(builder, node, node.inputs[2], builder.tensor(node.inputs[0]).format));
+  }
   builder.define(node.outputs[0], order);
   builder.add_node("Pad", node.name, inputs, {node.outputs[0]}, {{"mode", node.text("mode", "constant")}},
                    bits_of(builder.graph(), node));

@@ -23,11 +23,6 @@ int64_t quantized(float value, int exponent, Rounding rounding) {
                            rounding);  // exact unless it leaves the range of float
 }
 
-int64_t quantized(float value, const graph::Format& format, Rounding rounding) {
-  return format.bits == 16 ? quantized<int16_t>(value, format.exponent, rounding)
-                           : quantized<int8_t>(value, format.exponent, rounding);
-}
-
 // Clip's bounds live on the input's grid; a PRelu slope has its own quantised value.
 std::function<float(float)> function_of(const graph::Graph& graph, const graph::Node& node,
                                         const graph::Format& input, Rounding rounding) {
@@ -49,6 +44,11 @@ std::function<float(float)> function_of(const graph::Graph& graph, const graph::
 }
 
 }  // namespace
+
+int64_t quantized(float value, const graph::Format& format, Rounding rounding) {
+  return format.bits == 16 ? quantized<int16_t>(value, format.exponent, rounding)
+                           : quantized<int8_t>(value, format.exponent, rounding);
+}
 
 bool is_table_operator(const graph::Graph& graph, const graph::Node& node) {
   if (node.op == "PRelu") return single_slope(graph, node);

@@ -15,6 +15,9 @@ bool is_table_operator(const graph::Graph& graph, const graph::Node& node);
 // per element.
 bool is_coarse_table_operator(const graph::Node& node);
 
+// Rule FQ onto the grid of a format of 8 or 16 bits.
+int64_t quantized(float value, const graph::Format& format, Rounding rounding);
+
 // Entry i is the output integer for the input integer lowest + i * step: 256 entries at 8 bits (step 1),
 // 65536 / step + 1 at 16 bits. `input` and `output` are the formats of the node's input and output.
 std::vector<int64_t> activation_table(const graph::Graph& graph, const graph::Node& node,
