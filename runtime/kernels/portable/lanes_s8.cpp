@@ -108,7 +108,9 @@ void window_sums(const Conv8& conv, const Window& window, int32_t first, int64_t
   for (int i = 0; i < kChannels; ++i) {
     sums[i] = values[i];
     if constexpr (lane == Lane::kWrapping32) sums[i] = static_cast<int32_t>(static_cast<uint32_t>(values[i]));
-    met[i] = marks[i] != 0;
+    if constexpr (kSaturating) {
+      met[i] = marks[i] != 0 || values[i] == Sum<lane>::lowest || values[i] == Sum<lane>::highest;
+    }
   }
 }
 

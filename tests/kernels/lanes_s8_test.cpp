@@ -1,0 +1,173 @@
+// Accumulators of the chips (spec/numerics.md 3.2 to 3.5): fast 32-bit sums followed by the correction of
+// those whose lane met a limit give what a lane that saturates after every multiply-add gives.
+#include "kernels/portable/lanes_s8.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/kernels/reference.h"
+
+namespace shrike::tests {
+namespace {
+
+struct LaneResult {
+  std::vector<int8_t> output;
+  uint64_t met = 0;
+};
+
+int64_t clamp_to(int64_t value, int bits) {
+  const int64_t high = (int64_t{1} << (bits - 1)) - 1;
+  return value > high ? high : value < -high - 1 ? -high - 1 : value;
+}
+
+int64_t wrap_to_32(int64_t value) {
+  return static_cast<int32_t>(static_cast<uint32_t>(value));
+}
+
+// One sum after the other, every lane by its definition.
+LaneResult reference_lanes(const ConvCase& test, Lane block, Lane remainder) {
+  const ConvGeometry& g = test.geometry;
+  const int blocked = test.layout == WeightLayout::kBlocked ? g.out_c / 16 * 16 : 0;
+  LaneResult result;
+  for (int y = 0; y < g.out_h; ++y) {
+    for (int x = 0; x < g.out_w; ++x) {
+      for (int n = 0; n < g.out_c; ++n) {
+        const Lane lane = g.depthwise || n < blocked ? block : remainder;
+        const int bits = lane == Lane::kSaturating20 ? 20 : 32;
+        const bool saturates = lane == Lane::kSaturating20 || lane == Lane::kSaturating32;
+        int64_t sum = test.bias[n];
+        bool met = false;
+        for (int t = 0; t < test.taps(); ++t) {
+          const int channels = g.depthwise ? 1 : g.in_c;
+          const int iy = y * g.stride_h - g.pad_top + t / channels / g.kernel_w * g.dilation_h;
+          const int ix = x * g.stride_w - g.pad_left + t / channels % g.kernel_w * g.dilation_w;
+          if (iy < 0 || iy >= g.in_h || ix < 0 || ix >= g.in_w) continue;
+          const int channel = g.depthwise ? n : t % channels;
+          sum += test.logical[static_cast<size_t>(n) * test.taps() + t] *
+                 test.input[(static_cast<size_t>(iy) * g.in_w + ix) * g.in_c + channel];
+          if (lane == Lane::kWrapping32) sum = wrap_to_32(sum);
+          if (saturates && clamp_to(sum, bits) != sum) met = true;
+          if (saturates) sum = clamp_to(sum, bits);
+        }
+        const int64_t high = (int64_t{1} << (bits - 1)) - 1;
+        if (met || (saturates && (sum == high || sum == -high - 1))) ++result.met;
+        int8_t value =
+            reference_saturate(test.shifts[n] < 0 ? sum << -test.shifts[n]
+                                                  : reference_shift(sum, test.shifts[n], test.rounding));
+        if (test.relu && value < 0) value = 0;
+        result.output.push_back(test.table.empty() ? value : test.table[value + 128]);
+      }
+    }
+  }
+  return result;
+}
+
+// The way operators go: 32-bit sums with harmless shifts and biases, then the correction.
+LaneResult run_lanes(const ConvCase& test, Lane block, Lane remainder) {
+  ConvCase harmless = test;
+  std::vector<int16_t> shifts(test.shifts.begin(), test.shifts.end());
+  for (int8_t& shift : harmless.shifts) shift = shift < 0 ? 0 : shift;
+  for (int32_t& bias : harmless.bias) bias = bias >= 1 << 30 || bias <= -(1 << 30) ? 0 : bias;
+  LaneResult result;
+  result.output = run_conv(kPortableKernels, harmless, 0);
+  const Conv8 conv = harmless.conv();
+  std::vector<int32_t> limits(test.shifts.size()), columns(static_cast<size_t>(test.geometry.in_w));
+  ExactSums exact{block, remainder, test.bias.data(), shifts.data(), limits.data()};
+  if (find_limits(conv, exact, limits.data())) {
+    result.met = correct_rows(conv, exact, test.input.data(), result.output.data(), 0, test.geometry.out_h,
+                              columns.data());
+  }
+  return result;
+}
+
+void expect_lanes(const ConvCase& test, Lane block, Lane remainder) {
+  const LaneResult expected = reference_lanes(test, block, remainder);
+  const LaneResult got = run_lanes(test, block, remainder);
+  EXPECT_EQ(got.output, expected.output) << test.name;
+  EXPECT_EQ(got.met, expected.met) << test.name;
+}
+
+// Spec 3.3: 40 products of +16129, then 20 of -16129, shift 12.
+ConvCase example(int channels) {
+  ConvCase test = make_case("the spec's example", geometry(1, 1, 60, channels, 1, 1, 1, 1, 0, 0, 0, 0),
+                            Fill::kHighest, Fill::kHighest, 1);
+  for (int n = 0; n < channels; ++n) {
+    for (int c = 40; c < 60; ++c) test.logical[static_cast<size_t>(n) * 60 + c] = -127;
+  }
+  test.store_weights();
+  test.rounding = Rounding::kHalfUp;
+  test.bias.assign(static_cast<size_t>(channels), 0);
+  test.shifts.assign(static_cast<size_t>(channels), 12);
+  return test;
+}
+
+TEST(Lanes8, TwentyBitLanesGiveTheSpecsExample) {
+  const LaneResult result = run_lanes(example(17), Lane::kSaturating20, Lane::kExact);
+  EXPECT_EQ(result.output[0], 49);
+  EXPECT_EQ(result.output[15], 49);
+  EXPECT_EQ(result.output[16], 79) << "a remainder channel has a 40-bit register";
+  EXPECT_EQ(result.met, 16u);
+}
+
+TEST(Lanes8, WideSumsGiveTheExactResult) {
+  const LaneResult result = run_lanes(example(17), Lane::kSaturating32, Lane::kExact);
+  EXPECT_EQ(result.output, std::vector<int8_t>(17, 79));
+  EXPECT_EQ(result.met, 0u);
+}
+
+// Sums walk along the limit of a 20-bit lane: some meet it, most do not.
+TEST(Lanes8, OnlySumsThatMeetTheLimitChange) {
+  const ConvGeometry geometries[] = {
+      geometry(7, 9, 64, 40, 3, 3, 1, 1, 1, 1, 1, 1),        geometry(9, 8, 96, 16, 3, 3, 2, 1, 1, 1, 1, 1),
+      geometry(6, 10, 48, 33, 3, 3, 1, 2, 2, 2, 2, 2),       geometry(1, 40, 200, 18, 1, 1, 1, 1, 0, 0, 0, 0),
+      geometry(12, 12, 35, 0, 7, 7, 1, 1, 3, 3, 3, 3, true),
+  };
+  uint64_t met = 0, outputs = 0;
+  unsigned seed = 0;
+  for (const ConvGeometry& g : geometries) {
+    for (const Fill inputs : {Fill::kRandom, Fill::kHighest, Fill::kExtremes}) {
+      ConvCase test = make_case("lanes", g, inputs, Fill::kRandom, ++seed);
+      for (int32_t& bias : test.bias) bias = bias * 52;  // up to 520 000
+      test.rounding = Rounding::kHalfUp;
+      test.relu = seed % 2 == 0;
+      if (seed % 3 == 0) test.table = random_table(seed);
+      expect_lanes(test, Lane::kSaturating20, Lane::kExact);
+      const LaneResult result = reference_lanes(test, Lane::kSaturating20, Lane::kExact);
+      met += result.met;
+      outputs += result.output.size();
+    }
+  }
+  EXPECT_GT(met, outputs / 100);
+  EXPECT_LT(met, outputs / 2);
+}
+
+// Channels without weights on esp32p4 have biases at the 32-bit limits (spec 4).
+TEST(Lanes8, BiasesAtTheLimitsOfThirtyTwoBits) {
+  ConvCase test = make_case("large biases", geometry(5, 6, 20, 35, 3, 3, 1, 1, 1, 1, 1, 1), Fill::kRandom,
+                            Fill::kRandom, 5);
+  for (size_t n = 0; n < test.bias.size(); ++n) {
+    if (n % 3 == 0) test.bias[n] = n % 2 == 0 ? INT32_MAX - static_cast<int32_t>(n) * 1000 : INT32_MIN + 5000;
+    if (n % 3 == 0) test.shifts[n] = n % 4 == 0 ? 31 : 25;
+  }
+  expect_lanes(test, Lane::kSaturating32, Lane::kExact);
+  expect_lanes(test, Lane::kWrapping32, Lane::kWrapping32);
+  test.layout = WeightLayout::kPlain;
+  test.store_weights();
+  expect_lanes(test, Lane::kWrapping32, Lane::kWrapping32);
+}
+
+TEST(Lanes8, NegativeShiftsGoLeft) {
+  ConvCase test = make_case("left shifts", geometry(3, 3, 1, 18, 1, 1, 1, 1, 0, 0, 0, 0), Fill::kRandom,
+                            Fill::kRandom, 6);
+  test.layout = WeightLayout::kPlain;
+  test.store_weights();
+  for (size_t n = 0; n < test.bias.size(); ++n) {
+    test.bias[n] = static_cast<int32_t>(n) - 9;
+    test.shifts[n] = static_cast<int8_t>(-static_cast<int>(n % 5));
+  }
+  for (int8_t& value : test.logical) value = static_cast<int8_t>(value % 2);
+  test.store_weights();
+  expect_lanes(test, Lane::kWrapping32, Lane::kWrapping32);
+}
+
+}  // namespace
+}  // namespace shrike::tests
