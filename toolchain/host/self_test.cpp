@@ -9,8 +9,17 @@
 namespace shrike::host {
 namespace {
 
+// Exporters write a scalar as [] or as [1].
+bool same_shape(const Shape& a, const Shape& b) { return a == b || (a.elements() == 1 && b.elements() == 1); }
+
+double tolerance_for(const TensorView& expected, int64_t index, int64_t tolerance) {
+  constexpr double kFloatTolerance = 1e-6;
+  if (expected.type == DataType::kInt16) return static_cast<double>(tolerance);
+  return expected.type == DataType::kFloat32 ? kFloatTolerance * std::abs(element(expected, index)) : 0;
+}
+
 void require_same_kind(const IntegerModel& model, const TensorView& variable, const TensorView& value) {
-  if (variable.type == value.type && variable.shape == value.shape && variable.exponent == value.exponent)
+  if (variable.type == value.type && same_shape(variable.shape, value.shape) && variable.exponent == value.exponent)
     return;
   fail(
       "the test value '{}' embedded in '{}' is {} {} with exponent {}, but the model's tensor is {} {} with "
@@ -78,7 +87,6 @@ class Comparison {
   void compare(const TensorView& got, const TensorView& expected, int32_t node) {
     require_same_kind(file_, got, expected);
     TensorResult tensor = {to_string(got.name), got.type, got.shape.elements(), 0, 0, 0};
-    const double tolerance = got.type == DataType::kInt16 ? static_cast<double>(tolerance_) : 0;
     const size_t size = size_of(got.type);
     for (int64_t i = 0; i < tensor.values; ++i) {
       const size_t at = static_cast<size_t>(i) * size;
@@ -89,7 +97,7 @@ class Comparison {
       ++tensor.differing;
       const double difference = std::abs(element(got, i) - element(expected, i));
       if (!(difference <= tensor.largest)) tensor.largest = difference;
-      if (tolerance > 0 && difference <= tolerance) continue;
+      if (difference <= tolerance_for(expected, i, tolerance_)) continue;
       if (++tensor.beyond_tolerance == 1 && !result_.first) note_first(got, expected, node, i);
     }
     result_.tensors.push_back(tensor);

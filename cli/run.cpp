@@ -1,0 +1,130 @@
+// shrike run: an integer model on raw or generated input.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/model_options.h"
+#include "toolchain/host/dump.h"
+#include "toolchain/host/tensors.h"
+#include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
+
+namespace shrike::cli {
+namespace {
+
+struct Arguments {
+  std::string file, output;
+  host::IntegerOptions options;
+  uint64_t seed = 1;
+  std::vector<std::string> inputs;  // NAME=FILE
+  bool seed_given = false, all_tensors = false, json = false;
+};
+
+void load_input(const host::IntegerModel& file, const std::string& name, const std::string& path) {
+  const Model& model = file.model();
+  for (int32_t i = 0; i < model.input_count(); ++i) {
+    const TensorView input = model.input(i);
+    if (!(input.name == name.c_str())) continue;
+    const std::vector<uint8_t> bytes = read_file(path);
+    if (bytes.size() != input.bytes) {
+      fail("'{}' holds {} bytes, but input '{}' of '{}' is {} {}: {} bytes", path, bytes.size(), name, file.name(),
+           host::type_name(input.type), host::shape_text(input.shape), input.bytes);
+    }
+    std::memcpy(input.data, bytes.data(), bytes.size());
+    return;
+  }
+  std::string names;
+  for (int32_t i = 0; i < model.input_count(); ++i) {
+    names += fmt::format("{}'{}'", i == 0 ? "" : ", ", host::to_string(model.input(i).name));
+  }
+  fail("'{}' has no input '{}'; it has {}", file.name(), name, names);
+}
+
+// Raw files for the inputs that are named; the generator for all when none is, or when --seed asks for it.
+void set_inputs(const host::IntegerModel& file, const Arguments& arguments) {
+  const Model& model = file.model();
+  std::map<std::string, std::string> files;
+  for (const std::string& entry : arguments.inputs) {
+    const size_t equals = entry.rfind('=');
+    if (equals == std::string::npos) {
+      throw CLI::ValidationError("--input", "'" + entry + "' is not of the form NAME=FILE");
+    }
+    files[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  if (files.empty() || arguments.seed_given) {
+    host::fill_inputs(model, arguments.seed);
+  } else {
+    for (int32_t i = 0; i < model.input_count(); ++i) {
+      const std::string name = host::to_string(model.input(i).name);
+      if (!files.contains(name)) fail("input '{}' of '{}' is not given; add --input {}=FILE or --seed N", name, file.name(), name);
+    }
+  }
+  for (const auto& [name, path] : files) load_input(file, name, path);
+}
+
+nlohmann::ordered_json to_json(const host::DumpedTensor& tensor) {
+  nlohmann::ordered_json json = {
+      {"name", tensor.name},
+      {"dtype", tensor.type},
+      {"shape", std::vector<int32_t>(tensor.shape.dims, tensor.shape.dims + tensor.shape.rank)},
+      {"exponent", tensor.exponent},
+      {"sha256", tensor.sha256}};
+  if (!tensor.node.empty()) json["node"] = tensor.node;
+  return json;
+}
+
+void run(const Arguments& arguments) {
+  host::IntegerModel model = host::IntegerModel::open(arguments.file, arguments.options);
+  report_assumed_target(model);
+  set_inputs(model, arguments);
+  auto tensors = host::run_and_dump(model, arguments.all_tensors ? host::Which::kAll : host::Which::kOutputs);
+  if (!arguments.output.empty()) host::write_dump(arguments.output, model, tensors);
+  report_saturation(model);
+  if (!arguments.json) {
+    for (const host::DumpedTensor& tensor : tensors) {
+      fmt::print("{} {} {} exponent {} sha256 {}\n", tensor.name, tensor.type, host::shape_text(tensor.shape),
+                 tensor.exponent, tensor.sha256);
+    }
+    return;
+  }
+  nlohmann::ordered_json json;
+  json["file"] = arguments.file;
+  json["target"] = host::target_name(model.target());
+  json["target_assumed"] = model.target_assumed();
+  json["isa"] = model.isa();
+  json["saturated_accumulators"] = model.model().saturated_accumulators();
+  for (const host::DumpedTensor& tensor : tensors) json["tensors"].push_back(to_json(tensor));
+  fmt::print("{}\n", json.dump(2));
+}
+
+void add_run(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("run", "Run an .espdl file on raw or generated input and hash its outputs");
+  command->footer(
+      "Examples:\n"
+      "  shrike run yolo11n.espdl --seed 7\n"
+      "  shrike run yolo11n.espdl --input images=picture.bin --output dump/ --tensors\n"
+      "Raw input: the elements in stored order ([N, H, W, C]), little-endian, no header.\n"
+      "Generated input: splitmix64 from the seed, the low bits of each number.");
+  command->add_option("FILE", arguments->file, ".espdl file")->required();
+  add_model_options(*command, arguments->options);
+  CLI::Option* seed = command->add_option("--seed", arguments->seed, "Seed of the generated input (default: 1)");
+  command->add_option("--input", arguments->inputs, "NAME=FILE: raw bytes of a graph input; repeatable");
+  command->add_option("--output", arguments->output, "Folder for raw dumps and index.json (see 'shrike compare')");
+  command->add_flag("--tensors", arguments->all_tensors, "Every intermediate tensor too, in order of production");
+  command->add_flag("--json", arguments->json, "Print JSON");
+  command->callback([arguments, seed] {
+    arguments->seed_given = seed->count() > 0;
+    run(*arguments);
+  });
+}
+
+const CommandRegistration registration("run", 50, add_run);
+
+}  // namespace
+}  // namespace shrike::cli
