@@ -12,15 +12,24 @@
 namespace shrike::espdl {
 namespace {
 
-bool single_slope(const graph::Graph& graph, const graph::Node& node) {
-  return node.inputs.size() == 2 && graph.tensor(node.inputs[1]).constant &&
-         graph.tensor(node.inputs[1]).elements() == 1;
-}
-
 template <typename T>
 int64_t quantized(float value, int exponent, Rounding rounding) {
   return quantize_float<T>(value * power_of_two(-exponent),
                            rounding);  // exact unless it leaves the range of float
+}
+
+}  // namespace
+
+int64_t quantized(float value, const graph::Format& format, Rounding rounding) {
+  return format.bits == 16 ? quantized<int16_t>(value, format.exponent, rounding)
+                           : quantized<int8_t>(value, format.exponent, rounding);
+}
+
+namespace {
+
+bool single_slope(const graph::Graph& graph, const graph::Node& node) {
+  return node.inputs.size() == 2 && graph.tensor(node.inputs[1]).constant &&
+         graph.tensor(node.inputs[1]).elements() == 1;
 }
 
 // Clip's bounds live on the input's grid; a PRelu slope has its own quantised value.
@@ -44,11 +53,6 @@ std::function<float(float)> function_of(const graph::Graph& graph, const graph::
 }
 
 }  // namespace
-
-int64_t quantized(float value, const graph::Format& format, Rounding rounding) {
-  return format.bits == 16 ? quantized<int16_t>(value, format.exponent, rounding)
-                           : quantized<int8_t>(value, format.exponent, rounding);
-}
 
 bool is_table_operator(const graph::Graph& graph, const graph::Node& node) {
   if (node.op == "PRelu") return single_slope(graph, node);
