@@ -5,13 +5,17 @@
 namespace shrike::engine {
 namespace {
 
-// Adding and subtracting 1.5 * 2^mantissa leaves the nearest integer, ties to even. Unlike rintf it vectorises
-// without SSE 4.1; arguments stay far below the constant because they are clamped first.
-constexpr float kFloatShifter = 12582912.0f;             // 1.5 * 2^23
-constexpr double kDoubleShifter = 6755399441055744.0;    // 1.5 * 2^52
+// Adding and subtracting 1.5 * 2^mantissa leaves the nearest integer, ties to even. Unlike rintf it
+// vectorises without SSE 4.1; arguments stay far below the constant because they are clamped first.
+constexpr float kFloatShifter = 12582912.0f;           // 1.5 * 2^23
+constexpr double kDoubleShifter = 6755399441055744.0;  // 1.5 * 2^52
 
-inline float nearest_even(float value) { return (value + kFloatShifter) - kFloatShifter; }
-inline double nearest_even(double value) { return (value + kDoubleShifter) - kDoubleShifter; }
+inline float nearest_even(float value) {
+  return (value + kFloatShifter) - kFloatShifter;
+}
+inline double nearest_even(double value) {
+  return (value + kDoubleShifter) - kDoubleShifter;
+}
 
 template <typename T>
 inline T half_up(T value) {
@@ -22,8 +26,8 @@ inline T half_up(T value) {
 
 template <bool half_even, typename T>
 inline T to_integer(T value, T lowest, T highest) {
-  // Clamping before rounding is the same as after it, because the limits are integers. The comparisons are written
-  // so that NaN ends at the highest value.
+  // Clamping before rounding is the same as after it, because the limits are integers. The comparisons are
+  // written so that NaN ends at the highest value.
   value = value < highest ? value : highest;
   value = value > lowest ? value : lowest;
   if constexpr (half_even) return nearest_even(value);
@@ -51,7 +55,8 @@ void round_to_grid(float* values, int64_t count, int bits, int exponent, Roundin
   }
 }
 
-void round_to_grid(const double* values, float* rounded, int64_t count, int bits, int exponent, Rounding rounding) {
+void round_to_grid(const double* values, float* rounded, int64_t count, int bits, int exponent,
+                   Rounding rounding) {
   if (rounding.half_even) {
     round_all<true>(values, rounded, count, bits, exponent);
   } else {

@@ -1,0 +1,197 @@
+// Arithmetic of one or two tensors, element by element, and the activation functions.
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "toolchain/engine/operators.h"
+#include "toolchain/graph/activation.h"
+
+namespace shrike::engine {
+namespace {
+
+Results add(const Call& call) {
+  return {call.input(0) + call.input(1)};
+}
+Results subtract(const Call& call) {
+  return {call.input(0) - call.input(1)};
+}
+
+// Products of two 16-bit integers need 30 bits: exact in float64 only (rule MU-I of spec/numerics.md 5.2).
+Results multiply(const Call& call) {
+  const Arithmetic& arithmetic = call.arithmetic;
+  if (arithmetic.fake_quantized && arithmetic.exact && call.format(0).bits + call.format(1).bits > 24) {
+    return {call.input(0).to(at::kDouble) * call.input(1).to(at::kDouble)};
+  }
+  return {call.input(0) * call.input(1)};
+}
+
+// On the chip a zero divided by anything is zero (spec/numerics.md 5.3).
+Results divide(const Call& call) {
+  const at::Tensor quotient = call.input(0) / call.input(1);
+  if (!call.arithmetic.fake_quantized) return {quotient};
+  return {at::where(call.input(0) == 0, at::zeros({}, quotient.options()), quotient)};
+}
+
+Results power(const Call& call) {
+  return {at::pow(call.input(0), call.input(1))};
+}
+Results negate(const Call& call) {
+  return {at::neg(call.input(0))};
+}
+Results absolute(const Call& call) {
+  return {at::abs(call.input(0))};
+}
+Results error_function(const Call& call) {
+  return {at::erf(call.input(0))};
+}
+Results reciprocal(const Call& call) {
+  return {at::reciprocal(call.input(0))};
+}
+Results softplus(const Call& call) {
+  return {at::softplus(call.input(0))};
+}
+
+Results maximum(const Call& call) {
+  at::Tensor result = call.input(0);
+  for (size_t i = 1; i < call.inputs.size(); ++i) result = at::maximum(result, call.input(i));
+  return {result};
+}
+
+Results minimum(const Call& call) {
+  at::Tensor result = call.input(0);
+  for (size_t i = 1; i < call.inputs.size(); ++i) result = at::minimum(result, call.input(i));
+  return {result};
+}
+
+// Changes of format: the engine rounds every output, so the value itself passes through.
+Results pass(const Call& call) {
+  return {call.input(0)};
+}
+
+Results swish(const Call& call) {
+  return {at::silu(call.input(0))};
+}
+Results sigmoid(const Call& call) {
+  return {at::sigmoid(call.input(0))};
+}
+Results relu(const Call& call) {
+  return {at::relu(call.input(0))};
+}
+Results tanh(const Call& call) {
+  return {at::tanh(call.input(0))};
+}
+Results exponential(const Call& call) {
+  return {at::exp(call.input(0))};
+}
+Results logarithm(const Call& call) {
+  return {at::log(call.input(0))};
+}
+Results square_root(const Call& call) {
+  return {at::sqrt(call.input(0))};
+}
+Results leaky_relu(const Call& call) {
+  return {at::leaky_relu(call.input(0), call.node.real("alpha", 0.01f))};
+}
+Results elu(const Call& call) {
+  return {at::elu(call.input(0), call.node.real("alpha", 1.0f))};
+}
+
+Results gelu(const Call& call) {
+  return {at::gelu(call.input(0), call.node.text("approximate", "none"))};
+}
+
+Results hard_swish(const Call& call) {
+  const at::Tensor& input = call.input(0);
+  return {input * at::clamp(input / 6.0 + 0.5, 0.0, 1.0)};
+}
+
+Results hard_sigmoid(const Call& call) {
+  const double alpha = call.node.real("alpha", 0.2f), beta = call.node.real("beta", 0.5f);
+  return {at::clamp(call.input(0) * alpha + beta, 0.0, 1.0)};
+}
+
+Results clip(const Call& call) {
+  c10::optional<at::Scalar> low, high;
+  if (const auto bound = call.number(1, "min")) low = *bound;
+  if (const auto bound = call.number(2, "max")) high = *bound;
+  if (!low && !high) return {call.input(0)};
+  return {at::clamp(call.input(0), low, high)};
+}
+
+Results prelu(const Call& call) {
+  const at::Tensor& input = call.input(0);
+  return {at::where(input >= 0, input, input * call.input(1))};
+}
+
+// The chip evaluates 8-bit activations by a table (spec/numerics.md section 8). So does this, with the
+// function that makes the table.
+bool uses_table(const Call& call) {
+  if (!call.arithmetic.fake_quantized || !graph::is_activation(call.node.op)) return false;
+  if (call.format(0).bits == 0 || call.format(0).bits > 8) return false;
+  return call.node.op != "PRelu" || call.description(1).elements() == 1;
+}
+
+at::Tensor look_up(const Call& call) {
+  const graph::Format& format = call.format(0);
+  const auto function = graph::activation_function(call.graph, call.node);
+  const int64_t lowest = -(int64_t{1} << (format.bits - 1)), highest = -lowest - 1;
+  std::array<float, 256> table{};
+  for (int64_t integer = lowest; integer <= highest; ++integer) {
+    table[static_cast<size_t>(integer - lowest)] =
+        function(std::ldexp(static_cast<float>(integer), format.exponent));
+  }
+  at::Tensor result = call.input(0).clone();  // dense, in the input's order of memory
+  float* values = result.data_ptr<float>();
+  const float inverse = std::ldexp(1.0f, -format.exponent);
+  at::parallel_for(0, result.numel(), 65536, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t integer = static_cast<int64_t>(values[i] * inverse);  // exact: the input is on its grid
+      values[i] = table[static_cast<size_t>(std::clamp(integer, lowest, highest) - lowest)];
+    }
+  });
+  return result;
+}
+
+template <Results (*function)(const Call&)>
+Results activation(const Call& call) {
+  if (uses_table(call)) return {look_up(call)};
+  return function(call);
+}
+
+}  // namespace
+
+OperatorList elementwise_operators() {
+  return {{"Add", add},
+          {"Sub", subtract},
+          {"Mul", multiply},
+          {"Div", divide},
+          {"Pow", power},
+          {"Neg", negate},
+          {"Abs", absolute},
+          {"Erf", error_function},
+          {"Reciprocal", reciprocal},
+          {"Softplus", softplus},
+          {"Max", maximum},
+          {"Min", minimum},
+          {"RequantizeLinear", pass},
+          {"QuantizeLinear", pass},
+          {"DequantizeLinear", pass},
+          {"Swish", activation<swish>},
+          {"Sigmoid", activation<sigmoid>},
+          {"Relu", activation<relu>},
+          {"Tanh", activation<tanh>},
+          {"Exp", activation<exponential>},
+          {"Log", activation<logarithm>},
+          {"Sqrt", activation<square_root>},
+          {"LeakyRelu", activation<leaky_relu>},
+          {"Elu", activation<elu>},
+          {"Gelu", activation<gelu>},
+          {"HardSwish", activation<hard_swish>},
+          {"HardSigmoid", activation<hard_sigmoid>},
+          {"Clip", activation<clip>},
+          {"PRelu", activation<prelu>}};
+}
+
+}  // namespace shrike::engine
