@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "ops/numeric.h"
+#include "runtime/ops/numeric.h"
 #include "toolchain/engine/engine.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/integer_model.h"

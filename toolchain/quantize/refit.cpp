@@ -19,6 +19,8 @@ namespace {
 
 // Share of the mean diagonal added to H: the calibration images don't span what other images hold.
 constexpr double kDamping = 0.01;
+// Output positions taken from each image and layer, evenly spread: neighbours tell nearly the same.
+constexpr int64_t kRowsPerImage = 1600;
 // Images processed between two rounds of accumulation; bounds memory.
 constexpr size_t kBatch = 8;
 
@@ -69,7 +71,7 @@ Moments centred(const engine::GramAccumulator& gram, int64_t group, int64_t size
     return std::vector<double>(all.begin() + group * length, all.begin() + (group + 1) * length);
   };
   m.h = block(gram.matrix(), size * size);
-  m.g = block(gram.cross_matrix(), size * size);
+  m.g = block(gram.cross(), size * size);
   m.mean_q = block(gram.mean(), size);
   m.mean = block(gram.reference_mean(), size);
   for (int64_t i = 0; i < size; ++i) {
@@ -248,8 +250,8 @@ void refit_stage(const graph::Graph& graph, const std::vector<std::string>& imag
     for (const graph::Node& node : networks[0]->graph().nodes) {
       if (node.name == layer.node->name) layer.quantized_input = node.inputs[0];
     }
-    layer.gram = std::make_unique<engine::GramAccumulator>(conv_spec(graph, *layer.node),
-                                                           graph.tensor(layer.node->inputs[0]).shape[1]);
+    layer.gram = std::make_unique<engine::GramAccumulator>(
+        conv_spec(graph, *layer.node), graph.tensor(layer.node->inputs[0]).shape[1], kRowsPerImage);
     wanted.push_back(layer.node->inputs[0]);
   }
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "ops/numeric.h"
+#include "runtime/ops/numeric.h"
 #include "toolchain/quantize/ordered.h"
 #include "toolchain/support/error.h"
 
