@@ -1,7 +1,6 @@
 // Espressif's published models, run by the integer runtime, give the reference's outputs bit for bit: every
 // run listed in golden/zoo/index.json, one test each. Then YOLO11n at 320x320 with the values embedded in its
 // file.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <zlib.h>
 
@@ -151,19 +150,34 @@ std::string run_name(size_t index) {
 
 class Zoo : public testing::TestWithParam<size_t> {};
 
+void expect_reference(const Json& run, const host::IntegerOptions& options) {
+  host::IntegerModel owner = host::IntegerModel::open(zoo_path(run.at("file").get<std::string>()), options);
+  SCOPED_TRACE(owner.isa());
+  Model& model = owner.model();
+  ASSERT_NO_FATAL_FAILURE(fill_inputs(model, run));
+  owner.run();
+  int64_t elements = 0;
+  for (const Json& expected : run.at("outputs")) {
+    elements += expect_output(model.output(expected.at("name").get<std::string>().c_str()), expected);
+  }
+  ASSERT_EQ(model.output_count(), static_cast<int32_t>(run.at("outputs").size()));
+  if (run.at("target") == "esp32s3") {
+    EXPECT_EQ(model.saturated_accumulators(), run.at("saturated_lanes").get<uint64_t>());
+  }
+  std::cout << "  " << owner.isa() << ", " << options.threads << " threads: " << model.output_count()
+            << " outputs, " << elements << " elements compared, " << model.saturated_accumulators()
+            << " saturated accumulators\n";
+}
+
 TEST_P(Zoo, OutputsEqualTheReference) {
   const Json& run = runs().at(GetParam());
   host::IntegerOptions options;
   options.target = run.at("target");
-  host::IntegerModel model = host::IntegerModel::open(zoo_path(run.at("file").get<std::string>()), options);
-  ASSERT_NO_FATAL_FAILURE(fill_inputs(model.model(), run));
-  model.run();
-  int64_t elements = 0;
-  for (const Json& expected : run.at("outputs")) {
-    elements += expect_output(model.model().output(expected.at("name").get<std::string>().c_str()), expected);
-  }
-  ASSERT_EQ(model.model().output_count(), static_cast<int32_t>(run.at("outputs").size()));
-  std::cout << run.at("outputs").size() << " outputs, " << elements << " elements equal to the reference\n";
+  options.threads = 3;
+  expect_reference(run, options);
+  options.threads = 1;
+  options.isa = "portable";
+  expect_reference(run, options);
 }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Zoo);
