@@ -55,19 +55,26 @@ class HeadFinder {
   }
 
  private:
-  // Collects the convolutions whose results the decoder in front of `tensor` reads; false when it reads
-  // anything else.
-  bool walk_back(const std::string& tensor) {
-    if (!seen_.insert(tensor).second) return true;
-    const auto made_by = links_.producer.find(tensor);
-    if (made_by == links_.producer.end()) return false;  // a graph input
-    const Node& node = graph_.nodes[static_cast<size_t>(made_by->second)];
-    if (node.op == "Shape") return true;  // sizes, not data
-    if (node.op == "Conv" && !is_expectation(node)) return add(tensor);
-    if (is_network_operator(node.op)) return false;
-    for (const std::string& input : node.inputs) {
-      if (input.empty() || graph_.tensor(input).constant) continue;
-      if (!walk_back(input)) return false;
+  // Collects the convolutions whose results the decoder in front of `output` reads, in the order of its
+  // inputs; false when it reads anything else.
+  bool walk_back(const std::string& output) {
+    std::vector<std::string> open = {output};
+    while (!open.empty()) {
+      const std::string tensor = open.back();
+      open.pop_back();
+      if (!seen_.insert(tensor).second) continue;
+      const auto made_by = links_.producer.find(tensor);
+      if (made_by == links_.producer.end()) return false;  // a graph input
+      const Node& node = graph_.nodes[static_cast<size_t>(made_by->second)];
+      if (node.op == "Shape") continue;  // sizes, not data
+      if (node.op == "Conv" && !is_expectation(node)) {
+        if (!add(tensor)) return false;
+        continue;
+      }
+      if (is_network_operator(node.op)) return false;
+      for (auto input = node.inputs.rbegin(); input != node.inputs.rend(); ++input) {
+        if (!input->empty() && !graph_.tensor(*input).constant) open.push_back(*input);
+      }
     }
     return true;
   }
@@ -87,21 +94,26 @@ class HeadFinder {
     const Shape& shape = graph_.tensor(tensor).shape;
     if (!inference_.knows(tensor) || shape.size() != 4) return false;
     RawConv conv{tensor, shape[1], shape[2], shape[3]};
-    std::set<std::string> seen;
-    look_ahead(tensor, conv, seen);
+    look_ahead(conv);
     raw_.push_back(conv);
     return true;
   }
 
-  void look_ahead(const std::string& tensor, RawConv& conv, std::set<std::string>& seen) const {
-    const auto users = links_.consumers.find(tensor);
-    if (users == links_.consumers.end() || !seen.insert(tensor).second) return;
-    for (const int user : users->second) {
-      const Node& node = graph_.nodes[static_cast<size_t>(user)];
-      if (node.op == "Softmax") conv.feeds_softmax = true;
-      if (node.op == "Sigmoid") conv.feeds_sigmoid = true;
-      if (node.op == "Softmax" || node.op == "Sigmoid" || node.op == "Shape") continue;
-      for (const std::string& output : node.outputs) look_ahead(output, conv, seen);
+  void look_ahead(RawConv& conv) const {
+    std::vector<std::string> open = {conv.tensor};
+    std::set<std::string> seen;
+    while (!open.empty()) {
+      const std::string tensor = open.back();
+      open.pop_back();
+      const auto users = links_.consumers.find(tensor);
+      if (!seen.insert(tensor).second || users == links_.consumers.end()) continue;
+      for (const int user : users->second) {
+        const Node& node = graph_.nodes[static_cast<size_t>(user)];
+        if (node.op == "Softmax") conv.feeds_softmax = true;
+        if (node.op == "Sigmoid") conv.feeds_sigmoid = true;
+        const bool decided = node.op == "Softmax" || node.op == "Sigmoid" || node.op == "Shape";
+        if (!decided) open.insert(open.end(), node.outputs.begin(), node.outputs.end());
+      }
     }
   }
 

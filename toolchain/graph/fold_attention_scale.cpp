@@ -25,7 +25,7 @@ bool only_moves(const Node& node) {
 // cutting q, k and v out.
 class ChannelTrace {
  public:
-  ChannelTrace(Graph& graph, const Links& links, const Inference& inference, int convolution)
+  ChannelTrace(Graph& graph, const Links& links, Inference& inference, int convolution)
       : graph_(graph), links_(links), inference_(inference) {
     const std::string& output = graph.nodes[static_cast<size_t>(convolution)].outputs[0];
     const Shape& shape = graph.tensor(output).shape;
@@ -34,7 +34,7 @@ class ChannelTrace {
     for (size_t i = 2; i < shape.size(); ++i) pixels *= shape[i];
     std::vector<int64_t> labels(static_cast<size_t>(graph.tensor(output).elements()));
     for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<int64_t>(i) / pixels % channels;
-    follow(output, labels);
+    follow({output, std::move(labels)});
   }
 
   // The channels that this edge reads, unless some other edge reads one of them, too.
@@ -51,37 +51,43 @@ class ChannelTrace {
   }
 
  private:
-  void follow(const std::string& tensor, const std::vector<int64_t>& labels) {
-    if (graph_.is_output(tensor)) arrivals_[{-1, 0}].insert(labels.begin(), labels.end());
-    const auto users = links_.consumers.find(tensor);
-    if (users == links_.consumers.end()) return;
-    for (const int user : users->second) {
-      const Node& node = graph_.nodes[static_cast<size_t>(user)];
-      for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
-        if (node.inputs[slot] != tensor) continue;
-        if (slot == 0 && only_moves(node)) {
-          pass_through(node, labels);
-        } else {
-          arrivals_[{user, slot}].insert(labels.begin(), labels.end());
+  using Labelled = std::pair<std::string, std::vector<int64_t>>;
+
+  // Every tensor behind the convolution is reached once: nodes that only move have one data input.
+  void follow(Labelled start) {
+    std::vector<Labelled> open = {std::move(start)};
+    while (!open.empty()) {
+      const auto [tensor, labels] = std::move(open.back());
+      open.pop_back();
+      if (graph_.is_output(tensor)) arrivals_[{-1, 0}].insert(labels.begin(), labels.end());
+      const auto users = links_.consumers.find(tensor);
+      if (users == links_.consumers.end()) continue;
+      for (const int user : users->second) {
+        const Node& node = graph_.nodes[static_cast<size_t>(user)];
+        for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
+          if (node.inputs[slot] != tensor) continue;
+          const bool moved = slot == 0 && only_moves(node) && pass_through(node, labels, open);
+          if (!moved) arrivals_[{user, slot}].insert(labels.begin(), labels.end());
         }
       }
     }
   }
 
-  void pass_through(const Node& node, const std::vector<int64_t>& labels) {
-    // RuleContext only reads here; it wants a mutable walk because shape rules write.
-    const RuleContext context(const_cast<Inference&>(inference_), node);
+  bool pass_through(const Node& node, const std::vector<int64_t>& labels, std::vector<Labelled>& open) {
+    if (!inference_.knows(node.outputs[0])) return false;
+    const RuleContext context(inference_, node);
     for (size_t slot = 0; slot < node.outputs.size(); ++slot) {
       const auto source = copied_from(context, slot, graph_.tensor(node.outputs[slot]).shape);
       std::vector<int64_t> moved;
       for (const int64_t index : *source) moved.push_back(labels[static_cast<size_t>(index)]);
-      follow(node.outputs[slot], moved);
+      open.emplace_back(node.outputs[slot], std::move(moved));
     }
+    return true;
   }
 
   Graph& graph_;
   const Links& links_;
-  const Inference& inference_;
+  Inference& inference_;
   std::map<Edge, std::set<int64_t>> arrivals_;
 };
 
@@ -138,13 +144,20 @@ class Folder {
     return node.op == "Mul" ? value : 1.0f / value;
   }
 
+  // A MatMul reads the tensor, directly or behind nodes that only move.
   bool feeds_matmul(const std::string& tensor) const {
-    const auto users = links_.consumers.find(tensor);
-    if (users == links_.consumers.end()) return false;
-    return std::any_of(users->second.begin(), users->second.end(), [&](int user) {
-      const Node& node = graph_.nodes[static_cast<size_t>(user)];
-      return node.op == "MatMul" || (only_moves(node) && feeds_matmul(node.outputs[0]));
-    });
+    std::vector<std::string> open = {tensor};
+    while (!open.empty()) {
+      const auto users = links_.consumers.find(open.back());
+      open.pop_back();
+      if (users == links_.consumers.end()) continue;
+      for (const int user : users->second) {
+        const Node& node = graph_.nodes[static_cast<size_t>(user)];
+        if (node.op == "MatMul") return true;
+        if (only_moves(node)) open.insert(open.end(), node.outputs.begin(), node.outputs.end());
+      }
+    }
+    return false;
   }
 
   int convolution_behind(const Edge& edge) const {

@@ -8,10 +8,8 @@ namespace shrike::graph {
 namespace {
 
 bool is_float_cast(const Graph& graph, const Node& node) {
-  if (node.op != "Cast") return false;
-  const bool from_float = graph.tensor(node.inputs[0]).type == ElementType::kFloat;
-  const bool to_float = graph.tensor(node.outputs[0]).type == ElementType::kFloat;
-  return from_float && to_float;
+  if (node.op != "Cast" || graph.tensor(node.inputs[0]).type != ElementType::kFloat) return false;
+  return is_float_type(node.integer("to", 1));
 }
 
 bool does_nothing(const Graph& graph, const Node& node) {

@@ -87,6 +87,9 @@ const std::map<std::string, Rule>& other_rules();     // reductions, recurrent, 
 // Shape of two operands broadcast together, numpy style; false when they do not fit.
 bool broadcast(const Shape& a, const Shape& b, Shape* result);
 
+// ONNX numbers of element types that the import reads as float: float, float16, double, bfloat16.
+bool is_float_type(int64_t number);
+
 // A Slice resolved against its input: per axis first index, step, count.
 struct ResolvedSlice {
   std::vector<int64_t> start, step, count;

@@ -1,5 +1,6 @@
 #include <google/protobuf/stubs/logging.h>
 
+#include <algorithm>
 #include <limits>
 #include <set>
 #include <utility>
@@ -20,11 +21,9 @@ using onnx::AttributeProto;
 constexpr int64_t kOldestOpset = 11;
 constexpr int64_t kNewestOpset = 20;
 
-// Names end up in messages, JSON and the model file: they must be UTF-8 without control characters.
-bool is_printable_utf8(const std::string& text) {
+bool is_utf8(const std::string& text) {
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    if (lead < 0x20 || lead == 0x7f) return false;
     const int extra = lead < 0x80   ? 0
                       : lead < 0xc2 ? -1
                       : lead < 0xe0 ? 1
@@ -40,6 +39,12 @@ bool is_printable_utf8(const std::string& text) {
   return true;
 }
 
+// Names end up in messages, JSON and the model file: they must be UTF-8 without control characters.
+bool is_printable(const std::string& text) {
+  const auto is_control = [](unsigned char byte) { return byte < 0x20 || byte == 0x7f; };
+  return is_utf8(text) && std::none_of(text.begin(), text.end(), is_control);
+}
+
 class Importer {
  public:
   Importer(const onnx::ModelProto& model, const std::string& file) : model_(model), file_(file) {}
@@ -50,7 +55,11 @@ class Importer {
     }
     opset_ = read_opset();
     graph_.name = printable(model_.graph().name(), "the graph's name");
-    for (const auto& entry : model_.metadata_props()) graph_.metadata[entry.key()] = entry.value();
+    for (const auto& entry : model_.metadata_props()) {
+      if (!is_utf8(entry.value()))
+        fail("{}: metadata were expected to be UTF-8 text; the file is damaged", file_);
+      graph_.metadata[printable(entry.key(), "a metadata key")] = entry.value();
+    }
     read_initializers();
     read_inputs();
     for (const auto& proto : model_.graph().node()) read_node(proto);
@@ -65,7 +74,7 @@ class Importer {
 
  private:
   const std::string& printable(const std::string& text, const char* what) const {
-    if (is_printable_utf8(text)) return text;
+    if (is_printable(text)) return text;
     fail("{}: printable UTF-8 was expected for {}, found other bytes; the file is damaged", file_, what);
   }
 

@@ -21,6 +21,16 @@ void fill_open_size(Graph& graph, const ImageSize& size) {
   if (shape[3] == kUnknownDim) shape[3] = size.width;
 }
 
+// The devices and their files know one image at a time.
+void check_batch(const Graph& graph) {
+  for (const std::string& input : graph.inputs) {
+    const Shape& shape = graph.tensor(input).shape;
+    if (shape.size() == 4 && shape[0] != 1) {
+      fail("input '{}': a batch of 1 was expected, found {}; export the model with batch 1", input, shape[0]);
+    }
+  }
+}
+
 void check_finite(const Graph& graph) {
   for (const Node& node : graph.nodes) {
     if (node.op != "Conv" && node.op != "ConvTranspose" && node.op != "Gemm" && node.op != "MatMul") continue;
@@ -78,6 +88,7 @@ void make_attributes_explicit(Graph& graph) {
 }
 
 void prepare(Graph& graph, const PrepareOptions& options) {
+  check_batch(graph);
   fill_open_size(graph, options.size);
   if (!options.outputs.empty()) cut_at(graph, options.outputs);
   fold_constants(graph);

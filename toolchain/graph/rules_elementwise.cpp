@@ -18,6 +18,10 @@ bool broadcast(const Shape& a, const Shape& b, Shape* result) {
   return true;
 }
 
+bool is_float_type(int64_t number) {
+  return number == 1 || number == 10 || number == 11 || number == 16;
+}
+
 namespace {
 
 void same_shape(const RuleContext& c) {
@@ -65,11 +69,9 @@ void prelu(const RuleContext& c) {
 }
 
 void cast(const RuleContext& c) {
-  // TensorProto numbers: 1 float, 10 float16, 11 double, 16 bfloat16; all others count as integers.
   const int64_t to = c.node.integer("to", 1);
-  const bool is_float = to == 1 || to == 10 || to == 11 || to == 16;
   if (to == 8) c.fail("a cast to text is not supported");
-  c.set(0, c.shape(0), is_float ? ElementType::kFloat : ElementType::kInt64);
+  c.set(0, c.shape(0), is_float_type(to) ? ElementType::kFloat : ElementType::kInt64);
 }
 
 void to_float(const RuleContext& c) {
