@@ -14,6 +14,7 @@ struct Detector::Backend {
   virtual Prepared prepare(const data::Image& image, DetectMode mode) const = 0;
   // Runs the network; the views are valid until the next call.
   virtual std::vector<HeadLevel> run(const Prepared& prepared) = 0;
+  virtual const host::IntegerModel* integer_model() const { return nullptr; }
   virtual std::string description() const = 0;
 
   int width = 0, height = 0;

@@ -27,7 +27,7 @@ std::unique_ptr<Detector::Backend> open(const std::string& path, const DetectorO
     }
     return open_integer(path, options);
   }
-  if (!options.target.empty()) {
+  if (!options.integer.target.empty()) {
     fail("{}: a target belongs to an .espdl file, this is a float model; leave --target out", path);
   }
   return open_float(path, options);
@@ -95,6 +95,9 @@ int Detector::input_height() const {
 }
 const std::vector<std::string>& Detector::class_names() const {
   return backend_->class_names;
+}
+const host::IntegerModel* Detector::integer_model() const {
+  return backend_->integer_model();
 }
 std::string Detector::description() const {
   return backend_->description();

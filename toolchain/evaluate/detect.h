@@ -10,15 +10,15 @@
 #include "shrike/detector.h"
 #include "toolchain/data/image.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/host/integer_model.h"
 
 namespace shrike::evaluate {
 
 struct DetectorOptions {
   DetectMode mode = DetectMode::kEvaluation;
-  std::string target;                // .espdl: "esp32p4", ...; "": what the file says
+  host::IntegerOptions integer;      // .espdl: target, kernels; `threads` holds for .onnx too
   graph::ImageSize size;             // .onnx: 0x0: as in the file
   std::vector<std::string> outputs;  // .onnx: empty: the detection head is found
-  int threads = 0;                   // 0: all cores
 };
 
 // A picture made ready for the network.
@@ -46,6 +46,8 @@ class Detector {
   int input_width() const;
   int input_height() const;
   const std::vector<std::string>& class_names() const;
+  // Null for a float model.
+  const host::IntegerModel* integer_model() const;
   // One line: what runs it, e.g. "integer, esp32p4, avx2" or "float".
   std::string description() const;
 
@@ -67,7 +69,7 @@ struct Picture {
 struct RunOptions {
   DetectOptions detect;
   bool keep_images = false;
-  std::function<void(size_t index, const std::string& message)> on_error;
+  std::function<void(size_t index, const std::string& message)> on_error = nullptr;
 };
 void detect_all(Detector& detector, const std::vector<std::string>& paths, const RunOptions& options,
                 const std::function<void(Picture)>& sink);

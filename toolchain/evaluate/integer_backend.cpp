@@ -11,17 +11,10 @@
 namespace shrike::evaluate {
 namespace {
 
-host::IntegerOptions host_options(const DetectorOptions& options) {
-  host::IntegerOptions result;
-  result.target = options.target;
-  result.threads = options.threads;
-  return result;
-}
-
 class IntegerBackend final : public Detector::Backend {
  public:
   IntegerBackend(const std::string& file, const DetectorOptions& options)
-      : model_(host::IntegerModel::open(file, host_options(options))) {
+      : model_(host::IntegerModel::open(file, options.integer)) {
     path = file;
     input_ = model_.model().input(0);
     if (model_.model().input_count() != 1 || input_.shape.rank != 4 || input_.shape.dims[3] != 3) {
@@ -54,6 +47,8 @@ class IntegerBackend final : public Detector::Backend {
     model_.run();
     return head();
   }
+
+  const host::IntegerModel* integer_model() const override { return &model_; }
 
   std::string description() const override {
     return fmt::format("integer, {}{}, {}", host::target_name(model_.target()),

@@ -1,0 +1,50 @@
+#include "cli/detector_options.h"
+
+#include "cli/model_options.h"
+#include "toolchain/quantize/settings_file.h"
+
+namespace shrike::cli {
+
+void add_detector_options(CLI::App& command, DetectorArguments& arguments, const char* default_mode) {
+  evaluate::DetectorOptions& detector = arguments.detector;
+  detector.mode = std::string(default_mode) == "chip" ? DetectMode::kChip : DetectMode::kEvaluation;
+  command
+      .add_option_function<std::string>(
+          "--mode",
+          [&detector](const std::string& value) {
+            detector.mode = value == "chip" ? DetectMode::kChip : DetectMode::kEvaluation;
+          },
+          std::string("evaluation: bilinear letterbox, NMS within classes, at most 300 boxes; chip: "
+                      "nearest-neighbour "
+                      "letterbox, NMS over all classes, at most 10 boxes, as the firmware does (default: ") +
+              default_mode + ")")
+      ->check(CLI::IsMember({"evaluation", "chip"}));
+  command.add_option_function<std::string>(
+      "--imgsz",
+      [&detector](const std::string& value) {
+        quantize::Settings settings;
+        quantize::set_field(settings, "imgsz", value);
+        detector.size = settings.size;
+      },
+      "Input size of a float model, N or HxW, multiples of 32 (default: as in the file)");
+  command
+      .add_option("--outputs", detector.outputs,
+                  "Tensors or nodes of a float model that become its outputs (default: the detection head)")
+      ->delimiter(',');
+  command.add_option("--iou", arguments.iou, "Boxes that overlap more than this are dropped (default: 0.7)")
+      ->check(CLI::Range(0.0, 1.0));
+  command
+      .add_option("--max-detections", arguments.max_detections,
+                  "Boxes an image at most (default: evaluation 300, chip 10)")
+      ->check(CLI::Range(1, 30000));
+  add_model_options(command, detector.integer);
+}
+
+DetectOptions detect_options(const evaluate::Detector& detector, const DetectorArguments& arguments) {
+  DetectOptions options = detector.default_options();
+  if (arguments.iou >= 0) options.iou_threshold = static_cast<float>(arguments.iou);
+  if (arguments.max_detections > 0) options.max_detections = arguments.max_detections;
+  return options;
+}
+
+}  // namespace shrike::cli

@@ -1,0 +1,19 @@
+// Options shared by the commands that show pictures to a detector.
+#pragma once
+#include <CLI/CLI.hpp>
+
+#include "toolchain/evaluate/detect.h"
+
+namespace shrike::cli {
+
+// --mode, --imgsz, --outputs, --iou, --max-detections and those of add_model_options.
+struct DetectorArguments {
+  evaluate::DetectorOptions detector;
+  double iou = -1;         // -1: the mode's
+  int max_detections = 0;  // 0: the mode's
+};
+void add_detector_options(CLI::App& command, DetectorArguments& arguments, const char* default_mode);
+// The mode's defaults with what the command line says instead.
+DetectOptions detect_options(const evaluate::Detector& detector, const DetectorArguments& arguments);
+
+}  // namespace shrike::cli
