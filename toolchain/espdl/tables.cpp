@@ -10,19 +10,10 @@
 #include "toolchain/support/error.h"
 
 namespace shrike::espdl {
-namespace {
-
-template <typename T>
-int64_t quantized(float value, int exponent, Rounding rounding) {
-  return quantize_float<T>(value * power_of_two(-exponent),
-                           rounding);  // exact unless it leaves the range of float
-}
-
-}  // namespace
-
 int64_t quantized(float value, const graph::Format& format, Rounding rounding) {
-  return format.bits == 16 ? quantized<int16_t>(value, format.exponent, rounding)
-                           : quantized<int8_t>(value, format.exponent, rounding);
+  const float scaled = value * power_of_two(-format.exponent);  // exact unless it leaves the range of float
+  return format.bits == 16 ? int64_t{quantize_float<int16_t>(scaled, rounding)}
+                           : int64_t{quantize_float<int8_t>(scaled, rounding)};
 }
 
 namespace {
