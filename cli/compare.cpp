@@ -25,7 +25,8 @@ void run(const Arguments& arguments) {
 
 void add_compare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("compare", "Name the first tensor and element where two dumps differ");
+  CLI::App* command =
+      app.add_subcommand("compare", "Name the first tensor and element where two dumps differ");
   command->footer(
       "Example:\n"
       "  shrike run y.espdl --tensors --output a/ --isa portable\n"

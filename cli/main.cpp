@@ -58,7 +58,8 @@ int run(int count, char** arguments) {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    const std::string command = app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " ";
+    const std::string command =
+        app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " ";
     fmt::print(stderr, "shrike: {}; see 'shrike {}--help'\n", error.what(), command);
     return kWrongCommandLine;
   } catch (const Exit& exit) {

@@ -32,8 +32,8 @@ void load_input(const host::IntegerModel& file, const std::string& name, const s
     if (!(input.name == name.c_str())) continue;
     const std::vector<uint8_t> bytes = read_file(path);
     if (bytes.size() != input.bytes) {
-      fail("'{}' holds {} bytes, but input '{}' of '{}' is {} {}: {} bytes", path, bytes.size(), name, file.name(),
-           host::type_name(input.type), host::shape_text(input.shape), input.bytes);
+      fail("'{}' holds {} bytes, but input '{}' of '{}' is {} {}: {} bytes", path, bytes.size(), name,
+           file.name(), host::type_name(input.type), host::shape_text(input.shape), input.bytes);
     }
     std::memcpy(input.data, bytes.data(), bytes.size());
     return;
@@ -61,7 +61,8 @@ void set_inputs(const host::IntegerModel& file, const Arguments& arguments) {
   } else {
     for (int32_t i = 0; i < model.input_count(); ++i) {
       const std::string name = host::to_string(model.input(i).name);
-      if (!files.contains(name)) fail("input '{}' of '{}' is not given; add --input {}=FILE or --seed N", name, file.name(), name);
+      if (!files.contains(name))
+        fail("input '{}' of '{}' is not given; add --input {}=FILE or --seed N", name, file.name(), name);
     }
   }
   for (const auto& [name, path] : files) load_input(file, name, path);
@@ -104,7 +105,8 @@ void run(const Arguments& arguments) {
 
 void add_run(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("run", "Run an .espdl file on raw or generated input and hash its outputs");
+  CLI::App* command =
+      app.add_subcommand("run", "Run an .espdl file on raw or generated input and hash its outputs");
   command->footer(
       "Examples:\n"
       "  shrike run yolo11n.espdl --seed 7\n"
@@ -113,10 +115,13 @@ void add_run(CLI::App& app) {
       "Generated input: splitmix64 from the seed, the low bits of each number.");
   command->add_option("FILE", arguments->file, ".espdl file")->required();
   add_model_options(*command, arguments->options);
-  CLI::Option* seed = command->add_option("--seed", arguments->seed, "Seed of the generated input (default: 1)");
+  CLI::Option* seed =
+      command->add_option("--seed", arguments->seed, "Seed of the generated input (default: 1)");
   command->add_option("--input", arguments->inputs, "NAME=FILE: raw bytes of a graph input; repeatable");
-  command->add_option("--output", arguments->output, "Folder for raw dumps and index.json (see 'shrike compare')");
-  command->add_flag("--tensors", arguments->all_tensors, "Every intermediate tensor too, in order of production");
+  command->add_option("--output", arguments->output,
+                      "Folder for raw dumps and index.json (see 'shrike compare')");
+  command->add_flag("--tensors", arguments->all_tensors,
+                    "Every intermediate tensor too, in order of production");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([arguments, seed] {
     arguments->seed_given = seed->count() > 0;

@@ -11,9 +11,9 @@
 namespace shrike::host {
 namespace {
 
-constexpr DataType kDumpedTypes[] = {DataType::kFloat32, DataType::kUint8, DataType::kInt8,  DataType::kUint16,
-                                     DataType::kInt16,   DataType::kInt32, DataType::kInt64, DataType::kBool,
-                                     DataType::kUint32,  DataType::kUint64};
+constexpr DataType kDumpedTypes[] = {
+    DataType::kFloat32, DataType::kUint8, DataType::kInt8, DataType::kUint16, DataType::kInt16,
+    DataType::kInt32,   DataType::kInt64, DataType::kBool, DataType::kUint32, DataType::kUint64};
 
 DumpedTensor take(const TensorView& tensor, const std::string& node) {
   DumpedTensor result;
@@ -65,20 +65,23 @@ DumpedTensor parse_tensor(const std::string& folder, const nlohmann::json& json)
   tensor.sha256 = json.at("sha256");
   tensor.file = json.at("file");
   const std::vector<int32_t> dims = json.at("shape");
-  if (dims.size() > kMaxRank) fail("'{}/index.json' gives '{}' {} dimensions", folder, tensor.name, dims.size());
+  if (dims.size() > kMaxRank)
+    fail("'{}/index.json' gives '{}' {} dimensions", folder, tensor.name, dims.size());
   tensor.shape.rank = static_cast<int32_t>(dims.size());
   std::copy(dims.begin(), dims.end(), tensor.shape.dims);
   tensor.bytes = read_file(folder + "/" + tensor.file);
-  const uint64_t expected = static_cast<uint64_t>(tensor.shape.elements()) * size_of(parse_type(folder, tensor.type));
+  const uint64_t expected =
+      static_cast<uint64_t>(tensor.shape.elements()) * size_of(parse_type(folder, tensor.type));
   if (tensor.bytes.size() != expected) {
-    fail("'{}/{}' holds {} bytes, but index.json says {} for '{}'", folder, tensor.file, tensor.bytes.size(), expected,
-         tensor.name);
+    fail("'{}/{}' holds {} bytes, but index.json says {} for '{}'", folder, tensor.file, tensor.bytes.size(),
+         expected, tensor.name);
   }
   return tensor;
 }
 
 std::optional<std::string> difference(const DumpedTensor& a, const DumpedTensor& b) {
-  const std::string where = fmt::format("tensor '{}'{}", a.name, a.node.empty() ? "" : fmt::format(" of node '{}'", a.node));
+  const std::string where =
+      fmt::format("tensor '{}'{}", a.name, a.node.empty() ? "" : fmt::format(" of node '{}'", a.node));
   if (a.type != b.type || !(a.shape == b.shape) || a.exponent != b.exponent) {
     return fmt::format("{} is {} in the first and {} in the second", where, kind_text(a), kind_text(b));
   }
@@ -92,8 +95,8 @@ std::optional<std::string> difference(const DumpedTensor& a, const DumpedTensor&
     if (first < 0) first = i;
     ++count;
   }
-  return fmt::format("{} first differs at {}: {} in the first, {} in the second; {} of {} elements differ", where,
-                     coordinate_text(a.shape, first), element_text(as_view(a, type), first),
+  return fmt::format("{} first differs at {}: {} in the first, {} in the second; {} of {} elements differ",
+                     where, coordinate_text(a.shape, first), element_text(as_view(a, type), first),
                      element_text(as_view(b, type), first), count, a.shape.elements());
 }
 
@@ -130,13 +133,14 @@ void write_dump(const std::string& folder, const IntegerModel& model, std::vecto
     DumpedTensor& tensor = tensors[i];
     tensor.file = file_name(i, tensor.name);
     write_file_atomically(folder + "/" + tensor.file, tensor.bytes);
-    index["tensors"].push_back({{"name", tensor.name},
-                                {"node", tensor.node},
-                                {"dtype", tensor.type},
-                                {"shape", std::vector<int32_t>(tensor.shape.dims, tensor.shape.dims + tensor.shape.rank)},
-                                {"exponent", tensor.exponent},
-                                {"sha256", tensor.sha256},
-                                {"file", tensor.file}});
+    index["tensors"].push_back(
+        {{"name", tensor.name},
+         {"node", tensor.node},
+         {"dtype", tensor.type},
+         {"shape", std::vector<int32_t>(tensor.shape.dims, tensor.shape.dims + tensor.shape.rank)},
+         {"exponent", tensor.exponent},
+         {"sha256", tensor.sha256},
+         {"file", tensor.file}});
   }
   write_file_atomically(folder + "/index.json", index.dump(1) + "\n");
 }
@@ -153,7 +157,8 @@ std::vector<DumpedTensor> read_dump(const std::string& folder) {
   return tensors;
 }
 
-std::optional<std::string> first_difference(const std::vector<DumpedTensor>& a, const std::vector<DumpedTensor>& b) {
+std::optional<std::string> first_difference(const std::vector<DumpedTensor>& a,
+                                            const std::vector<DumpedTensor>& b) {
   auto find = [](const std::vector<DumpedTensor>& list, const std::string& name) {
     for (const DumpedTensor& tensor : list) {
       if (tensor.name == name) return &tensor;

@@ -29,7 +29,9 @@ void write_dump(const std::string& folder, const IntegerModel& model, std::vecto
 // Reads a folder written by write_dump(); throws Error when something is missing or does not fit.
 std::vector<DumpedTensor> read_dump(const std::string& folder);
 
-// One sentence about the first tensor (in the order of `a`) and element where the dumps differ; none when they agree.
-std::optional<std::string> first_difference(const std::vector<DumpedTensor>& a, const std::vector<DumpedTensor>& b);
+// One sentence about the first tensor (in the order of `a`) and element where the dumps differ; none when
+// they agree.
+std::optional<std::string> first_difference(const std::vector<DumpedTensor>& a,
+                                            const std::vector<DumpedTensor>& b);
 
 }  // namespace shrike::host

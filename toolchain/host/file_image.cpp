@@ -1,5 +1,7 @@
 #include "toolchain/host/file_image.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "runtime/format/container.h"
@@ -24,6 +26,33 @@ std::vector<uint8_t> with_second_header(const std::vector<uint8_t>& bytes) {
   result.resize(16, 0);
   result.insert(result.end(), bytes.begin() + 12, bytes.end());
   return result;
+}
+
+format::Vector graph_nodes(const uint8_t* payload) {
+  const format::Table model = {format::follow(payload)};
+  return model.table(format::model_slot::kGraph).vector(format::graph_slot::kNodes);
+}
+
+std::string attribute_value(const format::Table& attribute) {
+  switch (attribute.scalar<int32_t>(format::attribute_slot::kKind)) {
+    case format::kAttributeFloat:
+      return fmt::format("{}", attribute.scalar<float>(format::attribute_slot::kFloat));
+    case format::kAttributeInt:
+      return fmt::format("{}", attribute.scalar<int64_t>(format::attribute_slot::kInt));
+    case format::kAttributeString: {
+      const format::Vector bytes = attribute.vector(format::attribute_slot::kString);
+      return {reinterpret_cast<const char*>(bytes.data), bytes.size};
+    }
+    case format::kAttributeInts: {
+      const format::Vector entries = attribute.vector(format::attribute_slot::kInts);
+      std::string text = "[";
+      for (uint32_t i = 0; i < entries.size; ++i)
+        text += fmt::format("{}{}", i == 0 ? "" : ",", entries.int64(i));
+      return text + "]";
+    }
+    default:
+      return "?";
+  }
 }
 
 }  // namespace
@@ -64,17 +93,31 @@ std::string FileImage::metadata(const std::string& key) const {
 }
 
 std::string FileImage::node_name(int32_t node) const {
-  const format::Table model = {format::follow(payload())};
-  const format::Vector nodes = model.table(format::model_slot::kGraph).vector(format::graph_slot::kNodes);
-  if (node < 0 || static_cast<uint32_t>(node) >= nodes.size) return "";
-  return to_string(nodes.table(static_cast<uint32_t>(node)).text(format::node_slot::kName));
+  return node_text(node, format::node_slot::kName);
 }
 
 std::string FileImage::node_type(int32_t node) const {
-  const format::Table model = {format::follow(payload())};
-  const format::Vector nodes = model.table(format::model_slot::kGraph).vector(format::graph_slot::kNodes);
+  return node_text(node, format::node_slot::kOpType);
+}
+
+std::string FileImage::node_text(int32_t node, int slot) const {
+  const format::Vector nodes = graph_nodes(payload());
   if (node < 0 || static_cast<uint32_t>(node) >= nodes.size) return "";
-  return to_string(nodes.table(static_cast<uint32_t>(node)).text(format::node_slot::kOpType));
+  return to_string(nodes.table(static_cast<uint32_t>(node)).text(slot));
+}
+
+std::string FileImage::node_attributes(int32_t node) const {
+  const format::Vector nodes = graph_nodes(payload());
+  if (node < 0 || static_cast<uint32_t>(node) >= nodes.size) return "";
+  const format::Vector attributes =
+      nodes.table(static_cast<uint32_t>(node)).vector(format::node_slot::kAttributes);
+  std::string text;
+  for (uint32_t i = 0; i < attributes.size; ++i) {
+    const format::Table attribute = attributes.table(i);
+    text += fmt::format("{}{}={}", i == 0 ? "" : " ",
+                        to_string(attribute.text(format::attribute_slot::kName)), attribute_value(attribute));
+  }
+  return text;
 }
 
 }  // namespace shrike::host

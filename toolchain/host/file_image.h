@@ -23,9 +23,11 @@ class FileImage {
   std::string metadata(const std::string& key) const;  // empty when absent
   std::string node_name(int32_t node) const;
   std::string node_type(int32_t node) const;
+  std::string node_attributes(int32_t node) const;  // "activation=Relu group=1 pads=[1,1,1,1]", in file order
   Status verify() const;
 
  private:
+  std::string node_text(int32_t node, int slot) const;
   const uint8_t* payload() const { return static_cast<const uint8_t*>(data_) + 16; }
 
   std::vector<uint8_t> storage_;

@@ -38,6 +38,8 @@ class IntegerModel {
   std::string isa() const;
   const std::string& name() const;
   uint64_t file_bytes() const;
+  // A node's attributes as one line of text, in file order.
+  std::string node_attributes(int32_t node) const;
 
  private:
   struct Impl;

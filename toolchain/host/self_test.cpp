@@ -10,7 +10,9 @@ namespace shrike::host {
 namespace {
 
 // Exporters write a scalar as [] or as [1].
-bool same_shape(const Shape& a, const Shape& b) { return a == b || (a.elements() == 1 && b.elements() == 1); }
+bool same_shape(const Shape& a, const Shape& b) {
+  return a == b || (a.elements() == 1 && b.elements() == 1);
+}
 
 double tolerance_for(const TensorView& expected, int64_t index, int64_t tolerance) {
   constexpr double kFloatTolerance = 1e-6;
@@ -19,7 +21,8 @@ double tolerance_for(const TensorView& expected, int64_t index, int64_t toleranc
 }
 
 void require_same_kind(const IntegerModel& model, const TensorView& variable, const TensorView& value) {
-  if (variable.type == value.type && same_shape(variable.shape, value.shape) && variable.exponent == value.exponent)
+  if (variable.type == value.type && same_shape(variable.shape, value.shape) &&
+      variable.exponent == value.exponent)
     return;
   fail(
       "the test value '{}' embedded in '{}' is {} {} with exponent {}, but the model's tensor is {} {} with "

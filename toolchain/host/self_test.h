@@ -32,9 +32,9 @@ struct SelfTestResult {
   bool passed() const { return !first.has_value(); }
 };
 
-// `tolerance` applies to int16 values only; 8-bit values must be equal, float32 ones to a few units of the last place
-// (the chip's own expf is not known that exactly, spec/numerics.md section 18). Throws Error when the file embeds
-// no complete test, or one that does not fit the model.
+// `tolerance` applies to int16 values only; 8-bit values must be equal, float32 ones to a few units of the
+// last place (the chip's own expf is not known that exactly, spec/numerics.md section 18). Throws Error when
+// the file embeds no complete test, or one that does not fit the model.
 SelfTestResult run_self_test(IntegerModel& model, int64_t tolerance = 0);
 
 }  // namespace shrike::host
