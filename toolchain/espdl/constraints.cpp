@@ -304,8 +304,7 @@ class Checker {
           "RequantizeLinear",
           tensor.name, tensor.format.exponent, output_->name, output_->format.exponent);
     };
-    const bool all_inputs =
-        node_->op == "Add" || node_->op == "Sub" || node_->op == "Concat" || node_->op == "Pad";
+    const bool all_inputs = node_->op == "Add" || node_->op == "Sub" || node_->op == "Concat";
     for (size_t i = 0; i < (all_inputs ? node_->inputs.size() : 1); ++i) {
       if (has(i)) check(input(i));
     }
@@ -314,10 +313,10 @@ class Checker {
     }
   }
 
-  // Left shifts multiply by 2^k held in the input's width (numerics.md section 6.2).
+  // Left shifts multiply by 2^k in the width of the wider side (numerics.md section 6.2).
   void check_requantize() const {
     const int left = input(0).format.exponent - output_->format.exponent;
-    const int limit = input(0).format.bits == 8 ? 6 : 14;
+    const int limit = input(0).format.bits == 8 && output_->format.bits == 8 ? 6 : 14;
     if (left > limit) {
       refuse("exponents {} to {} shift {} bits left, the chip can do {}; choose exponents that are closer",
              input(0).format.exponent, output_->format.exponent, left, limit);
