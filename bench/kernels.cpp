@@ -1,0 +1,199 @@
+// Every kernel of every instruction set, on the layer shapes of YOLO11n at 640x640, and oneDNN's signed 8-bit
+// convolution on the same shapes. One thread. `peak` is the share of the machine's measured multiply-add
+// rate.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <dnnl.hpp>
+
+#include <random>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bench/machine.h"
+#include "kernels/kernels.h"
+
+namespace shrike::bench {
+namespace {
+
+struct Layer {
+  const char* name;
+  int side, in_c, out_c, kernel, stride;  // `side` of the input, padding kernel / 2
+  bool depthwise = false;
+
+  int out_side() const { return (side + 2 * (kernel / 2) - kernel) / stride + 1; }
+  size_t weights() const { return static_cast<size_t>(kernel) * kernel * (depthwise ? 1 : in_c) * out_c; }
+  double macs() const {
+    return static_cast<double>(out_side()) * out_side() * static_cast<double>(weights());
+  }
+};
+
+const Layer kLayers[] = {
+    {"stem", 640, 3, 16, 3, 2},
+    {"model.1", 320, 16, 32, 3, 2},
+    {"model.2.cv1", 160, 32, 32, 1, 1},
+    {"model.2.m.0.cv1", 160, 16, 8, 3, 1},
+    {"model.2.cv2", 160, 48, 64, 1, 1},
+    {"model.3", 160, 64, 64, 3, 2},
+    {"model.4.cv2", 80, 96, 128, 1, 1},
+    {"model.5", 80, 128, 128, 3, 2},
+    {"model.6.m.0.m", 40, 32, 32, 3, 1},
+    {"model.7", 40, 128, 256, 3, 2},
+    {"model.8.m.0.m", 20, 64, 64, 3, 1},
+    {"model.9.cv2", 20, 512, 256, 1, 1},
+    {"model.13.cv1", 40, 384, 128, 1, 1},
+    {"head.box.0", 80, 64, 64, 3, 1},
+    {"head.score.0", 80, 80, 80, 1, 1},
+    {"head.depthwise.0", 80, 64, 64, 3, 1, true},
+    {"head.depthwise.2", 20, 256, 256, 3, 1, true},
+};
+
+std::vector<int8_t> random_bytes(size_t count) {
+  std::mt19937 random(1);
+  std::vector<int8_t> bytes(count);
+  for (int8_t& byte : bytes) byte = static_cast<int8_t>(random());
+  return bytes;
+}
+
+double peak_gmacs() {
+  static const double peak = multiply_add_peak(best_kernels()->isa, 1).gmacs;
+  return peak;
+}
+
+void count_macs(benchmark::State& state, double macs) {
+  const double all = macs * static_cast<double>(state.iterations());
+  state.counters["GMAC/s"] = benchmark::Counter(1e-9 * all, benchmark::Counter::kIsRate);
+  state.counters["peak"] = benchmark::Counter(1e-9 * all / peak_gmacs(), benchmark::Counter::kIsRate);
+}
+
+void run_layer(benchmark::State& state, const KernelSet& kernels, const Layer& layer) {
+  const std::vector<int8_t> input = random_bytes(static_cast<size_t>(layer.side) * layer.side * layer.in_c);
+  const std::vector<int8_t> weights = random_bytes(layer.weights());
+  const std::vector<int8_t> shifts(static_cast<size_t>(layer.out_c), 9);
+  const std::vector<int32_t> bias(static_cast<size_t>(layer.out_c), 1000);
+  std::vector<int8_t> output(static_cast<size_t>(layer.out_side()) * layer.out_side() * layer.out_c);
+  Conv8 conv{};
+  ConvGeometry& g = conv.geometry;
+  g.in_h = g.in_w = layer.side;
+  g.out_h = g.out_w = layer.out_side();
+  g.in_c = layer.in_c, g.out_c = layer.out_c;
+  g.kernel_h = g.kernel_w = layer.kernel;
+  g.stride_h = g.stride_w = layer.stride;
+  g.dilation_h = g.dilation_w = 1;
+  g.pad_top = g.pad_left = layer.kernel / 2;
+  g.depthwise = layer.depthwise;
+  conv.layout = WeightLayout::kBlocked;
+  conv.weights = weights.data();
+  conv.bias = bias.data();
+  conv.shifts = shifts.data();
+  const Conv8Kernel& kernel = layer.depthwise ? kernels.depthwise8 : kernels.conv8;
+  std::vector<uint8_t> packed(kernel.packed_bytes(conv) + 1), scratch(kernel.scratch_bytes(conv) + 1);
+  kernel.pack(conv, packed.data());
+  conv.packed = packed.data();
+  for (auto _ : state) {
+    kernel.run(conv, input.data(), output.data(), 0, g.out_h, scratch.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetLabel(kernel.name);
+  count_macs(state, layer.macs());
+}
+
+// Weights, bias and layouts as oneDNN likes them best; converting them is not timed.
+void run_onednn(benchmark::State& state, const Layer& layer) {
+  using dnnl::memory;
+  using Type = memory::data_type;
+  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  const memory::dim side = layer.side, out_side = layer.out_side(), pad = layer.kernel / 2,
+                    kernel = layer.kernel;
+  const memory::dim in_c = layer.in_c, out_c = layer.out_c;
+  const memory::desc source({1, in_c, side, side}, Type::s8, memory::format_tag::nhwc);
+  const memory::dims filter_dims =
+      layer.depthwise ? memory::dims{out_c, 1, 1, kernel, kernel} : memory::dims{out_c, in_c, kernel, kernel};
+  const memory::desc filter(filter_dims, Type::s8, memory::format_tag::any);
+  const memory::desc bias({out_c}, Type::s32, memory::format_tag::a);
+  const memory::desc result({1, out_c, out_side, out_side}, Type::s8, memory::format_tag::nhwc);
+  dnnl::primitive_attr attributes;
+  attributes.set_output_scales(0, {1.0f / 512});
+  const dnnl::convolution_forward::desc description(
+      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, source, filter, bias, result,
+      {layer.stride, layer.stride}, {pad, pad}, {pad, pad});
+  const dnnl::convolution_forward::primitive_desc primitive(description, attributes, engine);
+  memory arguments[] = {memory(primitive.src_desc(), engine), memory(primitive.weights_desc(), engine),
+                        memory(primitive.bias_desc(), engine), memory(primitive.dst_desc(), engine)};
+  for (memory& argument : arguments) {
+    const size_t bytes = argument.get_desc().get_size();
+    const std::vector<int8_t> data = random_bytes(bytes);
+    std::copy(data.begin(), data.end(), static_cast<int8_t*>(argument.get_data_handle()));
+  }
+  const dnnl::convolution_forward convolution(primitive);
+  const std::unordered_map<int, memory> bound = {{DNNL_ARG_SRC, arguments[0]},
+                                                 {DNNL_ARG_WEIGHTS, arguments[1]},
+                                                 {DNNL_ARG_BIAS, arguments[2]},
+                                                 {DNNL_ARG_DST, arguments[3]}};
+  for (auto _ : state) {
+    convolution.execute(stream, bound);
+    stream.wait();
+  }
+  state.SetLabel(primitive.impl_info_str());
+  count_macs(state, layer.macs());
+}
+
+// Element-wise kernels on one activation of model.3 (409600 values).
+constexpr size_t kElements = 80 * 80 * 64;
+
+template <class Function>
+void run_elements(benchmark::State& state, Function function) {
+  const std::vector<int8_t> a = random_bytes(kElements), b(a.rbegin(), a.rend());
+  std::vector<int8_t> output(kElements);
+  for (auto _ : state) {
+    function(a.data(), b.data(), output.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(kElements) * state.iterations());
+}
+
+void register_elements(const KernelSet& kernels) {
+  using Bytes = const int8_t*;
+  const KernelSet* set = &kernels;
+  const auto add = [set](const char* name, auto function) {
+    benchmark::RegisterBenchmark(fmt::format("{}/{}", name, set->isa).c_str(),
+                                 [function](benchmark::State& state) { run_elements(state, function); });
+  };
+  add("lookup8", [set, table = random_bytes(256)](Bytes a, Bytes, int8_t* out) {
+    set->lookup8(a, out, kElements, table.data());
+  });
+  add("add8", [set](Bytes a, Bytes b, int8_t* out) { set->add8(a, b, out, kElements); });
+  add("mul8",
+      [set](Bytes a, Bytes b, int8_t* out) { set->mul8(a, b, out, kElements, 7, Rounding::kHalfEven); });
+  add("requantize8",
+      [set](Bytes a, Bytes, int8_t* out) { set->requantize8(a, out, kElements, 1, Rounding::kHalfEven); });
+  add("maximum8", [set](Bytes a, Bytes b, int8_t* out) { set->maximum8(a, b, out, kElements); });
+}
+
+void register_all() {
+  for (const Layer& layer : kLayers) {
+    for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) {
+      benchmark::RegisterBenchmark(
+          fmt::format("conv8/{}/{}", layer.name, kernels->isa).c_str(),
+          [kernels, &layer](benchmark::State& state) { run_layer(state, *kernels, layer); });
+    }
+    benchmark::RegisterBenchmark(fmt::format("conv8/{}/oneDNN", layer.name).c_str(),
+                                 [&layer](benchmark::State& state) { run_onednn(state, layer); });
+  }
+  for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) register_elements(*kernels);
+}
+
+}  // namespace
+}  // namespace shrike::bench
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  fmt::print(
+      "clock {:.2f} GHz, multiply-add peak {:.1f} GMAC/s ({}), one thread\n", shrike::bench::clock_ghz(),
+      shrike::bench::multiply_add_peak(shrike::best_kernels()->isa, 1).gmacs, shrike::best_kernels()->isa);
+  shrike::bench::register_all();
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
