@@ -78,8 +78,16 @@ void print_summary(const host::IntegerModel& file, const host::Profile& profile)
              100.0 * (static_cast<double>(memory.activation_bytes) /
                           static_cast<double>(std::max<uint64_t>(1, memory.lower_bound)) -
                       1));
-  if (memory.internal_bytes > 0)
-    fmt::print(", {} of it in the fast pool", format_bytes(memory.internal_bytes));
+  if (memory.internal_bytes > 0) {
+    uint64_t moved = 0, fast = 0;
+    for (const host::NodeProfile& node : profile.nodes) {
+      moved += node.activation_bytes;
+      fast += node.internal_bytes;
+    }
+    fmt::print(", {} of it in the fast pool, which takes {:.1f} % of the bytes moved",
+               format_bytes(memory.internal_bytes),
+               100.0 * static_cast<double>(fast) / static_cast<double>(std::max<uint64_t>(1, moved)));
+  }
   fmt::print("\nscratch {}, tables and packed weights {}, arena {} ({} bytes), weights in the file {}\n",
              format_bytes(memory.scratch_bytes), format_bytes(memory.table_bytes),
              format_bytes(memory.arena_bytes), memory.arena_bytes, format_bytes(profile.weight_bytes));

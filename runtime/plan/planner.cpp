@@ -149,33 +149,83 @@ uint64_t lifetime(const Buffer& buffer) {
   return static_cast<uint64_t>(buffer.last - buffer.first) + 1;
 }
 
-// Fast pool: buffers by traffic per byte, each where it fits below the limit.
-uint64_t fill_internal(Search& search, uint64_t limit) {
+enum class Worth { kPerByte, kPerByteAndStep };
+
+uint64_t cost(const Buffer& buffer, Worth worth) {
+  return worth == Worth::kPerByte ? buffer.bytes : buffer.bytes * lifetime(buffer);
+}
+
+struct Filled {
+  uint64_t traffic = 0;
+  uint64_t used = 0;
+};
+
+// Fast pool: buffers by traffic per cost, each where it fits below the limit. Those left over stay in
+// `order`.
+Filled fill_internal(Search& search, uint64_t limit, Worth worth) {
+  for (int32_t i = 0; i < search.count; ++i) {
+    search.order[i] = i;
+    search.buffers[i].internal = false;
+  }
   heap_sort(search.order, search.count, [&](int32_t a, int32_t b) {
     const Buffer& x = search.buffers[a];
     const Buffer& y = search.buffers[b];
-    const uint64_t weight_x = x.traffic * y.bytes, weight_y = y.traffic * x.bytes;
-    if (weight_x != weight_y) return weight_x > weight_y;
+    const double worth_x = static_cast<double>(x.traffic) / static_cast<double>(cost(x, worth));
+    const double worth_y = static_cast<double>(y.traffic) / static_cast<double>(cost(y, worth));
+    if (worth_x != worth_y) return worth_x > worth_y;
     if (x.bytes != y.bytes) return x.bytes < y.bytes;
     return a < b;
   });
-  int32_t placed = 0, remaining = 0;
-  uint64_t used = 0;
+  Filled filled;
+  int32_t placed = 0;
   for (int32_t i = 0; i < search.count; ++i) {
     const int32_t index = search.order[i];
     Buffer& buffer = search.buffers[index];
     const uint64_t offset = find_gap(search, placed, buffer, Fit::kBest);
-    if (buffer.bytes > limit || offset > limit - buffer.bytes) {
-      search.order[remaining++] = index;
-      continue;
-    }
+    if (buffer.bytes > limit || offset > limit - buffer.bytes) continue;
     search.offsets[index] = buffer.offset = offset;
     buffer.internal = true;
     insert_by_offset(search, placed++, index);
-    if (offset + buffer.bytes > used) used = offset + buffer.bytes;
+    filled.traffic += buffer.traffic;
+    if (offset + buffer.bytes > filled.used) filled.used = offset + buffer.bytes;
   }
-  search.count = remaining;
-  return used;
+  return filled;
+}
+
+// Takes the better of two measures of worth; `order` keeps what has to go outside.
+uint64_t use_internal(Search& search, uint64_t limit) {
+  const uint64_t by_step = fill_internal(search, limit, Worth::kPerByteAndStep).traffic;
+  Filled filled = fill_internal(search, limit, Worth::kPerByte);
+  if (filled.traffic < by_step) filled = fill_internal(search, limit, Worth::kPerByteAndStep);
+  const int32_t all = search.count;
+  search.count = 0;
+  for (int32_t i = 0; i < all; ++i) {
+    if (!search.buffers[i].internal) search.order[search.count++] = i;
+  }
+  return filled.used;
+}
+
+// The best offsets for the buffers in `order`.
+void search_offsets(Search& search) {
+  search.best = search.count == 0 ? 0 : UINT64_MAX;
+  search.bound = lower_bound(search.buffers, search.order, search.count);
+  attempt_sorted(search, [](const Buffer& buffer, int32_t) { return buffer.bytes; });
+  attempt_sorted(search, [](const Buffer& buffer, int32_t) { return buffer.bytes * lifetime(buffer); });
+  attempt_sorted(search, [](const Buffer& buffer, int32_t) { return -int64_t{buffer.first}; });
+  if (search.count > kMaxBuffersToImprove) return;
+  attempt_sorted(search, [](const Buffer& buffer, int32_t) { return lifetime(buffer); });
+  attempt_sorted(search, [](const Buffer& buffer, int32_t) { return int64_t{buffer.last}; });
+  compute_breadth(search);
+  attempt_sorted(search, [&](const Buffer&, int32_t index) { return search.breadth[index]; });
+  improve(search);
+}
+
+void apply(const Search& search, bool internal) {
+  for (int32_t i = 0; i < search.count; ++i) {
+    const int32_t index = search.best_order[i];
+    search.buffers[index].offset = search.best_offsets[index];
+    search.buffers[index].internal = internal;
+  }
 }
 
 }  // namespace
@@ -203,24 +253,17 @@ Result make_plan(Buffer* buffers, int32_t count, uint64_t internal_limit, void* 
     buffers[i].internal = false;
   }
   result.lower_bound = lower_bound(buffers, search.order, count);
-  if (internal_limit > 0) result.internal_bytes = fill_internal(search, internal_limit);
-  if (search.count == 0) return result;
-
-  search.bound = lower_bound(buffers, search.order, search.count);
-  attempt_sorted(search, [](const Buffer& buffer, int32_t) { return buffer.bytes; });
-  attempt_sorted(search, [](const Buffer& buffer, int32_t) { return buffer.bytes * lifetime(buffer); });
-  attempt_sorted(search, [](const Buffer& buffer, int32_t) { return -int64_t{buffer.first}; });
-  if (search.count <= kMaxBuffersToImprove) {
-    attempt_sorted(search, [](const Buffer& buffer, int32_t) { return lifetime(buffer); });
-    attempt_sorted(search, [](const Buffer& buffer, int32_t) { return int64_t{buffer.last}; });
-    compute_breadth(search);
-    attempt_sorted(search, [&](const Buffer&, int32_t index) { return search.breadth[index]; });
-    improve(search);
+  search_offsets(search);
+  if (internal_limit > 0 && search.best <= internal_limit) {
+    apply(search, true);
+    result.internal_bytes = search.best;
+    return result;
   }
-  for (int32_t i = 0; i < search.count; ++i) {
-    const int32_t index = search.best_order[i];
-    buffers[index].offset = search.best_offsets[index];
+  if (internal_limit > 0) {
+    result.internal_bytes = use_internal(search, internal_limit);
+    search_offsets(search);
   }
+  apply(search, false);
   result.external_bytes = search.best;
   return result;
 }
