@@ -211,16 +211,26 @@ class Evaluator {
     const bool depthwise = node.integer("group", 1) > 1;
     const int64_t n = index[1];
     int64_t sum = node.inputs.size() > 2 ? values_.at(node.inputs[2]).integers[static_cast<size_t>(n)] : 0;
-    Shape taps(w.shape.begin() + 1, w.shape.end());
-    for_each_index(taps, [&](const Shape& tap) {
-      Shape source = {index[0], depthwise ? n : tap[0]}, weight = {n};
-      weight.insert(weight.end(), tap.begin(), tap.end());
-      for (size_t i = 0; i + 1 < tap.size(); ++i) {
-        source.push_back(index[i + 2] * strides[i] + tap[i + 1] * dilations[i] - pads[i]);
-        if (source.back() < 0 || source.back() >= x.shape[i + 2]) return;
+    // A 1-D convolution is one of height 1.
+    const bool flat = w.shape.size() == 3;
+    const int64_t width = x.shape.back(), height = flat ? 1 : x.shape[2], channels = w.shape[1];
+    const int64_t kernel_width = w.shape.back(), kernel_height = flat ? 1 : w.shape[2];
+    const int64_t top = flat ? 0 : index[2] * strides[0] - pads[0],
+                  left = index.back() * strides.back() - pads[flat ? 0 : 1];
+    for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t kh = 0; kh < kernel_height; ++kh) {
+        const int64_t h = top + kh * (flat ? 1 : dilations[0]);
+        if (h < 0 || h >= height) continue;
+        for (int64_t kw = 0; kw < kernel_width; ++kw) {
+          const int64_t v = left + kw * dilations.back();
+          if (v < 0 || v >= width) continue;
+          const int64_t channel = index[0] * x.shape[1] + (depthwise ? n : c);
+          sum +=
+              x.integers[static_cast<size_t>((channel * height + h) * width + v)] *
+              w.integers[static_cast<size_t>(((n * channels + c) * kernel_height + kh) * kernel_width + kw)];
+        }
       }
-      sum += x.integers[offset_of(x.shape, source)] * w.integers[offset_of(w.shape, weight)];
-    });
+    }
     return shifted(sum, format(node.inputs[0]).exponent + filter_exponent(node.inputs[1], n), to);
   }
 
