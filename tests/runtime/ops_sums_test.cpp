@@ -67,7 +67,7 @@ TEST(Reductions, FollowTheirFormulas) {
   EXPECT_THAT(reduce("ReduceSumSquare", input, 0, "esp32s3"), ElementsAre(43));
   EXPECT_THAT(reduce("ReduceL2", input, -4, "esp32p4"), ElementsAre(104));        // sqrt(42.5) = 6.5192
   EXPECT_THAT(reduce("ReduceProd", input, -3, "esp32p4"), ElementsAre(72));       // 9
-  EXPECT_THAT(reduce("ReduceLogSum", input, -5, "esp32p4"), ElementsAre(51));     // ln 5 = 1.6094
+  EXPECT_THAT(reduce("ReduceLogSum", input, -5, "esp32p4"), ElementsAre(52));     // ln 5 = 1.6094
   EXPECT_THAT(reduce("ReduceLogSumExp", input, -4, "esp32p4"), ElementsAre(96));  // 6.0128
 }
 
