@@ -133,6 +133,10 @@ std::string IntegerModel::isa() const {
 const std::string& IntegerModel::name() const {
   return impl_->name;
 }
+std::string IntegerModel::node_attributes(int32_t node) const {
+  return impl_->file.node_attributes(node);
+}
+
 uint64_t IntegerModel::file_bytes() const {
   return impl_->file.file_bytes();
 }
