@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <dnnl.hpp>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <unordered_map>
@@ -55,6 +56,15 @@ std::vector<int8_t> random_bytes(size_t count) {
   return bytes;
 }
 
+// Bell-shaped, as trained weights are.
+std::vector<int8_t> random_weights(size_t count) {
+  std::mt19937 random(2);
+  std::normal_distribution<float> normal(0, 28);
+  std::vector<int8_t> weights(count);
+  for (int8_t& weight : weights) weight = static_cast<int8_t>(std::clamp(normal(random), -127.0f, 127.0f));
+  return weights;
+}
+
 double peak_gmacs() {
   static const double peak = multiply_add_peak(best_kernels()->isa, 1).gmacs;
   return peak;
@@ -68,7 +78,7 @@ void count_macs(benchmark::State& state, double macs) {
 
 void run_layer(benchmark::State& state, const KernelSet& kernels, const Layer& layer) {
   const std::vector<int8_t> input = random_bytes(static_cast<size_t>(layer.side) * layer.side * layer.in_c);
-  const std::vector<int8_t> weights = random_bytes(layer.weights());
+  const std::vector<int8_t> weights = random_weights(layer.weights());
   const std::vector<int8_t> shifts(static_cast<size_t>(layer.out_c), 9);
   const std::vector<int32_t> bias(static_cast<size_t>(layer.out_c), 1000);
   std::vector<int8_t> output(static_cast<size_t>(layer.out_side()) * layer.out_side() * layer.out_c);

@@ -40,7 +40,7 @@ constexpr Conv8Kernel kDepthwiseAvx2 = {"depthwise_s8_1x16_avx2", avx2::depthwis
 
 constexpr KernelSet kAvx2Kernels = {
     "avx2",
-    {"conv_s8_6x16_avx2", avx2::conv8_packed_bytes, avx2::conv8_pack, avx2::conv8_scratch_bytes,
+    {"conv_s8_5x16_avx2", avx2::conv8_packed_bytes, avx2::conv8_pack, avx2::conv8_scratch_bytes,
      avx2::conv8_run},
     kDepthwiseAvx2,
     avx2::lookup8,

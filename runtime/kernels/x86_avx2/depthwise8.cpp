@@ -4,7 +4,7 @@
 #include "kernels/x86/requantize_lanes.h"
 #include "kernels/x86/row_ring.h"
 #include "kernels/x86_avx2/avx2.h"
-#include "kernels/x86_avx2/widen.h"
+#include "kernels/x86_avx2/rows.h"
 
 namespace shrike {
 namespace {

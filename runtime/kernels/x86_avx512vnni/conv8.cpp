@@ -1,10 +1,5 @@
 // 8-bit convolution with vpdpbusd, tiles of up to 12 pixels x 32 channels: 24 accumulators, 2 weight vectors
 // and 1 broadcast group of inputs.
-//
-// vpdpbusd multiplies unsigned by signed bytes, so inputs are stored with the top bit flipped, i.e. plus 128.
-// The sum then is too large by 128 times the sum of all weights, padding included (its 0 is stored as 128);
-// the packed bias takes that back. All sums are taken modulo 2^32 and the true sum fits, so the result is
-// exact.
 #include <immintrin.h>
 
 #include "kernels/x86/blocked_conv.h"
@@ -15,9 +10,9 @@ namespace {
 
 struct Avx512Vnni {
   using Element = uint8_t;
-  using Weight = int8_t;
-  static constexpr uint8_t kZero = 128;
-  static constexpr int32_t kGroup = 4, kLanes = 16, kPixels = 12, kInputOffset = 128;
+  static constexpr uint8_t kZero = kInputOffset;
+  static constexpr int32_t kLanes = 16, kPixels = 12;
+  static constexpr bool kSaturatingPairs = false;
 
   static void convert(const int8_t* input, uint8_t* output, size_t count) {
     size_t i = 0;
@@ -25,10 +20,10 @@ struct Avx512Vnni {
       _mm512_storeu_si512(output + i,
                           _mm512_xor_si512(_mm512_loadu_si512(input + i), _mm512_set1_epi8(-128)));
     }
-    for (; i < count; ++i) output[i] = static_cast<uint8_t>(input[i] + 128);
+    for (; i < count; ++i) output[i] = static_cast<uint8_t>(input[i] + kInputOffset);
   }
 
-  static void tile(const ConvTile<Avx512Vnni>& tile, int32_t pixels, int32_t vectors);
+  static void tile(const ConvTile& tile, int32_t pixels, int32_t vectors);
   static void lookup(const int8_t* input, int8_t* output, size_t count, const int8_t* table) {
     avx512vnni::lookup8(input, output, count, table);
   }
@@ -44,14 +39,12 @@ __m512i requantize_lanes(__m512i value, __m512i shift, __m512i addend, __m512i o
 }
 
 template <int kPixels, int kVectors>
-void store_tile(const ConvTile<Avx512Vnni>& tile, __m512i (&sums)[kPixels][kVectors]) {
+void store_tile(const ConvTile& tile, __m512i (&sums)[kPixels][kVectors]) {
   if (tile.wide != nullptr) {
     int32_t wide[kPixels][kVectors * 16];
     for (int p = 0; p < kPixels; ++p) {
       for (int v = 0; v < kVectors; ++v) {
-        // A wide block's packed bias only takes the input offset back.
-        _mm512_storeu_si512(&wide[p][v * 16],
-                            _mm512_add_epi32(sums[p][v], _mm512_loadu_si512(tile.bias + v * 16)));
+        _mm512_storeu_si512(&wide[p][v * 16], sums[p][v]);
       }
     }
     tile.store_wide(&wide[0][0], kPixels, kVectors * 16);
@@ -59,14 +52,13 @@ void store_tile(const ConvTile<Avx512Vnni>& tile, __m512i (&sums)[kPixels][kVect
   }
   const __m128i floor = _mm_set1_epi8(tile.floor);
   for (int v = 0; v < kVectors; ++v) {
-    const __m512i bias = _mm512_loadu_si512(tile.bias + v * 16),
-                  shift = _mm512_loadu_si512(tile.shift + v * 16);
+    const __m512i shift = _mm512_loadu_si512(tile.shift + v * 16);
     const __m512i addend = _mm512_loadu_si512(tile.addend + v * 16),
                   odd = _mm512_loadu_si512(tile.odd + v * 16);
     const int32_t left = tile.channels - v * 16;
     const __mmask16 mask = static_cast<__mmask16>(left >= 16 ? 0xffff : (1 << left) - 1);
     for (int p = 0; p < kPixels; ++p) {
-      const __m512i values = requantize_lanes(_mm512_add_epi32(sums[p][v], bias), shift, addend, odd);
+      const __m512i values = requantize_lanes(sums[p][v], shift, addend, odd);
       const __m128i bytes = _mm_max_epi8(_mm512_maskz_cvtsepi32_epi8(kAll, values), floor);
       _mm_mask_storeu_epi8(tile.output + static_cast<size_t>(p) * tile.output_stride + v * 16, mask, bytes);
     }
@@ -74,10 +66,10 @@ void store_tile(const ConvTile<Avx512Vnni>& tile, __m512i (&sums)[kPixels][kVect
 }
 
 template <int kPixels, int kVectors>
-void run_tile(const ConvTile<Avx512Vnni>& tile) {
+void run_tile(const ConvTile& tile) {
   __m512i sums[kPixels][kVectors];
   for (int p = 0; p < kPixels; ++p) {
-    for (int v = 0; v < kVectors; ++v) sums[p][v] = _mm512_setzero_si512();
+    for (int v = 0; v < kVectors; ++v) sums[p][v] = _mm512_loadu_si512(tile.bias + v * 16);
   }
   const int8_t* weights = tile.weights;
   for (int32_t run = 0; run < tile.run_count; ++run) {
@@ -101,7 +93,7 @@ void run_tile(const ConvTile<Avx512Vnni>& tile) {
 }
 
 template <int kVectors>
-void choose_tile(const ConvTile<Avx512Vnni>& tile, int32_t pixels) {
+void choose_tile(const ConvTile& tile, int32_t pixels) {
   switch (pixels) {
     case 1:
       return run_tile<1, kVectors>(tile);
@@ -130,7 +122,7 @@ void choose_tile(const ConvTile<Avx512Vnni>& tile, int32_t pixels) {
   }
 }
 
-void Avx512Vnni::tile(const ConvTile<Avx512Vnni>& tile, int32_t pixels, int32_t vectors) {
+void Avx512Vnni::tile(const ConvTile& tile, int32_t pixels, int32_t vectors) {
   if (vectors == 1) {
     choose_tile<1>(tile, pixels);
   } else {

@@ -1,5 +1,4 @@
-// Row elements of the AVX2 convolutions: 8-bit values widened to 16 bits, for vpmaddwd. Products of pairs
-// then fit 32 bits exactly, which the 8-bit multiply-add (vpmaddubsw, saturating at 16 bits) can't promise.
+// What the AVX2 convolutions share: rows widened to 16 bits for vpmaddwd (depthwise), and requantisation.
 #pragma once
 #include <immintrin.h>
 #include <string.h>

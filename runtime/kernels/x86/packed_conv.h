@@ -1,0 +1,177 @@
+// Weights of a convolution of group 1, repacked for x86's multiply-adds of unsigned by signed bytes.
+//
+// Inputs are stored with the top bit flipped, i.e. plus 128, so that they are unsigned. Sums then are too
+// large by 128 times the sum of all weights, padding included (its 0 is stored as 128 as well); the packed
+// bias takes that back. Sums are taken modulo 2^32 and the true sum fits, so the result is exact.
+//
+// AVX2's vpmaddubsw saturates the sum of a pair of products at 16 bits. With inputs up to 255 a pair is exact
+// when the weights of one sign add up to at most 128 (255 * 128 = 32640). The few pairs beyond are split:
+// what exceeds 128 goes into an excess group, multiplied by the same inputs once more.
+//
+// A "run" is a stretch of input elements that meets a contiguous stretch of weights: all taps of one kernel
+// row when they lie side by side (dilation 1), else one tap. Runs are padded to whole groups with zero
+// weights.
+#pragma once
+#include <string.h>
+
+#include "kernels/weight_layout.h"
+#include "kernels/x86/requantize_lanes.h"
+#include "kernels/x86/row_ring.h"
+
+namespace shrike {
+namespace {
+
+constexpr int32_t kGroup = 4;  // inputs multiplied and added in one 32-bit lane
+constexpr int32_t kInputOffset = 128;
+constexpr int32_t kPairLimit = 128;
+
+// Inputs of an excess group.
+struct ExcessGroup {
+  int32_t run;
+  int32_t element;  // of the run
+};
+
+// Numbers that follow from the geometry. `lanes`: output channels of a vector; a block has two vectors, the
+// last one only one when that is enough.
+struct PackedLayout {
+  int32_t runs, run_elements, groups, blocks, block, tail_vectors;
+  size_t block_bytes;   // weights of one block: [runs][groups][vectors][lanes][kGroup]
+  size_t excess_limit;  // groups per block that may need splitting
+
+  PackedLayout(const ConvGeometry& g, int32_t lanes, bool saturating_pairs) {
+    const bool contiguous = g.dilation_w == 1 || g.kernel_w == 1;
+    runs = contiguous ? g.kernel_h : g.kernel_h * g.kernel_w;
+    run_elements = contiguous ? g.kernel_w * g.in_c : g.in_c;
+    groups = (run_elements + kGroup - 1) / kGroup;
+    block = 2 * lanes;
+    blocks = (g.out_c + block - 1) / block;
+    tail_vectors = g.out_c - (blocks - 1) * block <= lanes ? 1 : 2;
+    const size_t all_groups = static_cast<size_t>(runs) * static_cast<size_t>(groups);
+    block_bytes = all_groups * static_cast<size_t>(block * kGroup);
+    excess_limit = saturating_pairs ? all_groups : 0;
+  }
+  int32_t vectors(int32_t index) const { return index == blocks - 1 ? tail_vectors : 2; }
+  size_t channels() const { return static_cast<size_t>(blocks * block); }
+  size_t head_bytes() const {
+    const size_t numbers = 4 * channels() + 2 * static_cast<size_t>(blocks);
+    return numbers * sizeof(int32_t) + static_cast<size_t>(blocks) * excess_limit * sizeof(ExcessGroup);
+  }
+  size_t bytes() const {
+    const size_t weights = static_cast<size_t>(blocks) * block_bytes;
+    return kCacheLine + round_up(head_bytes(), kCacheLine) + (excess_limit > 0 ? 2 : 1) * weights;
+  }
+};
+
+// The packed memory. Excess weights, [groups][vectors][lanes][kGroup] a block, follow the block's weights.
+struct PackedConv {
+  int32_t *bias, *shift, *addend, *odd;  // [channels]
+  int32_t* wide;                         // [blocks], not 0: the block is requantised by requantize_wide
+  int32_t* excess_count;                 // [blocks]
+  ExcessGroup* excess;                   // [blocks][excess_limit]
+  int8_t* weights;
+
+  PackedConv(const PackedLayout& layout, void* memory) {
+    bias = align_line<int32_t>(memory);
+    shift = bias + layout.channels();
+    addend = shift + layout.channels();
+    odd = addend + layout.channels();
+    wide = odd + layout.channels();
+    excess_count = wide + layout.blocks;
+    excess = reinterpret_cast<ExcessGroup*>(excess_count + layout.blocks);
+    weights = reinterpret_cast<int8_t*>(bias) + round_up(layout.head_bytes(), kCacheLine);
+  }
+  int8_t* block_weights(const PackedLayout& layout, int32_t block) const {
+    return weights + static_cast<size_t>(block) * layout.block_bytes * (layout.excess_limit > 0 ? 2 : 1);
+  }
+};
+
+struct WeightSums {
+  int64_t sum, magnitude;
+};
+
+// Channel n of a block whose groups are `step` bytes apart; `lane` is its place in the first group.
+inline WeightSums pack_channel(const Conv8& conv, const PackedLayout& layout, int32_t n, int8_t* lane,
+                               size_t step) {
+  const ChannelTaps at = channel_taps<int8_t>(conv.geometry, conv.layout, n);
+  const int8_t* weight = conv.weights + at.offset;
+  WeightSums sums{0, 0};
+  for (int32_t run = 0; run < layout.runs; ++run) {
+    for (int32_t left = layout.run_elements; left > 0; left -= kGroup, lane += step) {
+      for (int32_t i = 0; i < (left < kGroup ? left : kGroup); ++i, weight += at.stride) {
+        const int32_t value = *weight;
+        lane[i] = *weight;
+        sums.sum += value;
+        sums.magnitude += value < 0 ? -value : value;
+      }
+    }
+  }
+  return sums;
+}
+
+// Makes the pairs of one group safe; false when they all were. What is taken away goes to `excess`, else
+// zero.
+inline bool split_pairs(int8_t* group, int8_t* excess, size_t bytes) {
+  int32_t unsafe = 0;
+  for (size_t i = 0; i < bytes; i += 2) {
+    const int32_t sum = group[i] + group[i + 1];  // of opposite signs: always within
+    unsafe |= static_cast<int32_t>(sum > kPairLimit) | static_cast<int32_t>(sum < -kPairLimit);
+  }
+  if (unsafe == 0) return false;
+  memset(excess, 0, bytes);
+  for (size_t i = 0; i < bytes; i += 2) {
+    const int32_t sum = group[i] + group[i + 1];
+    const int32_t over = sum > kPairLimit ? sum - kPairLimit : sum < -kPairLimit ? sum + kPairLimit : 0;
+    // |over| <= 128 and has the sign of both weights, so neither difference leaves the range.
+    excess[i + 1] = static_cast<int8_t>(over);
+    group[i + 1] = static_cast<int8_t>(group[i + 1] - over);
+  }
+  return true;
+}
+
+inline void split_block(const PackedLayout& layout, const PackedConv& packed, int32_t block, size_t step) {
+  int8_t* group = packed.block_weights(layout, block);
+  int8_t* excess = group + layout.block_bytes;
+  ExcessGroup* place = packed.excess + static_cast<size_t>(block) * layout.excess_limit;
+  int32_t count = 0;
+  for (int32_t run = 0; run < layout.runs; ++run) {
+    for (int32_t i = 0; i < layout.groups; ++i, group += step) {
+      if (!split_pairs(group, excess, step)) continue;
+      place[count++] = {run, i * kGroup};
+      excess += step;
+    }
+  }
+  packed.excess_count[block] = count;
+}
+
+inline void pack_conv(const Conv8& conv, const PackedLayout& layout, const PackedConv& packed) {
+  memset(packed.bias, 0, layout.channels() * 4 * sizeof(int32_t));
+  for (int32_t block = 0; block < layout.blocks; ++block) {
+    const int32_t first = block * layout.block;
+    const int32_t end =
+        first + layout.block < conv.geometry.out_c ? first + layout.block : conv.geometry.out_c;
+    const size_t step = static_cast<size_t>(layout.vectors(block) * layout.block / 2 * kGroup);
+    int8_t* weights = packed.block_weights(layout, block);
+    memset(weights, 0, layout.block_bytes);
+    packed.wide[block] = packed.excess_count[block] = 0;
+    for (int32_t n = first; n < end; ++n) {
+      const WeightSums sums = pack_channel(conv, layout, n, weights + (n - first) * kGroup, step);
+      const int64_t bias = conv.bias != nullptr ? conv.bias[n] : 0;
+      LaneShift lanes{};
+      const int64_t bound = sums.magnitude * 128 + (bias < 0 ? -bias : bias);
+      if (!lane_shift(bound, conv.shifts[n], conv.rounding, &lanes)) packed.wide[block] = 1;
+      packed.bias[n] = static_cast<int32_t>(-sums.sum * kInputOffset);  // |sum| < 2^24
+      packed.shift[n] = lanes.shift;
+      packed.addend[n] = lanes.addend;
+      packed.odd[n] = lanes.odd;
+    }
+    // requantize_wide adds the bias itself, in 64 bits.
+    for (int32_t n = first; n < end && packed.wide[block] == 0 && conv.bias != nullptr; ++n) {
+      packed.bias[n] =
+          static_cast<int32_t>(static_cast<uint32_t>(packed.bias[n]) + static_cast<uint32_t>(conv.bias[n]));
+    }
+    if (layout.excess_limit > 0) split_block(layout, packed, block, step);
+  }
+}
+
+}  // namespace
+}  // namespace shrike
