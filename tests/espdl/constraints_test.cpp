@@ -143,6 +143,23 @@ TEST(Constraints, NearestMustMeanFloor) {
   EXPECT_THAT(resized("asymmetric"), HasSubstr("reads pixel 1 for output 3 of axis 2, the chip reads 0"));
 }
 
+TEST(Constraints, EightBitSoftmaxMustNotOverflow) {
+  Maker m(8);
+  const auto x = m.input("x", {1, 8});
+  m.node("Softmax", {x}, {1, 8}, 0, {}, 0);
+  EXPECT_EQ(refusal(m), "");
+  m.graph.tensors["x"].format.exponent = 0;
+  EXPECT_THAT(refusal(m), HasSubstr("choose -1 or less"));
+}
+
+TEST(Constraints, StridesAreAtLeastOne) {
+  Maker m(8);
+  m.conv(m.input("x", {1, 8, 4, 4}), 16, {});
+  m.graph.nodes[0].attributes["strides"] = Shape{0, 1};
+  m.graph.outputs = m.graph.nodes[0].outputs;
+  EXPECT_THROW(lower(m.graph, Target::kEsp32p4), Error);
+}
+
 TEST(Constraints, GroupIsOneOrChannels) {
   Maker m(8);
   m.conv(m.input("x", {1, 8, 4, 4}), 16, {});

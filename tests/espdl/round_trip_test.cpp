@@ -2,6 +2,9 @@
 // runtime, then every output equals the naive computation, on every target.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "tests/espdl/maker.h"
 #include "tests/espdl/run_both.h"
 #include "toolchain/espdl/writer.h"
@@ -267,6 +270,67 @@ TEST_P(RoundTrip, AttentionOnAnOblongImage) {
 TEST_P(RoundTrip, AttentionSmallerThanOneBlock) {
   Maker m = maker();
   attention(m, target(), 2, 3);
+}
+
+int64_t count(const Program& program, const std::string& op) {
+  return std::count_if(program.nodes.begin(), program.nodes.end(),
+                       [&](const StoredNode& n) { return n.op == op; });
+}
+
+// A network that was exported channel-last in between: its Transposes only undo ours.
+TEST_P(RoundTrip, TransposesThatUndoTheLayoutDisappear) {
+  Maker m = maker();
+  const auto x = m.input("x", {1, 4, 5, 6});
+  const auto c = m.conv(x, 8, {});
+  const auto last = m.node("Transpose", {c}, {1, 5, 6, 8}, m.grid(), {{"perm", Shape{0, 2, 3, 1}}});
+  const auto s = m.node("Swish", {last}, {1, 5, 6, 8}, m.grid());
+  const auto first = m.node("Transpose", {s}, {1, 8, 5, 6}, m.grid(), {{"perm", Shape{0, 3, 1, 2}}});
+  const auto y = m.conv(first, 8, {});
+  expect_equal(m, target(), {y});
+  EXPECT_EQ(count(lower(m.graph, target()), "Transpose"), 0);
+}
+
+TEST_P(RoundTrip, ElementWiseNodeBetweenTransposesMovesInFront) {
+  Maker m = maker();
+  const auto x = m.input("x", {2, 3, 4, 5});
+  const auto t = m.node("Transpose", {x}, {5, 2, 4, 3}, m.grid(), {{"perm", Shape{3, 0, 2, 1}}});
+  const auto s = m.node("Swish", {t}, {5, 2, 4, 3}, m.grid());
+  const auto r = m.node("RequantizeLinear", {s}, {5, 2, 4, 3}, m.grid(1));
+  const auto u = m.node("Transpose", {r}, {4, 5, 3, 2}, m.grid(1), {{"perm", Shape{2, 0, 3, 1}}});
+  expect_equal(m, target(), {u});
+  expect_equal(m, target(), {r, u});  // now the middle is visible and has to stay
+}
+
+TEST_P(RoundTrip, TransposeAsGraphOutputKeepsItsName) {
+  Maker m = maker();
+  const auto c = m.conv(m.input("x", {1, 4, 5, 6}), 8, {});
+  const auto last = m.node("Transpose", {c}, {1, 5, 6, 8}, m.grid(), {{"perm", Shape{0, 2, 3, 1}}});
+  expect_equal(m, target(), {last});
+  expect_equal(m, target(), {c, last});
+}
+
+TEST_P(RoundTrip, SharedConstantsAreStoredOncePerReader) {
+  Maker m = maker();
+  const auto x = m.input("x", {1, 8, 5, 5});
+  const auto a = m.conv(x, 8, {});
+  const auto b = m.conv(x, 8, {});
+  m.graph.nodes[1].inputs[1] = m.graph.nodes[0].inputs[1];
+  m.graph.nodes[1].inputs[2] = m.graph.nodes[0].inputs[2];
+  expect_equal(m, target(), {a, b});
+  std::set<std::string> names;
+  for (const StoredTensor& tensor : lower(m.graph, target()).initializers) {
+    EXPECT_TRUE(names.insert(tensor.name).second) << tensor.name;
+  }
+  EXPECT_EQ(names.size(), 4u);
+}
+
+TEST_P(RoundTrip, ConcatWithAConstantAndALogicalTensor) {
+  Maker m = maker();
+  const auto c = m.conv(m.input("x", {1, 4, 5, 6}), 8, {});
+  const auto r =
+      m.node("Reshape", {m.input("y", {1, 60}), m.int64s("s", {1, 2, 5, 6})}, {1, 2, 5, 6}, m.grid());
+  const auto k = m.constant("k", {1, 3, 5, 6}, m.grid(), bits(), 100);
+  expect_equal(m, target(), {m.node("Concat", {r, k, c}, {1, 13, 5, 6}, m.grid(), {{"axis", int64_t{1}}})});
 }
 
 TEST_P(RoundTrip, GraphWithoutSpatialOperatorsStaysInLogicalOrder) {

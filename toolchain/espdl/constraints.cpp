@@ -77,6 +77,7 @@ class Checker {
     if (op == "Mul") check_shift(input(0).format.exponent, input(1).format.exponent, -1);
     if (kSums.contains(op) || kCopies.contains(op)) check_equal_exponents();
     if (op == "RequantizeLinear") check_requantize();
+    if (op == "Softmax" || op == "LogSoftmax") check_softmax();
     if (op == "Resize") check_resize();
     if (op == "MaxPool" || op == "AveragePool") check_pool();
   }
@@ -245,23 +246,22 @@ class Checker {
   }
 
   // Sums that some input can reach and that the output could still tell apart must fit the accumulator.
+  void check_reach(double reachable, int shift, const std::string& where) const {
+    const int bits = output_->format.bits, width = accumulator_bits(target_, bits);
+    const double visible = std::min(reachable, std::ldexp(1.0, bits - 1 + shift));
+    if (width == 64 || visible <= std::ldexp(1.0, width - 1)) return;
+    refuse("sums{} reach {:.3g}, more than the {} bits of the accumulator; raise an operand's exponent by {}",
+           where, visible, width, static_cast<int>(std::ceil(std::log2(visible))) - (width - 1));
+  }
+
   void check_accumulators(const Tensor& weights, int64_t outputs, const std::vector<int>& shifts) const {
-    const int bits = output_->format.bits;
-    const int width = accumulator_bits(target_, bits);
-    if (width == 64 || static_cast<int64_t>(weights.integers.size()) != weights.elements()) return;
+    if (static_cast<int64_t>(weights.integers.size()) != weights.elements()) return;  // lower() says so
     for (int64_t n = 0; n < outputs; ++n) {
       double sum = 0;
       for_each_weight(weights, outputs, n,
                       [&](int64_t weight) { sum += std::abs(static_cast<double>(weight)); });
-      const double reachable = sum * std::ldexp(1.0, bits - 1);
-      const double visible = std::ldexp(1.0, bits - 1 + shifts[static_cast<size_t>(n)]);
-      if (std::min(reachable, visible) > std::ldexp(1.0, width - 1)) {
-        refuse(
-            "sums of output channel {} reach {:.3g}, more than the {} bits of the accumulator; raise the "
-            "filter's exponent by {}",
-            n, std::min(reachable, visible), width,
-            static_cast<int>(std::ceil(std::log2(std::min(reachable, visible)))) - (width - 1));
-      }
+      check_reach(std::ldexp(sum, output_->format.bits - 1), shifts[static_cast<size_t>(n)],
+                  fmt::format(" of output channel {}", n));
     }
   }
 
@@ -288,7 +288,9 @@ class Checker {
   }
 
   void check_matmul() const {
-    check_shift(input(0).format.exponent, input(1).format.exponent, -1);
+    const int shift = check_shift(input(0).format.exponent, input(1).format.exponent, -1);
+    const double depth = input(0).shape.empty() ? 1 : static_cast<double>(input(0).shape.back());
+    check_reach(std::ldexp(depth, 2 * (output_->format.bits - 1)), shift, "");
     if (input(0).shape.size() > 4 || input(1).shape.size() > 4) {
       refuse("operands have ranks {} and {}; the chip multiplies up to rank 4", input(0).shape.size(),
              input(1).shape.size());
@@ -320,6 +322,17 @@ class Checker {
     if (left > limit) {
       refuse("exponents {} to {} shift {} bits left, the chip can do {}; choose exponents that are closer",
              input(0).format.exponent, output_->format.exponent, left, limit);
+    }
+  }
+
+  // At 8 bit the chip takes exponentials without subtracting the maximum: exp(127) is infinite (numerics.md
+  // section 10).
+  void check_softmax() const {
+    const Format& format = input(0).format;
+    if (format.bits == 8 && format.exponent >= 0) {
+      refuse(
+          "input '{}' has exponent {}, with which 8-bit exponentials overflow on the chip; choose -1 or less",
+          input(0).name, format.exponent);
     }
   }
 

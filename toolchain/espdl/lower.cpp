@@ -55,6 +55,8 @@ const std::map<std::string, LowerOther> kOthers = {
     {"RMSNormalization", lower_normalization},
     {"ReduceL1", lower_reduce},
     {"ReduceL2", lower_reduce},
+    {"ReduceLogSum", lower_reduce},
+    {"ReduceLogSumExp", lower_reduce},
     {"ReduceMax", lower_reduce},
     {"ReduceMean", lower_reduce},
     {"ReduceMin", lower_reduce},

@@ -24,6 +24,12 @@ Window window_of(const graph::Node& node, const graph::Shape& input, const graph
     fail("node '{}' ({}): strides, dilations and pads must have {}, {} and {} entries", node.name, node.op,
          axes, axes, 2 * axes);
   }
+  for (size_t i = 0; i < axes; ++i) {
+    if (kernel[i] < 1 || window.strides[i] < 1 || window.dilations[i] < 1) {
+      fail("node '{}' ({}): kernel {}, stride {} and dilation {} must be at least 1", node.name, node.op,
+           kernel[i], window.strides[i], window.dilations[i]);
+    }
+  }
   const std::string auto_pad = node.text("auto_pad", "NOTSET");
   const bool ceil_mode = node.integer("ceil_mode", 0) != 0;
   for (size_t i = 0; i < axes; ++i) {
