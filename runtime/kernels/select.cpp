@@ -34,7 +34,7 @@ bool has_avx512vnni() {
          __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
 }
 
-constexpr Conv8Kernel kDepthwiseAvx2 = {"depthwise_s8_1x16_avx2", avx2::depthwise8_packed_bytes,
+constexpr Conv8Kernel kDepthwiseAvx2 = {"depthwise_s8_2x16_avx2", avx2::depthwise8_packed_bytes,
                                         avx2::depthwise8_pack, avx2::depthwise8_scratch_bytes,
                                         avx2::depthwise8_run};
 

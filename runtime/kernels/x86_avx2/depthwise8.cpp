@@ -1,4 +1,4 @@
-// 8-bit depthwise convolution: 16 channels of one pixel at a time. Two taps are interleaved so that one
+// 8-bit depthwise convolution: 16 channels of two pixels at a time. Two taps are interleaved so that one
 // multiply-add (vpmaddwd) sums both in 32 bits.
 #include "kernels/weight_layout.h"
 #include "kernels/x86/requantize_lanes.h"
@@ -50,53 +50,95 @@ constexpr int32_t lane_of(int32_t channel) {
   return channel % 4 + (channel / 4 % 2) * 8 + (channel / 8) * 4;
 }
 
-void store_block(const Conv8& conv, const Packed& packed, int32_t first, __m256i low, __m256i high,
-                 int8_t* output) {
-  const ConvGeometry& g = conv.geometry;
-  const int32_t count = g.out_c - first < kBlock ? g.out_c - first : kBlock;
-  if (packed.wide[first / kBlock] != 0) {
-    int32_t sums[kBlock];
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums), low);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + 8), high);
-    for (int32_t c = 0; c < count; ++c) output[c] = requantize_wide(conv, first + c, sums[lane_of(c)]);
-    return;
-  }
-  const auto requantize = [&](__m256i sums, int32_t lane) {
-    return requantize_lanes(_mm256_add_epi32(sums, load256(packed.bias + lane)), load256(packed.shift + lane),
-                            load256(packed.addend + lane), load256(packed.odd + lane));
-  };
-  const __m256i words = _mm256_packs_epi32(requantize(low, first), requantize(high, first + 8));
-  const __m128i bytes =
-      _mm_max_epi8(_mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)),
-                   _mm_set1_epi8(conv.relu ? 0 : -128));
-  if (count == kBlock) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(output), bytes);
-  } else {
-    int8_t all[kBlock];
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(all), bytes);
-    memcpy(output, all, static_cast<size_t>(count));
-  }
-}
-
-// One row of one block of channels. `taps`: input of every tap at output pixel 0, an even number of them.
-void run_block(const Conv8& conv, const Layout& layout, const Packed& packed, int32_t first,
-               const int16_t* const* taps, int8_t* output) {
-  const ConvGeometry& g = conv.geometry;
-  const size_t channel = static_cast<size_t>(first);
-  const size_t stride = static_cast<size_t>(g.stride_w) * static_cast<size_t>(g.in_c);
-  const int16_t* weights = packed.weights + channel * layout.pairs * 2;
-  for (size_t x = 0; x < static_cast<size_t>(g.out_w); ++x) {
-    __m256i low = _mm256_setzero_si256(), high = _mm256_setzero_si256();
-    for (size_t pair = 0; pair < layout.pairs; ++pair) {
-      const __m256i a = load256(taps[2 * pair] + x * stride + channel);
-      const __m256i b = load256(taps[2 * pair + 1] + x * stride + channel);
-      const int16_t* w = weights + pair * 2 * kBlock;
-      low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), load256(w)));
-      high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), load256(w + 16)));
+// One block of channels: everything its pixels share, in values that stores to the output can't change.
+class Block {
+ public:
+  Block(const Conv8& conv, const Layout& layout, const Packed& packed, int32_t first)
+      : conv_(conv),
+        first_(first),
+        count_(conv.geometry.out_c - first < kBlock ? conv.geometry.out_c - first : kBlock),
+        wide_(packed.wide[first / kBlock] != 0),
+        pairs_(layout.pairs),
+        stride_(static_cast<size_t>(conv.geometry.stride_w) * static_cast<size_t>(conv.geometry.in_c)),
+        weights_(packed.weights + static_cast<size_t>(first) * layout.pairs * 2),
+        floor_(_mm_set1_epi8(conv.relu ? 0 : -128)) {
+    for (int half = 0; half < 2; ++half) {
+      const int32_t lane = first + half * 8;
+      bias_[half] = load256(packed.bias + lane);
+      shift_[half] = load256(packed.shift + lane);
+      addend_[half] = load256(packed.addend + lane);
+      odd_[half] = load256(packed.odd + lane);
     }
-    store_block(conv, packed, first, low, high, output + x * static_cast<size_t>(g.out_c) + channel);
   }
-}
+
+  // One row. `taps`: input of every tap at output pixel 0, an even number of them; kPairs: half of it when
+  // known at compile time, else 0.
+  template <int kPairs>
+  void run_row(const int16_t* const* taps, int8_t* output) const {
+    constexpr int kPixels = 2;
+    const size_t width = static_cast<size_t>(conv_.geometry.out_w);
+    const size_t out_c = static_cast<size_t>(conv_.geometry.out_c);
+    size_t x = 0;
+    for (; x + kPixels <= width; x += kPixels)
+      run_pixels<kPixels, kPairs>(taps, x, output + x * out_c, out_c);
+    for (; x < width; ++x) run_pixels<1, kPairs>(taps, x, output + x * out_c, out_c);
+  }
+
+ private:
+  template <int kPixels, int kPairs>
+  void run_pixels(const int16_t* const* taps, size_t x, int8_t* output, size_t out_c) const {
+    const size_t pairs = kPairs > 0 ? kPairs : pairs_;
+    const size_t start = x * stride_ + static_cast<size_t>(first_);
+    __m256i sums[kPixels][2];
+    for (auto& pixel : sums) pixel[0] = pixel[1] = _mm256_setzero_si256();
+    for (size_t pair = 0; pair < pairs; ++pair) {
+      const int16_t* first = taps[2 * pair] + start;
+      const int16_t* second = taps[2 * pair + 1] + start;
+      const __m256i low = load256(weights_ + pair * 2 * kBlock),
+                    high = load256(weights_ + pair * 2 * kBlock + kBlock);
+      for (int p = 0; p < kPixels; ++p, first += stride_, second += stride_) {
+        const __m256i a = load256(first), b = load256(second);
+        sums[p][0] = _mm256_add_epi32(sums[p][0], _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), low));
+        sums[p][1] = _mm256_add_epi32(sums[p][1], _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), high));
+      }
+    }
+    for (int p = 0; p < kPixels; ++p) store(sums[p], output + static_cast<size_t>(p) * out_c + first_);
+  }
+
+  void store(const __m256i (&sums)[2], int8_t* output) const {
+    if (wide_) return store_wide(sums, output);
+    __m256i values[2];
+    for (int half = 0; half < 2; ++half) {
+      values[half] = requantize_lanes(_mm256_add_epi32(sums[half], bias_[half]), shift_[half], addend_[half],
+                                      odd_[half]);
+    }
+    const __m256i words = _mm256_packs_epi32(values[0], values[1]);
+    const __m128i bytes = _mm_max_epi8(
+        _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)), floor_);
+    if (count_ == kBlock) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(output), bytes);
+    } else {
+      int8_t all[kBlock];
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(all), bytes);
+      memcpy(output, all, static_cast<size_t>(count_));
+    }
+  }
+
+  void store_wide(const __m256i (&sums)[2], int8_t* output) const {
+    int32_t lanes[kBlock];
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), sums[0]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes + 8), sums[1]);
+    for (int32_t c = 0; c < count_; ++c) output[c] = requantize_wide(conv_, first_ + c, lanes[lane_of(c)]);
+  }
+
+  const Conv8& conv_;
+  const int32_t first_, count_;
+  const bool wide_;
+  const size_t pairs_, stride_;
+  const int16_t* const weights_;
+  const __m128i floor_;
+  __m256i bias_[2], shift_[2], addend_[2], odd_[2];
+};
 
 }  // namespace
 
@@ -163,8 +205,14 @@ void depthwise8_run(const Conv8& conv, const int8_t* input, int8_t* output, int3
     }
     if (layout.taps % 2 != 0) taps[layout.taps] = taps[layout.taps - 1];  // its weights are zero
     int8_t* target = output + static_cast<size_t>(row) * row_bytes;
-    for (int32_t first = 0; first < g.out_c; first += kBlock)
-      run_block(conv, layout, packed, first, taps, target);
+    for (int32_t first = 0; first < g.out_c; first += kBlock) {
+      const Block block(conv, layout, packed, first);
+      if (layout.pairs == 5) {  // 3x3
+        block.run_row<5>(taps, target);
+      } else {
+        block.run_row<0>(taps, target);
+      }
+    }
     if (conv.table != nullptr) lookup8(target, target, row_bytes, conv.table);
   }
 }
