@@ -1,5 +1,6 @@
 // Arithmetic of one or two tensors, element by element, and the activation functions.
 #include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <array>
@@ -43,14 +44,8 @@ Results negate(const Call& call) {
 Results absolute(const Call& call) {
   return {at::abs(call.input(0))};
 }
-Results error_function(const Call& call) {
-  return {at::erf(call.input(0))};
-}
 Results reciprocal(const Call& call) {
   return {at::reciprocal(call.input(0))};
-}
-Results softplus(const Call& call) {
-  return {at::softplus(call.input(0))};
 }
 
 Results maximum(const Call& call) {
@@ -70,36 +65,52 @@ Results pass(const Call& call) {
   return {call.input(0)};
 }
 
-Results swish(const Call& call) {
-  return {at::silu(call.input(0))};
+// Transcendental functions by LibTorch, in tasks of fixed size: its vector code and the scalar code for what
+// is left at the end of a task differ in the last bit, and its own tasks depend on the number of threads.
+template <typename Function>
+at::Tensor in_fixed_tasks(const Call& call, Function function) {
+  constexpr int64_t kTask = 16384;
+  const at::Tensor& given = call.input(0);
+  const at::Tensor input = given.is_non_overlapping_and_dense() ? given : given.contiguous();
+  const at::Tensor result = at::empty_like(input);
+  const int64_t count = input.numel();
+  const float* source = input.data_ptr<float>();
+  float* target = result.data_ptr<float>();
+  at::parallel_for(0, (count + kTask - 1) / kTask, 1, [&](int64_t first, int64_t last) {
+    const c10::InferenceMode inference;
+    for (int64_t task = first; task < last; ++task) {
+      const int64_t begin = task * kTask, size = std::min(kTask, count - begin);
+      at::Tensor part = at::from_blob(target + begin, {size}, at::kFloat);
+      function(part, at::from_blob(const_cast<float*>(source + begin), {size}, at::kFloat));
+    }
+  });
+  return result;
 }
-Results sigmoid(const Call& call) {
-  return {at::sigmoid(call.input(0))};
+
+template <at::Tensor& (*function)(at::Tensor&, const at::Tensor&)>
+Results pointwise(const Call& call) {
+  return {in_fixed_tasks(call, function)};
 }
+Results softplus(const Call& call) {
+  return {in_fixed_tasks(call, [](at::Tensor& y, const at::Tensor& x) { at::softplus_out(y, x); })};
+}
+Results elu(const Call& call) {
+  const float alpha = call.node.real("alpha", 1.0f);
+  return {in_fixed_tasks(call, [alpha](at::Tensor& y, const at::Tensor& x) { at::elu_out(y, x, alpha); })};
+}
+Results gelu(const Call& call) {
+  const std::string form = call.node.text("approximate", "none");
+  return {in_fixed_tasks(call, [&form](at::Tensor& y, const at::Tensor& x) { at::gelu_out(y, x, form); })};
+}
+
 Results relu(const Call& call) {
   return {at::relu(call.input(0))};
-}
-Results tanh(const Call& call) {
-  return {at::tanh(call.input(0))};
-}
-Results exponential(const Call& call) {
-  return {at::exp(call.input(0))};
-}
-Results logarithm(const Call& call) {
-  return {at::log(call.input(0))};
 }
 Results square_root(const Call& call) {
   return {at::sqrt(call.input(0))};
 }
 Results leaky_relu(const Call& call) {
   return {at::leaky_relu(call.input(0), call.node.real("alpha", 0.01f))};
-}
-Results elu(const Call& call) {
-  return {at::elu(call.input(0), call.node.real("alpha", 1.0f))};
-}
-
-Results gelu(const Call& call) {
-  return {at::gelu(call.input(0), call.node.text("approximate", "none"))};
 }
 
 Results hard_swish(const Call& call) {
@@ -170,7 +181,7 @@ OperatorList elementwise_operators() {
           {"Pow", power},
           {"Neg", negate},
           {"Abs", absolute},
-          {"Erf", error_function},
+          {"Erf", pointwise<at::erf_out>},
           {"Reciprocal", reciprocal},
           {"Softplus", softplus},
           {"Max", maximum},
@@ -178,12 +189,12 @@ OperatorList elementwise_operators() {
           {"RequantizeLinear", pass},
           {"QuantizeLinear", pass},
           {"DequantizeLinear", pass},
-          {"Swish", activation<swish>},
-          {"Sigmoid", activation<sigmoid>},
+          {"Swish", activation<pointwise<at::silu_out>>},
+          {"Sigmoid", activation<pointwise<at::sigmoid_out>>},
           {"Relu", activation<relu>},
-          {"Tanh", activation<tanh>},
-          {"Exp", activation<exponential>},
-          {"Log", activation<logarithm>},
+          {"Tanh", activation<pointwise<at::tanh_out>>},
+          {"Exp", activation<pointwise<at::exp_out>>},
+          {"Log", activation<pointwise<at::log_out>>},
           {"Sqrt", activation<square_root>},
           {"LeakyRelu", activation<leaky_relu>},
           {"Elu", activation<elu>},

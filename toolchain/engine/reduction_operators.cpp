@@ -64,14 +64,20 @@ Results reduce_l2(const Call& call) {
 }
 
 // Until opset 12 the axes from `axis` on were one; exporters use the last axis, where both readings agree.
-Results softmax(const Call& call) {
+at::Tensor softmax_rows(const Call& call,
+                        at::Tensor (*function)(const at::Tensor&, int64_t, c10::optional<at::ScalarType>)) {
   const at::Tensor& input = call.input(0);
-  return {at::softmax(input, call.axis(call.node.integer("axis", -1), input.dim()))};
+  const int64_t axis = call.axis(call.node.integer("axis", -1), input.dim());
+  // Along the last axis every row is computed alike; elsewhere LibTorch's vectors depend on the number of
+  // threads.
+  return function(input.transpose(axis, -1).contiguous(), -1, c10::nullopt).transpose(axis, -1);
 }
 
+Results softmax(const Call& call) {
+  return {softmax_rows(call, at::softmax)};
+}
 Results log_softmax(const Call& call) {
-  const at::Tensor& input = call.input(0);
-  return {at::log_softmax(input, call.axis(call.node.integer("axis", -1), input.dim()))};
+  return {softmax_rows(call, at::log_softmax)};
 }
 
 Results layer_normalization(const Call& call) {
