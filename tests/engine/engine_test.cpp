@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "tests/engine/graph_builder.h"
 #include "tests/shared_data.h"
 #include "toolchain/graph/passes.h"
@@ -104,6 +106,26 @@ TEST(Engine, GivesTheSameBitsForAnyNumberOfThreadsAndAnyBatch) {
         std::equal(single.begin(), single.end(), output.values.begin() + static_cast<int64_t>(single.size())))
         << tensor;
   }
+}
+
+TEST(Engine, RunsOnSeveralThreadsAtOnce) {
+  GraphBuilder builder;
+  builder.input("x", {1, 16, 40, 40})
+      .constant("w", {16, 16, 3, 3}, std::vector<float>(16 * 16 * 9, 0.01f))
+      .node("Conv", {"x", "w"}, {"c"}, {{"pads", std::vector<int64_t>{1, 1, 1, 1}}})
+      .node("Swish", {"c"}, {"y"});
+  engine::set_threads(1);
+  engine::Engine engine(builder.graph());
+  const auto run_from = [&](float first) {
+    return engine.run({{"x", {{1, 16, 40, 40}, counting(16 * 1600, first)}}}).at("y").values;
+  };
+  std::vector<std::vector<float>> alone, together(8);
+  for (int i = 0; i < 8; ++i) alone.push_back(run_from(static_cast<float>(i)));
+  std::vector<std::thread> workers;
+  for (size_t i = 0; i < 8; ++i)
+    workers.emplace_back([&, i] { together[i] = run_from(static_cast<float>(i)); });
+  for (std::thread& worker : workers) worker.join();
+  EXPECT_EQ(together, alone);
 }
 
 }  // namespace
