@@ -8,6 +8,7 @@
 #include "toolchain/engine/engine.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/integer_model.h"
+#include "toolchain/quantize/bias.h"
 #include "toolchain/quantize/formats.h"
 #include "toolchain/quantize/refit.h"
 #include "toolchain/quantize/search.h"
@@ -77,10 +78,15 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
     search_exponents(graph, statistics, reference, settings, plan,
                      [&](size_t done, size_t total) { progress("search", done, total); });
   }
-  if (settings.weight_refit || settings.bias_correction) {
+  if (settings.weight_refit) {
     phases.begin("refit");
     refit_weights(graph, choose_images(images, settings.refit_images), settings, plan,
                   [&](size_t done, size_t total) { progress("refit", done, total); });
+  }
+  if (settings.bias_correction) {
+    phases.begin("bias");
+    correct_biases(graph, choose_images(images, settings.bias_images), settings, plan,
+                   [&](size_t done, size_t total) { progress("bias", done, total); });
   }
 
   phases.begin("write");

@@ -22,7 +22,7 @@ constexpr double kDamping = 0.01;
 // Output positions taken from each image and layer, evenly spread: neighbours tell nearly the same.
 constexpr int64_t kRowsPerImage = 1600;
 // Images processed between two rounds of accumulation; bounds memory.
-constexpr size_t kBatch = 8;
+constexpr size_t kBatch = 4;
 
 struct Layer {
   const graph::Node* node = nullptr;
@@ -54,31 +54,27 @@ bool can_refit(const graph::Graph& graph, const graph::Node& node) {
   return groups == 1 || groups == graph.tensor(node.inputs[0]).shape[1];
 }
 
-// H and G of one filter group about the means, divided by the number of rows.
+// Covariance of the quantised inputs of one filter group, and their mean.
 struct Moments {
   int64_t size = 0;
-  std::vector<double> h, g;          // size x size
-  std::vector<double> mean_q, mean;  // size
+  std::vector<double> h;  // size x size
+  std::vector<double> mean;
 
-  double& h_at(int64_t i, int64_t j) { return h[static_cast<size_t>(i * size + j)]; }
+  double at(int64_t i, int64_t j) const { return h[static_cast<size_t>(i * size + j)]; }
 };
 
-Moments centred(const engine::GramAccumulator& gram, int64_t group, int64_t size) {
+Moments centred(const engine::GramAccumulator& gram, const std::vector<double>& means, int64_t group,
+                int64_t size) {
   Moments m;
   m.size = size;
   const double rows = static_cast<double>(gram.rows());
-  const auto block = [&](const std::vector<double>& all, int64_t length) {
-    return std::vector<double>(all.begin() + group * length, all.begin() + (group + 1) * length);
-  };
-  m.h = block(gram.matrix(), size * size);
-  m.g = block(gram.cross(), size * size);
-  m.mean_q = block(gram.mean(), size);
-  m.mean = block(gram.reference_mean(), size);
+  const std::vector<double>& all = gram.matrix();
+  m.h.assign(all.begin() + group * size * size, all.begin() + (group + 1) * size * size);
+  m.mean.assign(means.begin() + group * size, means.begin() + (group + 1) * size);
   for (int64_t i = 0; i < size; ++i) {
     for (int64_t j = 0; j < size; ++j) {
-      const auto at = static_cast<size_t>(i * size + j);
-      m.h[at] = m.h[at] / rows - m.mean_q[i] * m.mean_q[j];
-      m.g[at] = m.g[at] / rows - m.mean_q[i] * m.mean[j];
+      double& value = m.h[static_cast<size_t>(i * size + j)];
+      value = value / rows - m.mean[i] * m.mean[j];
     }
   }
   return m;
@@ -100,79 +96,46 @@ class Rounder {
     weights_ = weight.values;
     bias_ = bias_values(graph_, node_);
     code_.bias = bias_;
+    const std::vector<double> means = layer_.gram->mean();
     if (layer_.depthwise) {
-      for (int64_t n = 0; n < view_.channels; ++n) {
-        refit_channels(centred(*layer_.gram, n, view_.taps), n, n + 1);
-      }
+      for (int64_t n = 0; n < view_.channels; ++n)
+        round_channels(centred(*layer_.gram, means, n, view_.taps), n, n + 1);
     } else {
-      refit_channels(centred(*layer_.gram, 0, view_.taps), 0, view_.channels);
+      round_channels(centred(*layer_.gram, means, 0, view_.taps), 0, view_.channels);
     }
     return std::move(code_);
   }
 
  private:
-  void refit_channels(Moments moments, int64_t first, int64_t last) {
+  void round_channels(const Moments& moments, int64_t first, int64_t last) {
     const int64_t size = moments.size;
-    if (settings_.weight_refit) {
-      // Taps in the order of falling input power: what comes late has fewer taps left to make up for its
-      // error.
-      std::vector<int64_t> order(static_cast<size_t>(size));
-      std::iota(order.begin(), order.end(), 0);
-      std::stable_sort(order.begin(), order.end(),
-                       [&](int64_t a, int64_t b) { return moments.h_at(a, a) > moments.h_at(b, b); });
-      std::vector<double> h(static_cast<size_t>(size * size));
-      std::vector<float> power(static_cast<size_t>(size));
-      double trace = 0;
-      for (int64_t i = 0; i < size; ++i) {
-        for (int64_t j = 0; j < size; ++j)
-          h[static_cast<size_t>(i * size + j)] = moments.h_at(order[i], order[j]);
-        power[static_cast<size_t>(i)] = static_cast<float>(moments.h_at(i, i));
-        trace += moments.h_at(i, i);
-      }
-      if (trace > 0) {
-        const std::vector<double> u = engine::cholesky_inverse_upper(std::move(h), size, kDamping);
-        for (int64_t n = first; n < last; ++n) round_channel(moments, order, u, power, n);
-      }
-    }
-    if (settings_.bias_correction) {
-      for (int64_t n = first; n < last; ++n) correct_bias(moments, n);
-    }
-  }
-
-  // W* for channel n, in place of `w` (float weights in tap order).
-  std::vector<double> best_real_weights(const Moments& m, const std::vector<int64_t>& order,
-                                        const std::vector<double>& u, int64_t n) const {
-    const int64_t size = m.size;
-    std::vector<double> w(static_cast<size_t>(size));
-    for (int64_t k = 0; k < size; ++k) w[k] = weights_[view_.index(n, k)];
-    std::vector<double> residual(static_cast<size_t>(size), 0.0);
+    // Taps in the order of falling input power: what comes late has fewer taps left to make up for its error.
+    std::vector<int64_t> order(static_cast<size_t>(size));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return moments.at(a, a) > moments.at(b, b); });
+    std::vector<double> h(static_cast<size_t>(size * size));
+    std::vector<float> power(static_cast<size_t>(size));
+    double trace = 0;
     for (int64_t i = 0; i < size; ++i) {
-      const double* g = &m.g[static_cast<size_t>(order[i] * size)];
-      const double* h = &m.h[static_cast<size_t>(order[i] * size)];
-      double sum = 0;
-      for (int64_t j = 0; j < size; ++j) sum += (g[j] - h[j]) * w[j];
-      residual[i] = sum;
+      for (int64_t j = 0; j < size; ++j)
+        h[static_cast<size_t>(i * size + j)] = moments.at(order[i], order[j]);
+      power[static_cast<size_t>(i)] = static_cast<float>(moments.at(i, i));
+      trace += moments.at(i, i);
     }
-    // H^-1 = U'U.
-    std::vector<double> t(static_cast<size_t>(size), 0.0);
-    for (int64_t i = 0; i < size; ++i) {
-      double sum = 0;
-      for (int64_t j = i; j < size; ++j) sum += u[static_cast<size_t>(i * size + j)] * residual[j];
-      t[i] = sum;
+    if (!(trace > 0)) return;  // an input that never changes: rounding to nearest is as good
+    const std::vector<double> u = engine::cholesky_inverse_upper(std::move(h), size, kDamping);
+    for (int64_t n = first; n < last; ++n) {
+      round_channel(moments, order, u, power, n);
+      keep_mean(moments, n);
     }
-    std::vector<double> step(static_cast<size_t>(size), 0.0);
-    for (int64_t i = 0; i < size; ++i) {
-      const double* row = &u[static_cast<size_t>(i * size)];
-      for (int64_t j = i; j < size; ++j) step[j] += row[j] * t[i];
-    }
-    for (int64_t i = 0; i < size; ++i) w[order[i]] += step[i];
-    return w;
   }
 
   void round_channel(const Moments& m, const std::vector<int64_t>& order, const std::vector<double>& u,
                      const std::vector<float>& power, int64_t n) {
     const int64_t size = m.size;
-    std::vector<double> w = best_real_weights(m, order, u, n);
+    std::vector<double> w(static_cast<size_t>(size));
+    for (int64_t k = 0; k < size; ++k) w[k] = weights_[view_.index(n, k)];
     const int bits = code_.format.bits;
     const double highest = std::ldexp(1.0, bits - 1) - 1, lowest = -highest - 1;
     int exponent = code_.format.exponent;
@@ -197,16 +160,18 @@ class Rounder {
     }
   }
 
-  void correct_bias(const Moments& m, int64_t n) {
+  // The bias takes up what rounding does to the channel's mean.
+  void keep_mean(const Moments& m, int64_t n) {
+    if (code_.bias.empty()) return;
     int exponent = code_.format.exponent;
     if (code_.format.per_channel()) exponent = code_.format.channel_exponents[static_cast<size_t>(n)];
     const double scale = std::ldexp(1.0, exponent);
     double difference = 0;
     for (int64_t k = 0; k < m.size; ++k) {
       const size_t i = view_.index(n, k);
-      difference += weights_[i] * m.mean[k] - static_cast<double>(code_.integers[i]) * scale * m.mean_q[k];
+      difference += (weights_[i] - static_cast<double>(code_.integers[i]) * scale) * m.mean[k];
     }
-    code_.bias[static_cast<size_t>(n)] = static_cast<float>(bias_[static_cast<size_t>(n)] + difference);
+    code_.bias[static_cast<size_t>(n)] += static_cast<float>(difference);
   }
 
   const graph::Graph& graph_;
@@ -217,10 +182,6 @@ class Rounder {
   WeightView view_;
   WeightCode code_;
   std::vector<float> weights_, bias_;
-};
-
-struct Inputs {  // of all layers of a stage, for one image
-  std::vector<engine::Array> quantized, reference;
 };
 
 // Runs task(i) for i in [0, count) on `threads` threads; the tasks are independent.
@@ -235,84 +196,55 @@ void parallel(size_t count, int threads, const std::function<void(size_t)>& task
       [](size_t, int&&) {});
 }
 
-void refit_stage(const graph::Graph& graph, const std::vector<std::string>& images, const Settings& settings,
-                 std::vector<Layer>& layers, Plan& plan, const std::function<void()>& image_done) {
+}  // namespace
+
+void refit_weights(const graph::Graph& graph, const std::vector<std::string>& images,
+                   const Settings& settings, Plan& plan, const ProgressCallback& progress) {
   const graph::ImageSize size = input_size(graph);
   const int threads = resolve_threads(settings.threads);
   std::vector<std::unique_ptr<IntegerNetwork>> networks;
-  std::vector<std::unique_ptr<engine::Engine>> engines;
   for (int i = 0; i < threads; ++i) {
     networks.push_back(std::make_unique<IntegerNetwork>(graph, plan, settings, KeepTensors::kAll, 1));
-    engines.push_back(std::make_unique<engine::Engine>(graph));
   }
-  std::vector<std::string> wanted;
-  for (Layer& layer : layers) {
-    for (const graph::Node& node : networks[0]->graph().nodes) {
-      if (node.name == layer.node->name) layer.quantized_input = node.inputs[0];
-    }
+  std::map<std::string, std::string> seen_input;
+  for (const graph::Node& node : networks[0]->graph().nodes) seen_input[node.name] = node.inputs[0];
+  std::vector<Layer> layers;
+  for (const graph::Node& node : graph.nodes) {
+    if (!can_refit(graph, node)) continue;
+    Layer layer;
+    layer.node = &node;
+    layer.quantized_input = seen_input.at(node.name);
+    layer.depthwise = node.integer("group", 1) > 1;
     layer.gram = std::make_unique<engine::GramAccumulator>(
-        conv_spec(graph, *layer.node), graph.tensor(layer.node->inputs[0]).shape[1], kRowsPerImage);
-    wanted.push_back(layer.node->inputs[0]);
+        conv_spec(graph, node), graph.tensor(node.inputs[0]).shape[1], kRowsPerImage);
+    layers.push_back(std::move(layer));
   }
 
+  size_t done = 0;
+  using Inputs = std::vector<engine::Array>;  // of all layers, for one image
   for (size_t begin = 0; begin < images.size(); begin += kBatch) {
     const size_t count = std::min(kBatch, images.size() - begin);
     std::vector<Inputs> batch(count);
     ordered_parallel<Inputs>(
         count, threads,
         [&](int worker, size_t index) {
-          engine::set_threads(1);
-          const std::vector<float> input = network_input(images[begin + index], size, settings.geometry);
-          networks[worker]->run(input);
-          auto reference =
-              engines[worker]->run({{graph.inputs[0], {{1, 3, size.height, size.width}, input}}}, wanted);
+          networks[worker]->run(network_input(images[begin + index], size, settings.geometry));
           Inputs inputs;
-          for (const Layer& layer : layers) {
-            inputs.quantized.push_back(networks[worker]->values(layer.quantized_input));
-            inputs.reference.push_back(reference.at(layer.node->inputs[0]));
-          }
+          for (const Layer& layer : layers) inputs.push_back(networks[worker]->values(layer.quantized_input));
           return inputs;
         },
-        [&](size_t index, Inputs&& inputs) {
-          batch[index] = std::move(inputs);
-          image_done();
-        });
+        [&](size_t index, Inputs&& inputs) { batch[index] = std::move(inputs); });
     parallel(layers.size(), threads, [&](size_t i) {
-      for (const Inputs& inputs : batch) {
-        layers[i].gram->add_pair(inputs.quantized[i].values.data(), inputs.reference[i].values.data(),
-                                 inputs.quantized[i].shape);
-      }
+      for (const Inputs& inputs : batch) layers[i].gram->add(inputs[i].values.data(), inputs[i].shape);
     });
+    done += count;
+    progress(done, images.size());
   }
 
   std::vector<WeightCode> codes(layers.size());
   parallel(layers.size(), threads,
            [&](size_t i) { codes[i] = Rounder(graph, settings, plan, layers[i]).run(); });
   for (size_t i = 0; i < layers.size(); ++i) plan.weights[layers[i].node->name] = std::move(codes[i]);
-}
-
-}  // namespace
-
-void refit_weights(const graph::Graph& graph, const std::vector<std::string>& images,
-                   const Settings& settings, Plan& plan, const ProgressCallback& progress) {
-  std::vector<const graph::Node*> nodes;
-  for (const graph::Node& node : graph.nodes) {
-    if (can_refit(graph, node)) nodes.push_back(&node);
-  }
-  const size_t stages =
-      std::clamp<size_t>(static_cast<size_t>(settings.refit_stages), 1, std::max<size_t>(nodes.size(), 1));
-  size_t done = 0;
-  for (size_t stage = 0; stage < stages; ++stage) {
-    std::vector<Layer> layers;
-    for (size_t i = stage * nodes.size() / stages; i < (stage + 1) * nodes.size() / stages; ++i) {
-      Layer layer;
-      layer.node = nodes[i];
-      layer.depthwise = nodes[i]->integer("group", 1) > 1;
-      layers.push_back(std::move(layer));
-    }
-    if (layers.empty()) continue;
-    refit_stage(graph, images, settings, layers, plan, [&] { progress(++done, stages * images.size()); });
-  }
 }
 
 }  // namespace shrike::quantize

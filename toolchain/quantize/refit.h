@@ -1,11 +1,10 @@
-// Second-order weight rounding and exact bias correction, stage by stage in the order of data flow.
+// Second-order weight rounding.
 //
-// For every convolution the inputs X (float network) and Xq (integer runtime, earlier layers already
-// refitted) give H = Xq'Xq and G = Xq'X about their means. The weights that reproduce the float output best
-// from the quantised input are W* = W + (H + d)^-1 (G - H) W; they are rounded one tap after the other, each
-// rounding error being spread over the taps still to come by the inverse of H (optimal brain quantisation:
-// Frantar and Alistarh, 2022). The bias takes up the difference of the means, so that every output channel's
-// mean is the float network's.
+// For every convolution the inputs Xq that the integer runtime hands it give the covariance H. The weights
+// are rounded one tap after the other, each rounding error being spread over the taps still to come by the
+// inverse of H, so that the error of the layer's output is small rather than that of its weights (optimal
+// brain quantisation: Frantar and Alistarh, 2022). What rounding does to a channel's mean goes into the bias.
+// Every layer makes up for its own rounding only; what earlier layers did to the means is bias.h's.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,7 +14,8 @@
 
 namespace shrike::quantize {
 
-// Replaces plan.weights. Formats of activations stay. settings.weight_refit false: only biases are corrected.
+// Replaces plan.weights of all two-dimensional convolutions (group 1 or depthwise). Formats of activations
+// stay.
 void refit_weights(const graph::Graph& graph, const std::vector<std::string>& images,
                    const Settings& settings, Plan& plan, const ProgressCallback& progress);
 

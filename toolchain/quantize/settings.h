@@ -51,7 +51,7 @@ struct Settings {
   bool weight_refit = true;        // second-order rounding against the quantised input
   bool bias_correction = true;     // exact mean correction
   int refit_images = 32;
-  int refit_stages = 6;
+  int bias_images = 16;
   bool exponent_search = true;  // trial exponents judged at the outputs by the integer runtime
   int search_images = 8;
   int threads = 0;  // 0: all cores. Never changes the result

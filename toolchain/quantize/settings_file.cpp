@@ -186,10 +186,10 @@ std::vector<SettingField> make_fields() {
   fields.push_back(switch_field("weight-refit", "second-order weight rounding", &Settings::weight_refit));
   fields.push_back(
       switch_field("bias-correction", "exact mean correction of biases", &Settings::bias_correction));
-  fields.push_back(integer_field("refit-images", "images for weight refit and bias correction",
-                                 &Settings::refit_images, 1, 100000));
   fields.push_back(
-      integer_field("refit-stages", "stages in which layers are refitted", &Settings::refit_stages, 1, 1000));
+      integer_field("refit-images", "images for weight refit", &Settings::refit_images, 1, 100000));
+  fields.push_back(
+      integer_field("bias-images", "images for bias correction", &Settings::bias_images, 1, 100000));
   fields.push_back(switch_field("exponent-search", "trial of neighbouring exponents in the integer runtime",
                                 &Settings::exponent_search));
   fields.push_back(

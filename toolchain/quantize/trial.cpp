@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <set>
 
 #include "runtime/ops/numeric.h"
 #include "toolchain/quantize/ordered.h"
@@ -137,7 +137,7 @@ IntegerNetwork::IntegerNetwork(const graph::Graph& graph, const Plan& plan, cons
       host::IntegerModel::from_bytes(std::move(bytes), "trial", options));
 }
 
-void IntegerNetwork::run(const std::vector<float>& input) {
+void IntegerNetwork::run_until(const std::vector<float>& input, const std::vector<std::string>& tensors) {
   const TensorView view = model().input(0);
   const espdl::StoredValue& stored = *stored_.at(program_.inputs[0]);
   const float inverse = std::ldexp(1.0f, -view.exponent);
@@ -154,7 +154,19 @@ void IntegerNetwork::run(const std::vector<float>& input) {
       static_cast<int8_t*>(view.data)[i] = static_cast<int8_t>(order[i]);
     }
   }
-  model_->run();
+  if (tensors.empty()) {
+    model_->run();
+    return;
+  }
+  const std::set<std::string> wanted(tensors.begin(), tensors.end());
+  size_t missing = wanted.size();
+  for (int32_t node = 0; node < model().node_count() && missing > 0; ++node) {
+    if (!model().run_node(node).ok()) fail("the integer runtime stopped at a node it had accepted");
+    for (int32_t i = 0; i < model().node_output_count(node); ++i) {
+      const Text name = model().node_output(node, i).name;
+      missing -= wanted.count(std::string(name.data, name.size));
+    }
+  }
 }
 
 engine::Array IntegerNetwork::values(const std::string& tensor) const {

@@ -19,7 +19,9 @@ class IntegerNetwork {
                  int threads);
 
   // Quantises a float input [1,3,H,W] (values in logical order) with the input's format and runs the network.
-  void run(const std::vector<float>& input);
+  void run(const std::vector<float>& input) { run_until(input, {}); }
+  // The same, only as far as the named tensors need (empty: all nodes).
+  void run_until(const std::vector<float>& input, const std::vector<std::string>& tensors);
 
   // Real values of a variable of the materialized graph, in logical order.
   engine::Array values(const std::string& tensor) const;
