@@ -13,9 +13,12 @@ namespace {
 constexpr int64_t kGrid = 32;  // the coarsest stride of the detectors
 constexpr int64_t kLargestSize = 8192;
 
-Shape without_ones(const Shape& shape) {
+// The entries of `shape` where `reference` (of the same rank) is not 1.
+Shape without_axes_of_one(const Shape& shape, const Shape& reference) {
   Shape kept;
-  std::copy_if(shape.begin(), shape.end(), std::back_inserter(kept), [](int64_t dim) { return dim != 1; });
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (reference[i] != 1) kept.push_back(shape[i]);
+  }
   return kept;
 }
 
@@ -103,15 +106,13 @@ class Rederivation {
   // The output axes of a block; remembers how image axes were joined, to part them again in the same order.
   std::optional<Shape> derive(const Block& block) {
     if (block.old_in == block.new_in) return block.old_out;
-    const Shape old_in = without_ones(block.old_in);
-    const Shape old_out = without_ones(block.old_out);
+    const Shape old_in = without_axes_of_one(block.old_in, block.old_in);
+    const Shape old_out = without_axes_of_one(block.old_out, block.old_out);
     const int64_t total = product(block.new_in);
     if (old_out.size() == 1) {
-      if (old_in.size() > 1) joined_[old_in] = block.new_in;
+      if (old_in.size() > 1) joined_[old_in] = without_axes_of_one(block.new_in, block.old_in);
       return substitute(block.old_out, {total});
     }
-    if (old_in == old_out && old_in.size() == block.new_in.size())
-      return substitute(block.old_out, block.new_in);
     if (old_in.size() != 1) return std::nullopt;
     if (const auto joined = joined_.find(old_out); joined != joined_.end()) {
       if (product(joined->second) == total && joined->second.size() == old_out.size()) {
