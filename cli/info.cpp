@@ -9,6 +9,7 @@
 #include "runtime/kernels/kernels.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/graph_text.h"
+#include "toolchain/host/op_list.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
@@ -20,6 +21,7 @@ struct Arguments {
   std::string file;
   host::IntegerOptions options;
   bool cpu = false;
+  bool ops = false;
 };
 
 void print_cpu(const host::IntegerOptions& options) {
@@ -47,6 +49,10 @@ void print_espdl(const Arguments& arguments) {
   if (options.isa.empty()) options.isa = "portable";
   const host::IntegerModel file = host::IntegerModel::open(arguments.file, options);
   report_assumed_target(file);
+  if (arguments.ops) {
+    fmt::print("{}", host::op_set_source(file.model()));
+    return;
+  }
   const MemoryReport memory = file.model().memory();
   fmt::print("{}", host::graph_text(file));
   fmt::print("target {}{}\n", host::target_name(file.target()), file.target_assumed() ? " (assumed)" : "");
@@ -85,6 +91,9 @@ void add_info(CLI::App& app) {
   add_model_options(*command, arguments->options);
   command->add_flag("--cpu", arguments->cpu,
                     "Instruction sets that this machine can use, and the one chosen");
+  command->add_flag("--ops", arguments->ops,
+                    "Print a C++ source that registers the operators of an .espdl file, for firmware that "
+                    "links no others");
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -49,7 +49,7 @@ struct Conv8Kernel {
 };
 
 struct KernelSet {
-  const char* isa;  // "portable", "avx2", "avx512vnni"
+  const char* isa;  // "portable", "pairs", "avx2", "avx512vnni"
   Conv8Kernel conv8;       // group 1
   Conv8Kernel depthwise8;  // depthwise
   // [rows, inner] x [inner, columns] with the right operand in blocked (or plain) storage, see MatMul.
@@ -60,10 +60,17 @@ struct KernelSet {
   // sat(RS(q, shift)), shift in [-30, 30]; negative shifts left
   void (*requantize8)(const int8_t* input, int8_t* output, size_t count, int32_t shift, Rounding rounding);
   void (*maximum8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);  // element-wise, for MaxPool rows
+  const KernelSet* fallback;  // convolves what conv8 and depthwise8 refuse; null: they take every geometry
 };
 
+// What a model runs on when ModelOptions::kernels is null: the portable table (linked_kernels.cpp), unless the
+// program defines this symbol itself; then the linker leaves out what nothing else names.
+extern const KernelSet* const kLinkedKernels;
+
 extern const KernelSet kPortableKernels;
-// Tables by name ("portable", "avx2", "avx512vnni"), null when not built or not supported by this machine.
+// For 32-bit cores without vectors: convolutions with two products in one multiplication (kernels/pairs/).
+extern const KernelSet kPairKernels;
+// Tables by name ("portable", "pairs", "avx2", "avx512vnni"), null when not built or not supported by this machine.
 const KernelSet* kernels_by_name(const char* isa);
 // The best table this machine supports.
 const KernelSet* best_kernels();

@@ -48,6 +48,7 @@ constexpr KernelSet kAvx2Kernels = {
     avx2::mul8,
     avx2::requantize8,
     avx2::maximum8,
+    &kPortableKernels,
 };
 
 constexpr KernelSet kAvx512VnniKernels = {
@@ -60,12 +61,14 @@ constexpr KernelSet kAvx512VnniKernels = {
     avx2::mul8,
     avx2::requantize8,
     avx2::maximum8,
+    &kPortableKernels,
 };
 
 #endif
 
 constexpr Choice kChoices[] = {
     {&kPortableKernels, always},
+    {&kPairKernels, always},
 #if defined(__x86_64__)
     {&kAvx2Kernels, has_avx2},
     {&kAvx512VnniKernels, has_avx512vnni},

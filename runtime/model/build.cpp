@@ -158,7 +158,7 @@ const Operator* find_operator(const OpSet& set, Text type) {
 
 Status link_nodes(Loader& loader, const Source& source) {
   ModelState& state = *loader.state;
-  const OpSet& operators = loader.options.ops != nullptr ? *loader.options.ops : kAllOperators;
+  const OpSet& operators = loader.options.ops != nullptr ? *loader.options.ops : kLinkedOperators;
   int32_t next_output = state.input_count;
   for (uint32_t i = 0; i < source.nodes.size; ++i) {
     NodeState& node = state.nodes[i];

@@ -72,7 +72,7 @@ Status Model::load(const void* file, size_t file_bytes, void* arena, size_t aren
   if (state == nullptr) return loader.out_of_memory();
   *state = ModelState{};
   state->target = options.target;
-  state->kernels = options.kernels != nullptr ? options.kernels : &kPortableKernels;
+  state->kernels = options.kernels != nullptr ? options.kernels : kLinkedKernels;
   state->workers = options.workers != nullptr ? options.workers : &calling_thread;
   loader.state = state;
   SHRIKE_RETURN_IF_ERROR(build_tables(loader, payload));

@@ -118,18 +118,21 @@ Status plan_8(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
     return node.error(StatusCode::kBadShape, "a filter has more than 65535 weights per output channel");
   }
   SHRIKE_RETURN_IF_ERROR(fill_fast_operands(node, plan->exact, &conv));
-  const Conv8Kernel& fast = conv.geometry.depthwise ? node.kernels->depthwise8 : node.kernels->conv8;
-  const Conv8Kernel& portable =
-      conv.geometry.depthwise ? kPortableKernels.depthwise8 : kPortableKernels.conv8;
+  const auto of = [&conv](const KernelSet& kernels) -> const Conv8Kernel& {
+    return conv.geometry.depthwise ? kernels.depthwise8 : kernels.conv8;
+  };
+  const Conv8Kernel& fast = of(*node.kernels);
+  // The kernel may look at weights that are known to say how much it needs.
+  if (!plan->weights_vary) conv.weights = static_cast<const int8_t*>(request.filter->data);
   const size_t packed_bytes = fast.packed_bytes(conv);
-  plan->kernel = packed_bytes > 0 ? &fast : &portable;
+  const bool refused = packed_bytes == 0 && node.kernels->fallback != nullptr;
+  plan->kernel = refused ? &of(*node.kernels->fallback) : &fast;
   if (plan->weights_vary) {
     plan->packed_scratch = align64(packed_bytes);
     plan->limits_scratch = align64(static_cast<uint64_t>(conv.geometry.out_c) * sizeof(int32_t));
     plan->corrected = true;
     return {};
   }
-  conv.weights = static_cast<const int8_t*>(request.filter->data);
   if (packed_bytes > 0) {
     conv.packed = node.allocate(packed_bytes, 64);
     if (conv.packed == nullptr) return node.arena_status();

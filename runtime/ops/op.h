@@ -105,6 +105,8 @@ struct OpSet {
   int32_t count;
 };
 
-extern const OpSet kAllOperators;  // op_set.cpp
+// What a model finds when ModelOptions::ops is null: every operator (op_set.cpp), unless the program defines this
+// symbol itself; then the linker leaves op_set.cpp and what only it names out.
+extern const OpSet kLinkedOperators;
 
 }  // namespace shrike

@@ -1,5 +1,5 @@
-// Every operator of the runtime, for programs that load any file. A firmware with one model defines an OpSet of the
-// operators that its model needs, with the same declarations as below, and names it in ModelOptions::ops.
+// Every operator of the runtime, for programs that load any file. A firmware with one model defines
+// kLinkedOperators itself, with the operators that its model needs ("shrike info --ops FILE" writes that file).
 #include "ops/op_set.h"
 
 namespace shrike {
@@ -79,6 +79,6 @@ constexpr const Operator* kOperators[] = {
 
 }  // namespace
 
-const OpSet kAllOperators = {kOperators, static_cast<int32_t>(sizeof kOperators / sizeof kOperators[0])};
+const OpSet kLinkedOperators = {kOperators, static_cast<int32_t>(sizeof kOperators / sizeof kOperators[0])};
 
 }  // namespace shrike

@@ -127,7 +127,8 @@ class Memory {
 inline std::vector<int8_t> run_conv(const KernelSet& kernels, const ConvCase& test, int cut) {
   Conv8 conv = test.conv();
   const Conv8Kernel& kernel = test.geometry.depthwise ? kernels.depthwise8 : kernels.conv8;
-  const bool portable = &kernels == &kPortableKernels;
+  const bool portable =
+      kernel.run == kPortableKernels.conv8.run || kernel.run == kPortableKernels.depthwise8.run;
   const size_t packed_bytes = kernel.packed_bytes(conv);
   if (packed_bytes == 0 && !portable) return {};
   Memory packed(packed_bytes), scratch(kernel.scratch_bytes(conv));
@@ -137,6 +138,11 @@ inline std::vector<int8_t> run_conv(const KernelSet& kernels, const ConvCase& te
   if (cut > 0) kernel.run(conv, test.input.data(), output.data(), 0, cut, scratch.data());
   kernel.run(conv, test.input.data(), output.data(), cut, test.geometry.out_h, scratch.data());
   return output;
+}
+
+// Tables whose sums have 32 bits: given biases and shifts that leave them head room, as the portable one.
+inline bool scalar(const KernelSet& kernels) {
+  return &kernels == &kPortableKernels || &kernels == &kPairKernels;
 }
 
 enum class Fill { kRandom, kLowest, kHighest, kExtremes };

@@ -41,8 +41,8 @@ struct ModelOptions {
   Target target = Target::kEsp32p4;                       // the file does not say reliably
   Accumulators accumulators = Accumulators::kExactChip;
   KeepTensors keep = KeepTensors::kReuseMemory;
-  const OpSet* ops = nullptr;          // null: all operators
-  const KernelSet* kernels = nullptr;  // null: portable
+  const OpSet* ops = nullptr;          // null: those linked, see ops/op.h
+  const KernelSet* kernels = nullptr;  // null: those linked, see kernels/kernels.h
   WorkerPool* workers = nullptr;       // null: the calling thread
   uint64_t internal_bytes = 0;         // size of the fast pool at the arena's head that the planner may use; 0: one pool
 };

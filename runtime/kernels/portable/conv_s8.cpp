@@ -87,19 +87,34 @@ __attribute__((noinline)) void multiply_run(int32_t (&stored)[kPixels][kChannels
   }
 }
 
+// Erases the tile's size, so that only the inner loop exists once per size. Sums are [pixels][channels].
+struct TileShape {
+  int32_t pixels, channels;
+  void (*multiply)(int32_t* sums, const int8_t* input, size_t pixel_stride, const TileWeights& tile,
+                   size_t tap, int32_t taps);
+};
+
+template <WeightLayout layout, int kChannels, int kPixels>
+void multiply(int32_t* sums, const int8_t* input, size_t pixel_stride, const TileWeights& tile, size_t tap,
+              int32_t taps) {
+  multiply_run(*reinterpret_cast<int32_t(*)[kPixels][kChannels]>(sums), input, pixel_stride,
+               WeightCursor<layout, kChannels>(tile, tap), taps);
+}
+
+constexpr int32_t kTile = 4;
+
+template <WeightLayout layout, int kChannels, int kPixels>
+constexpr TileShape kShape = {kPixels, kChannels, multiply<layout, kChannels, kPixels>};
+
 // One row of the window after the other; `rows` and `columns` are the taps inside the input, the same for all
 // pixels.
-template <WeightLayout layout, int kChannels, int kPixels>
-void compute_tile(const Conv8& conv, const TileWeights& tile, const int8_t* input, int8_t* output,
-                  int32_t out_y, int32_t out_x, Range rows, Range columns) {
+void compute_tile(const Conv8& conv, const TileShape& shape, const TileWeights& tile, const int8_t* input,
+                  int8_t* output, int32_t out_y, int32_t out_x, Range rows, Range columns) {
   const ConvGeometry& g = conv.geometry;
   const int32_t channels = g.in_c;
-  int32_t sums[kPixels][kChannels];
-#pragma GCC unroll 4
-  for (int i = 0; i < kChannels; ++i) {
-    const int32_t bias = conv.bias == nullptr ? 0 : conv.bias[tile.first_channel + i];
-#pragma GCC unroll 4
-    for (int p = 0; p < kPixels; ++p) sums[p][i] = bias;
+  int32_t sums[kTile * kTile];
+  for (int32_t i = 0; i < shape.pixels * shape.channels; ++i) {
+    sums[i] = conv.bias == nullptr ? 0 : conv.bias[tile.first_channel + i % shape.channels];
   }
   // With dilation the taps of a row are apart: one run a tap.
   const bool dense = g.dilation_w == 1;
@@ -113,38 +128,33 @@ void compute_tile(const Conv8& conv, const TileWeights& tile, const int8_t* inpu
     for (int32_t kx = columns.begin; kx < columns.end; kx = dense ? columns.end : kx + 1) {
       const size_t tap = static_cast<size_t>(ky * g.kernel_w + kx) * static_cast<size_t>(channels);
       const size_t column = static_cast<size_t>(left + kx * g.dilation_w);
-      multiply_run(sums, row + column * static_cast<size_t>(channels), pixel_stride,
-                   WeightCursor<layout, kChannels>(tile, tap), run_taps);
+      shape.multiply(sums, row + column * static_cast<size_t>(channels), pixel_stride, tile, tap, run_taps);
     }
   }
   int8_t* target =
       output + (static_cast<size_t>(out_y) * static_cast<size_t>(g.out_w) + static_cast<size_t>(out_x)) *
                    static_cast<size_t>(g.out_c);
-#pragma GCC unroll 4
-  for (int p = 0; p < kPixels; ++p) {
-#pragma GCC unroll 4
-    for (int i = 0; i < kChannels; ++i) {
-      target[static_cast<size_t>(p) * static_cast<size_t>(g.out_c) +
-             static_cast<size_t>(tile.first_channel + i)] =
-          finish_s8(conv, sums[p][i], tile.first_channel + i);
+  const int32_t* sum = sums;
+  for (int32_t p = 0; p < shape.pixels; ++p, target += g.out_c) {
+    for (int32_t i = 0; i < shape.channels; ++i) {
+      const int32_t channel = tile.first_channel + i;
+      target[channel] = finish_s8(conv, *sum++, channel);
     }
   }
 }
 
-// All pixels of one output row for the channels of one tile.
-template <WeightLayout layout, int kChannels>
-void compute_row(const Conv8& conv, const TileWeights& tile, const int8_t* input, int8_t* output,
-                 int32_t out_y, Range rows, Range interior) {
+// All pixels of one output row for the channels of one tile: `wide` inside, `narrow` at the borders.
+void compute_row(const Conv8& conv, const TileShape& wide, const TileShape& narrow, const TileWeights& tile,
+                 const int8_t* input, int8_t* output, int32_t out_y, Range rows, Range interior) {
   const ConvGeometry& g = conv.geometry;
-  constexpr int kPixels = 4;
   int32_t x = 0;
   while (x < g.out_w) {
-    if (x >= interior.begin && x + kPixels <= interior.end) {
-      compute_tile<layout, kChannels, kPixels>(conv, tile, input, output, out_y, x, rows, {0, g.kernel_w});
-      x += kPixels;
+    if (x >= interior.begin && x + kTile <= interior.end) {
+      compute_tile(conv, wide, tile, input, output, out_y, x, rows, {0, g.kernel_w});
+      x += kTile;
     } else {
       const Range columns = valid_taps(x * g.stride_w - g.pad_left, g.kernel_w, g.dilation_w, g.in_w);
-      compute_tile<layout, kChannels, 1>(conv, tile, input, output, out_y, x, rows, columns);
+      compute_tile(conv, narrow, tile, input, output, out_y, x, rows, columns);
       ++x;
     }
   }
@@ -158,24 +168,24 @@ void conv_s8_rows(const Conv8& conv, const int8_t* input, int8_t* output, int32_
   const size_t taps = taps_per_channel(g);
   const int32_t blocked = blocked_channels<int8_t>(g, conv.layout);
   const Range interior = interior_columns(g);
-  constexpr int32_t kTile = 4;
   for (int32_t y = row_begin; y < row_end; ++y) {
     const Range rows = valid_taps(y * g.stride_h - g.pad_top, g.kernel_h, g.dilation_h, g.in_h);
-    int32_t channel = 0;
-    for (; channel < blocked; channel += kTile) {
+    for (int32_t channel = 0; channel < g.out_c;) {
       const ChannelTaps at = channel_taps<int8_t>(g, conv.layout, channel);
-      compute_row<WeightLayout::kBlocked, kTile>(conv, {conv.weights + at.offset, 1, channel}, input, output,
-                                                 y, rows, interior);
-    }
-    for (; channel + kTile <= g.out_c; channel += kTile) {
-      const ChannelTaps at = channel_taps<int8_t>(g, conv.layout, channel);
-      compute_row<WeightLayout::kPlain, kTile>(conv, {conv.weights + at.offset, taps, channel}, input, output,
-                                               y, rows, interior);
-    }
-    for (; channel < g.out_c; ++channel) {
-      const ChannelTaps at = channel_taps<int8_t>(g, conv.layout, channel);
-      compute_row<WeightLayout::kPlain, 1>(conv, {conv.weights + at.offset, taps, channel}, input, output, y,
-                                           rows, interior);
+      const TileWeights tile{conv.weights + at.offset, taps, channel};
+      if (channel < blocked) {
+        compute_row(conv, kShape<WeightLayout::kBlocked, kTile, kTile>,
+                    kShape<WeightLayout::kBlocked, kTile, 1>, tile, input, output, y, rows, interior);
+        channel += kTile;
+      } else if (channel + kTile <= g.out_c) {
+        compute_row(conv, kShape<WeightLayout::kPlain, kTile, kTile>, kShape<WeightLayout::kPlain, kTile, 1>,
+                    tile, input, output, y, rows, interior);
+        channel += kTile;
+      } else {
+        compute_row(conv, kShape<WeightLayout::kPlain, 1, kTile>, kShape<WeightLayout::kPlain, 1, 1>, tile,
+                    input, output, y, rows, interior);
+        ++channel;
+      }
     }
   }
 }

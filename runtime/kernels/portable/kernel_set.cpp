@@ -2,21 +2,22 @@
 #include "kernels/portable/portable.h"
 
 namespace shrike {
-namespace {
 
 size_t no_bytes(const Conv8&) {
   return 0;
 }
 void no_packing(const Conv8&, void*) {}
 
-void run_conv(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
-              void*) {
-  conv_s8_rows(conv, input, output, row_begin, row_end);
-}
-
 void run_depthwise(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
                    void*) {
   depthwise_s8_rows(conv, input, output, row_begin, row_end);
+}
+
+namespace {
+
+void run_conv(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
+              void*) {
+  conv_s8_rows(conv, input, output, row_begin, row_end);
 }
 
 }  // namespace
@@ -24,12 +25,13 @@ void run_depthwise(const Conv8& conv, const int8_t* input, int8_t* output, int32
 const KernelSet kPortableKernels = {
     .isa = "portable",
     .conv8 = {"conv_s8_4x4_portable", no_bytes, no_packing, no_bytes, run_conv},
-    .depthwise8 = {"depthwise_s8_4x1_portable", no_bytes, no_packing, no_bytes, run_depthwise},
+    .depthwise8 = kPortableDepthwise,
     .lookup8 = lookup_s8,
     .add8 = add_s8,
     .mul8 = mul_s8,
     .requantize8 = requantize_s8,
     .maximum8 = maximum_s8,
+    .fallback = nullptr,
 };
 
 }  // namespace shrike

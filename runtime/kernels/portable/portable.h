@@ -12,6 +12,14 @@ void conv_s8_rows(const Conv8& conv, const int8_t* input, int8_t* output, int32_
 void depthwise_s8_rows(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin,
                        int32_t row_end);
 
+// The entry of a table whose depthwise convolution is the portable one.
+size_t no_bytes(const Conv8& conv);
+void no_packing(const Conv8& conv, void* packed);
+void run_depthwise(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
+                   void* scratch);
+constexpr Conv8Kernel kPortableDepthwise = {"depthwise_s8_4x1_portable", no_bytes, no_packing, no_bytes,
+                                            run_depthwise};
+
 // Turns a sum of |sum| < 2^30 (ops/conv_plan.h sees to that) into the stored value of `channel`.
 inline int8_t finish_s8(const Conv8& conv, int32_t sum, int32_t channel) {
   int8_t value = saturate<int8_t>(rounding_shift<int32_t>(sum, conv.shifts[channel], conv.rounding));

@@ -1,0 +1,286 @@
+// shrike run-firmware: the same file and pictures on a bare RISC-V machine in QEMU and on this one, compared.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/firmware_output.h"
+#include "cli/model_options.h"
+#include "toolchain/data/image.h"
+#include "toolchain/evaluate/detect.h"
+#include "toolchain/host/file_image.h"
+#include "toolchain/host/link_map.h"
+#include "toolchain/host/op_list.h"
+#include "toolchain/host/tensors.h"
+#include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
+#include "toolchain/support/format.h"
+#include "toolchain/support/sha256.h"
+
+namespace shrike::cli {
+namespace {
+
+struct Arguments {
+  std::string file, build = std::string(SHRIKE_SOURCE_DIR) + "/build-firmware";
+  std::vector<std::string> images;
+  host::IntegerOptions options;
+  std::string kernels = "pairs";
+  int timeout = 600;
+  bool layers = false, all_operators = false;
+};
+
+struct HostPicture {
+  std::vector<FirmwareOutput> outputs;
+  std::vector<Detection> detections;
+};
+
+// What this machine computes in the chip's mode, with the firmware's limits.
+HostPicture run_on_host(evaluate::Detector& detector, const data::Image& image) {
+  HostPicture picture;
+  picture.detections = detector.detect(detector.prepare(image), detector.default_options());
+  const Model& model = detector.integer_model()->model();
+  for (int32_t i = 0; i < model.output_count(); ++i) {
+    const TensorView output = model.output(i);
+    picture.outputs.push_back({host::to_string(output.name), sha256(output.data, output.bytes)});
+  }
+  return picture;
+}
+
+void append_word(std::vector<uint8_t>& bytes, uint32_t word) {
+  for (int shift = 0; shift < 32; shift += 8) bytes.push_back(static_cast<uint8_t>(word >> shift));
+}
+
+void append_picture(std::vector<uint8_t>& bytes, const data::Image& image) {
+  append_word(bytes, static_cast<uint32_t>(image.width));
+  append_word(bytes, static_cast<uint32_t>(image.height));
+  bytes.insert(bytes.end(), image.pixels.begin(), image.pixels.end());
+  while (bytes.size() % 4 != 0) bytes.push_back(0);
+}
+
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+// Runs a shell command; what it prints ends up in `output`. Returns its exit status.
+int run_command(const std::string& command, std::string& output) {
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) fail("'{}' can't be started", command);
+  char buffer[4096];
+  for (size_t got; (got = fread(buffer, 1, sizeof buffer, pipe)) > 0;) output.append(buffer, got);
+  const int status = pclose(pipe);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+void build(const Arguments& arguments, const std::string& target, uint64_t arena_bytes) {
+  const std::string& folder = arguments.build;
+  std::string output;
+  const std::string configure = fmt::format(
+      "cmake -S {} -B {} -G Ninja -DCMAKE_TOOLCHAIN_FILE={} -DCMAKE_BUILD_TYPE=Release -DSHRIKE_MODEL={} "
+      "-DSHRIKE_PICTURES={} -DSHRIKE_OPS={} -DSHRIKE_TARGET={} -DSHRIKE_KERNELS={} "
+      "-DSHRIKE_ARENA_BYTES={}",
+      quoted(SHRIKE_SOURCE_DIR), quoted(folder),
+      quoted(std::string(SHRIKE_SOURCE_DIR) + "/firmware/riscv32.cmake"), quoted(folder + "/model.espdl"),
+      quoted(folder + "/pictures.bin"),
+      arguments.all_operators ? "''" : quoted(folder + "/model_operators.cpp"), target, arguments.kernels,
+      arena_bytes);
+  if (run_command(configure, output) != 0 ||
+      run_command(fmt::format("cmake --build {} --target detect", quoted(folder)), output) != 0) {
+    fail(
+        "the firmware can't be built in '{}' (Debian packages: gcc-riscv64-unknown-elf "
+        "picolibc-riscv64-unknown-elf "
+        "ninja-build):\n{}",
+        folder, output);
+  }
+}
+
+std::vector<FirmwarePicture> run_in_qemu(const Arguments& arguments, FirmwareRun& run) {
+  const std::string command = fmt::format(
+      "timeout {} qemu-system-riscv32 -M virt -cpu rv32 -m 256M -nographic -monitor none -serial none -bios "
+      "none "
+      "-icount shift=0 -semihosting-config enable=on -kernel {} </dev/null",
+      arguments.timeout, quoted(arguments.build + "/bin/detect.elf"));
+  std::string output;
+  const int status = run_command(command, output);
+  if (status == 124)
+    fail("the firmware was still running after {} s; --timeout gives it more", arguments.timeout);
+  run = parse_firmware_output(output);
+  if (status != 0 || run.pictures.size() != arguments.images.size()) {
+    fail("the firmware ended with status {} (Debian package: qemu-system-misc):\n{}", status, output);
+  }
+  return run.pictures;
+}
+
+// Returns whether everything is equal.
+bool compare_outputs(const HostPicture& host, const FirmwarePicture& firmware) {
+  bool equal = host.outputs.size() == firmware.outputs.size();
+  for (size_t i = 0; i < host.outputs.size(); ++i) {
+    const std::string other = i < firmware.outputs.size() ? firmware.outputs[i].sha256 : "none";
+    const bool same = host.outputs[i].sha256 == other;
+    fmt::print("  {:<8} {}  {}\n", host.outputs[i].name, host.outputs[i].sha256,
+               same ? "equal" : "DIFFERS: firmware has " + other);
+    equal = equal && same;
+  }
+  return equal;
+}
+
+bool same_bits(const Detection& a, const Detection& b) {
+  const auto equal = [](float x, float y) {
+    return std::bit_cast<uint32_t>(x) == std::bit_cast<uint32_t>(y);
+  };
+  return a.category == b.category && equal(a.score, b.score) && equal(a.x1, b.x1) && equal(a.y1, b.y1) &&
+         equal(a.x2, b.x2) && equal(a.y2, b.y2);
+}
+
+std::string in_words(const Detection& d, const std::vector<std::string>& names) {
+  const size_t category = static_cast<size_t>(d.category);
+  return fmt::format("{:<14} {:>6.3f} {:>6.1f} {:>6.1f} {:>6.1f} {:>6.1f}",
+                     category < names.size() ? names[category] : "?", d.score, d.x1, d.y1, d.x2, d.y2);
+}
+
+bool compare_detections(const HostPicture& host, const FirmwarePicture& firmware,
+                        const std::vector<std::string>& names) {
+  bool equal = host.detections.size() == firmware.detections.size();
+  if (!equal)
+    fmt::print("  firmware finds {} objects, the host {}\n", firmware.detections.size(),
+               host.detections.size());
+  for (size_t i = 0; i < std::min(host.detections.size(), firmware.detections.size()); ++i) {
+    const bool same = same_bits(host.detections[i], firmware.detections[i]);
+    fmt::print("  {}  {}\n", in_words(firmware.detections[i], names),
+               same ? "equal" : "DIFFERS: host has " + in_words(host.detections[i], names));
+    equal = equal && same;
+  }
+  return equal;
+}
+
+void print_layers(const FirmwareRun& run) {
+  fmt::print("{:>5} {:<18} {:>12} {:>12} {:>7}  {:<18} {}\n", "node", "type", "instructions", "multiply-adds",
+             "i/m", "filter", "name");
+  for (const FirmwareLayer& layer : run.layers) {
+    fmt::print("{:>5} {:<18} {:>12} {:>12} {:>7}  {:<18} {}\n", layer.node, layer.type, layer.instructions,
+               layer.macs, layer.macs == 0 ? "" : fmt::format("{:.2f}", per_mac(layer)), layer.filter,
+               layer.name);
+  }
+}
+
+void print_work(const FirmwareRun& run) {
+  const LayerSums sums = sum_layers(run.layers);
+  const auto line = [](const char* what, const LayerSum& sum) {
+    if (sum.macs == 0) return;
+    fmt::print("  {:<38} {:>14} for {:>13} multiply-adds: {:.3f} each\n", what,
+               format_count(sum.instructions), format_count(sum.macs),
+               static_cast<double>(sum.instructions) / static_cast<double>(sum.macs));
+  };
+  fmt::print("instructions of the first picture: preprocess {}, network {}, decode {}\n",
+             format_count(run.pictures[0].preprocess), format_count(run.pictures[0].network),
+             format_count(run.pictures[0].decode));
+  line("all convolutions", sums.convolutions);
+  line("1x1 from 64 and more channels", sums.pointwise64);
+  line("3x3 and larger", sums.spatial);
+  line("depthwise", sums.depthwise);
+  fmt::print("  {:<38} {:>14}\n", "other layers", format_count(sums.others.instructions));
+}
+
+void print_sizes(const Arguments& arguments, const FirmwareRun& run) {
+  const std::string path = arguments.build + "/bin/detect.map";
+  const host::LinkMap map = host::parse_link_map(read_text(path), path);
+  const auto kib = [](uint64_t bytes) {
+    return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024);
+  };
+  const char* runtime = "libshrike_runtime.a";
+  fmt::print(
+      "runtime: code {}, constants {}; whole program: code {}; RAM beyond the arena {}, stack used {}\n",
+      kib(map.bytes(runtime, host::kCodeSections)), kib(map.bytes(runtime, host::kConstantSections)),
+      kib(map.bytes("", host::kCodeSections)), kib(map.bytes("", host::kRamSections) - run.arena_capacity),
+      kib(run.stack));
+  fmt::print(
+      "arena: {} bytes needed on 32 bits of {} the host asks for; model {} bytes in read-only memory\n",
+      run.arena_needed, run.arena_capacity, run.model_bytes);
+}
+
+void run(const Arguments& arguments) {
+  evaluate::DetectorOptions options;
+  options.mode = DetectMode::kChip;
+  options.integer = arguments.options;
+  evaluate::Detector detector(arguments.file, options);
+  if (detector.integer_model() == nullptr)
+    fail("'{}' is a float model; firmware runs .espdl files: make one with \"shrike quantize\"",
+         arguments.file);
+  const host::IntegerModel& file = *detector.integer_model();
+  report_assumed_target(file);
+
+  std::vector<uint8_t> pictures;
+  std::vector<HostPicture> expected;
+  for (const std::string& path : arguments.images) {
+    const data::Image image = data::load_image(path);
+    append_picture(pictures, image);
+    expected.push_back(run_on_host(detector, image));
+  }
+  make_folder(arguments.build);
+  const host::FileImage model(read_file(arguments.file));
+  write_file_atomically(arguments.build + "/model.espdl",
+                        std::string_view(static_cast<const char*>(model.data()), model.bytes()));
+  write_file_atomically(arguments.build + "/pictures.bin", pictures);
+  write_file_atomically(arguments.build + "/model_operators.cpp", host::op_set_source(file.model()));
+  // With the firmware's kernels tables and scratch are what they are there, pointers twice as long.
+  host::IntegerOptions on_device = arguments.options;
+  on_device.isa = arguments.kernels;
+  on_device.threads = 1;
+  const uint64_t arena_bytes =
+      host::IntegerModel::open(arguments.file, on_device).model().memory().arena_bytes;
+  build(arguments, host::target_name(file.target()), arena_bytes);
+  FirmwareRun result;
+  run_in_qemu(arguments, result);
+
+  bool equal = true;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    fmt::print("{}\n", arguments.images[i]);
+    equal = compare_outputs(expected[i], result.pictures[i]) && equal;
+    equal = compare_detections(expected[i], result.pictures[i], detector.class_names()) && equal;
+  }
+  if (arguments.layers) print_layers(result);
+  print_work(result);
+  print_sizes(arguments, result);
+  fmt::print("{}\n", equal ? "firmware and host agree on every output tensor and every detection"
+                           : "firmware and host DIFFER");
+  if (!equal) throw Exit{1};
+}
+
+void add_run_firmware(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand(
+      "run-firmware", "Build the bare-metal program, run it in QEMU and compare it with this machine");
+  command->footer(
+      "Example:\n"
+      "  shrike run-firmware yolo11n.espdl street.jpg\n"
+      "Needs the source tree this program was built from, the RISC-V compiler and QEMU. The exit status is "
+      "1\n"
+      "when an output tensor or a detection differs.");
+  command->add_option("FILE", arguments->file, "Integer model (.espdl) of a detector")->required();
+  command->add_option("IMAGE", arguments->images, "JPEG or PNG pictures")->required();
+  command->add_option("--build", arguments->build,
+                      "Folder to build in (default: build-firmware in the source tree)");
+  command->add_option("--timeout", arguments->timeout, "Seconds that QEMU may take (default: 600)")
+      ->check(CLI::Range(1, 100000));
+  command
+      ->add_option("--kernels", arguments->kernels,
+                   "Inner loops of the firmware: pairs (two products in one multiplication) or portable "
+                   "(default: pairs)")
+      ->check(CLI::IsMember({"pairs", "portable"}));
+  command->add_flag("--layers", arguments->layers, "Print instructions and multiply-adds of every layer");
+  command->add_flag("--all-operators", arguments->all_operators,
+                    "Link every operator of the runtime instead of the model's, to compare sizes");
+  add_model_options(*command, arguments->options);
+  command->callback([arguments] { run(*arguments); });
+}
+
+const CommandRegistration registration("run-firmware", 55, add_run_firmware);
+
+}  // namespace
+}  // namespace shrike::cli

@@ -1,0 +1,20 @@
+// The portable table with the convolution replaced.
+#include "kernels/pairs/pairs.h"
+#include "kernels/portable/portable.h"
+
+namespace shrike {
+
+const KernelSet kPairKernels = {
+    .isa = "pairs",
+    .conv8 = {"conv_s8_8x4_pairs", pairs::conv8_packed_bytes, pairs::conv8_pack, pairs::conv8_scratch_bytes,
+              pairs::conv8_run},
+    .depthwise8 = kPortableDepthwise,
+    .lookup8 = lookup_s8,
+    .add8 = add_s8,
+    .mul8 = mul_s8,
+    .requantize8 = requantize_s8,
+    .maximum8 = maximum_s8,
+    .fallback = nullptr,
+};
+
+}  // namespace shrike
