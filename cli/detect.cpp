@@ -75,11 +75,13 @@ void require_other_folder(const std::vector<std::string>& outputs, const std::ve
 
 void draw(data::Image& image, const std::vector<Detection>& detections,
           const std::vector<std::string>& names) {
-  // The best last, so that its label is never covered.
-  for (auto it = detections.rbegin(); it != detections.rend(); ++it) {
-    const std::string label = fmt::format("{} {:.2f}", names[static_cast<size_t>(it->category)], it->score);
-    data::draw_labelled_box(image, it->x1, it->y1, it->x2, it->y2, label, data::color_of(it->category));
+  std::vector<data::LabelledBox> boxes;
+  for (const Detection& d : detections) {
+    boxes.push_back({d.x1, d.y1, d.x2, d.y2,
+                     fmt::format("{} {:.2f}", names[static_cast<size_t>(d.category)], d.score),
+                     data::color_of(d.category)});
   }
+  data::draw_boxes(image, boxes);
 }
 
 double rounded(double value, double steps) {

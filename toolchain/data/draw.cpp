@@ -10,10 +10,49 @@ namespace {
 
 // Pixels of the picture's shorter side per pixel of line and letter: 2 at 480 rows, 4 at 1080.
 constexpr int kSidePerUnit = 240;
+constexpr int kMargin = 2;  // of a label's strip, in such units
 
 Color readable_on(Color background) {
   const int luminance = 299 * background[0] + 587 * background[1] + 114 * background[2];
   return luminance > 128000 ? Color{0, 0, 0} : Color{255, 255, 255};
+}
+
+struct Rectangle {
+  int x1, y1, x2, y2;
+};
+
+bool overlap(const Rectangle& a, const Rectangle& b) {
+  return a.x1 < b.x2 && b.x1 < a.x2 && a.y1 < b.y2 && b.y1 < a.y2;
+}
+
+Rectangle pixels_of(const LabelledBox& box) {
+  const auto nearest = [](float value) { return static_cast<int>(std::lround(value)); };
+  return {nearest(box.x1), nearest(box.y1), nearest(box.x2), nearest(box.y2)};
+}
+
+int unit_of(const Image& image) {
+  return std::max(1, static_cast<int>(std::lround(static_cast<double>(std::min(image.width, image.height)) /
+                                                  kSidePerUnit)));
+}
+
+// The first of the three places that is inside the picture and free; else the first that is inside.
+Rectangle place_strip(const Image& image, const Rectangle& box, const std::string& label, int unit,
+                      const std::vector<Rectangle>& taken) {
+  const int height = (kGlyphRows + kMargin) * unit, width = text_width(label, unit) + 2 * kMargin * unit;
+  const int left = std::max(0, std::min(box.x1, image.width - width));
+  Rectangle fallback{left, box.y1, left + width, box.y1 + height};
+  bool inside_seen = false;
+  for (const int top : {box.y1 - height, box.y1, box.y2}) {
+    const Rectangle strip{left, top, left + width, top + height};
+    if (top < 0 || top + height > image.height) continue;
+    if (std::none_of(taken.begin(), taken.end(),
+                     [&](const Rectangle& other) { return overlap(strip, other); })) {
+      return strip;
+    }
+    if (!inside_seen) fallback = strip;
+    inside_seen = true;
+  }
+  return fallback;
 }
 
 }  // namespace
@@ -54,21 +93,21 @@ void draw_text(Image& image, int x, int y, const std::string& text, int scale, C
   }
 }
 
-void draw_labelled_box(Image& image, float x1, float y1, float x2, float y2, const std::string& label,
-                       Color color) {
-  const int unit = std::max(
-      1,
-      static_cast<int>(std::lround(static_cast<double>(std::min(image.width, image.height)) / kSidePerUnit)));
-  const int left = static_cast<int>(std::lround(x1)), top = static_cast<int>(std::lround(y1));
-  const int right = static_cast<int>(std::lround(x2)), bottom = static_cast<int>(std::lround(y2));
-  draw_frame(image, left, top, right, bottom, unit, color);
-  const int strip_height = (kGlyphRows + 2) * unit;
-  const int strip_width = text_width(label, unit) + 4 * unit;
-  // Above the box, else inside; never past the right edge of the picture.
-  const int strip_top = top >= strip_height ? top - strip_height : top;
-  const int strip_left = std::max(0, std::min(left, image.width - strip_width));
-  fill_rectangle(image, strip_left, strip_top, strip_left + strip_width, strip_top + strip_height, color);
-  draw_text(image, strip_left + 2 * unit, strip_top + 2 * unit, label, unit, readable_on(color));
+void draw_boxes(Image& image, const std::vector<LabelledBox>& boxes) {
+  const int unit = unit_of(image);
+  std::vector<Rectangle> strips;
+  for (const LabelledBox& box : boxes)
+    strips.push_back(place_strip(image, pixels_of(box), box.label, unit, strips));
+  for (size_t i = boxes.size(); i-- > 0;) {
+    const Rectangle frame = pixels_of(boxes[i]);
+    draw_frame(image, frame.x1, frame.y1, frame.x2, frame.y2, unit, boxes[i].color);
+  }
+  for (size_t i = boxes.size(); i-- > 0;) {
+    const Rectangle& strip = strips[i];
+    fill_rectangle(image, strip.x1, strip.y1, strip.x2, strip.y2, boxes[i].color);
+    draw_text(image, strip.x1 + kMargin * unit, strip.y1 + kMargin * unit, boxes[i].label, unit,
+              readable_on(boxes[i].color));
+  }
 }
 
 // Steps of the golden angle around the circle of hues, at full saturation.

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "toolchain/data/image.h"
 
@@ -20,10 +21,16 @@ constexpr int kGlyphAdvance = 6, kGlyphRows = 9;  // two rows are below the base
 int text_width(const std::string& text, int scale);
 void draw_text(Image& image, int x, int y, const std::string& text, int scale, Color color);
 
-// A box with its label on a strip of the box's colour, above the box where there is room. Lines and letters
-// grow with the picture. Coordinates are pixel edges.
-void draw_labelled_box(Image& image, float x1, float y1, float x2, float y2, const std::string& label,
-                       Color color);
+// Pixel edges.
+struct LabelledBox {
+  float x1, y1, x2, y2;
+  std::string label;
+  Color color;
+};
+// Boxes with their labels on strips of the box's colour: above the box, at its upper edge inside, or below
+// it, where no label of an earlier box is; first boxes come out on top. Lines and letters grow with the
+// picture.
+void draw_boxes(Image& image, const std::vector<LabelledBox>& boxes);
 // Well separated hues, the same for the same index.
 Color color_of(int index);
 
