@@ -11,4 +11,4 @@ set(CMAKE_C_FLAGS_INIT "${shrike_machine}")
 set(CMAKE_ASM_FLAGS_INIT "-march=rv32imafc -mabi=ilp32f")
 set(CMAKE_CXX_FLAGS_INIT "${shrike_machine} -fno-exceptions -fno-rtti -fno-threadsafe-statics")
 # Small everywhere but in the inner loops (runtime/CMakeLists.txt).
-set(CMAKE_CXX_FLAGS_RELEASE "-Oz -DNDEBUG" CACHE STRING "")
+set(CMAKE_CXX_FLAGS_RELEASE "-Os -DNDEBUG" CACHE STRING "")

@@ -226,7 +226,6 @@ struct Width {
 };
 constexpr Width kWidths[] = {
     {4, multiply<4, 4, true>, nullptr, multiply<4, 1, false>},
-    {2, multiply<2, 4, false>, multiply<2, 4, false>, multiply<2, 1, false>},
     {1, multiply<1, 4, false>, multiply<1, 4, false>, multiply<1, 1, false>},
 };
 
@@ -284,8 +283,8 @@ void conv8_run(const Conv8& conv, const int8_t* input, int8_t* output, int32_t r
   for (int32_t y = row_begin; y < row_end; ++y) {
     for (int32_t x = 0; x < g.out_w;) {
       const int32_t left = g.out_w - x;
-      // A tile may run past the row's end by one pixel: cheaper than a smaller tile more.
-      const Width& width = kWidths[left >= 7 && wide ? 0 : left >= 3 ? 1 : 2];
+      // A wide tile may run past the row's end by two pixels: cheaper than three narrow ones.
+      const Width& width = kWidths[left >= 6 && wide ? 0 : 1];
       const int32_t count = left < 2 * width.pairs ? left : 2 * width.pairs;
       compute_pixels(conv, width, input, output, y, x, count, words);
       x += count;
