@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "toolchain/engine/engine.h"
+#include "toolchain/graph/activation.h"
 #include "toolchain/quantize/ordered.h"
 #include "toolchain/quantize/trial.h"
 #include "toolchain/quantize/weights.h"
@@ -12,7 +13,25 @@
 namespace shrike::quantize {
 namespace {
 
-using Means = std::map<std::string, std::vector<double>>;  // output tensor -> mean of every channel
+// Positions of a channel that are looked at in one image.
+constexpr int64_t kPositions = 400;
+// Added to the curvature, in units of the number of samples: channels that the activation mutes are left
+// alone.
+constexpr double kMuted = 0.02;
+
+// Sampled values of one output in one image: [channel][position].
+using Samples = std::vector<float>;
+
+struct Output {
+  const graph::Node* node = nullptr;
+  std::function<float(float)> activation;  // empty: none
+  int64_t channels = 0, positions = 0, stride = 0, inner = 0;
+};
+
+// Gauss-Newton sums of one channel.
+struct Step {
+  double gradient = 0, curvature = 0, count = 0;
+};
 
 // Convolutions by level: one more than the highest level among the convolutions that lead to it.
 std::vector<std::vector<const graph::Node*>> levels_of(const graph::Graph& graph) {
@@ -34,28 +53,57 @@ std::vector<std::vector<const graph::Node*>> levels_of(const graph::Graph& graph
   return levels;
 }
 
-// Mean of every channel (axis 1) of values limited to what `format` can hold.
-std::vector<double> channel_means(const float* values, const graph::Shape& shape,
-                                  const graph::Format& format) {
-  const float scale = std::ldexp(1.0f, format.exponent), limit = std::ldexp(1.0f, format.bits - 1);
-  const float lowest = -limit * scale, highest = (limit - 1) * scale;
-  const int64_t channels = shape[1];
-  int64_t inner = 1;
-  for (size_t i = 2; i < shape.size(); ++i) inner *= shape[i];
-  std::vector<double> means(static_cast<size_t>(channels), 0.0);
-  for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t i = 0; i < inner; ++i) means[c] += std::clamp(values[c * inner + i], lowest, highest);
-    means[c] /= static_cast<double>(inner);
+Output describe(const graph::Graph& graph, const graph::Links& links, const graph::Node& node) {
+  Output output;
+  output.node = &node;
+  const graph::Shape& shape = graph.tensor(node.outputs[0]).shape;
+  output.channels = shape[1];
+  output.inner = 1;
+  for (size_t i = 2; i < shape.size(); ++i) output.inner *= shape[i];
+  const int64_t stride = output.inner / kPositions;
+  output.stride = stride < 2 ? 1 : stride | 1;
+  output.positions = (output.inner + output.stride - 1) / output.stride;
+  const auto consumers = links.consumers.find(node.outputs[0]);
+  if (consumers != links.consumers.end() && consumers->second.size() == 1 &&
+      !graph.is_output(node.outputs[0])) {
+    const graph::Node& next = graph.nodes[static_cast<size_t>(consumers->second[0])];
+    if (graph::is_activation(next.op)) output.activation = graph::activation_function(graph, next);
   }
-  return means;
+  return output;
 }
 
-void accumulate(Means& total, Means&& part, double share) {
-  for (auto& [name, means] : part) {
-    std::vector<double>& sum = total[name];
-    sum.resize(means.size(), 0.0);
-    for (size_t i = 0; i < means.size(); ++i) sum[i] += means[i] * share;
+Samples sample(const Output& output, const float* values) {
+  Samples samples;
+  samples.reserve(static_cast<size_t>(output.channels * output.positions));
+  for (int64_t c = 0; c < output.channels; ++c) {
+    for (int64_t i = 0; i < output.inner; i += output.stride) samples.push_back(values[c * output.inner + i]);
   }
+  return samples;
+}
+
+std::vector<Step> measure(const Output& output, const Samples& wanted, const Samples& got,
+                          const graph::Format& format) {
+  const float scale = std::ldexp(1.0f, format.exponent), limit = std::ldexp(1.0f, format.bits - 1);
+  const float lowest = -limit * scale, highest = (limit - 1) * scale;
+  std::vector<Step> steps(static_cast<size_t>(output.channels));
+  for (int64_t c = 0; c < output.channels; ++c) {
+    Step& step = steps[static_cast<size_t>(c)];
+    for (int64_t i = 0; i < output.positions; ++i) {
+      const auto at = static_cast<size_t>(c * output.positions + i);
+      const float q = got[at];
+      step.count += 1;
+      if (q <= lowest || q >= highest) continue;  // saturated: does not follow the bias
+      float slope = 1, error = std::clamp(wanted[at], lowest, highest) - q;
+      if (output.activation) {
+        const float here = output.activation(q);
+        slope = (output.activation(q + 0.5f * scale) - output.activation(q - 0.5f * scale)) / scale;
+        error = output.activation(wanted[at]) - here;
+      }
+      step.gradient += slope * error;
+      step.curvature += slope * slope;
+    }
+  }
+  return steps;
 }
 
 }  // namespace
@@ -64,63 +112,76 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
                     const Settings& settings, Plan& plan, const ProgressCallback& progress) {
   const graph::ImageSize size = input_size(graph);
   const int threads = resolve_threads(settings.threads);
-  const double share = 1.0 / static_cast<double>(images.size());
+  const graph::Links links(graph);
   const auto levels = levels_of(graph);
   const size_t steps = levels.size() + 1;
+  std::map<std::string, Output> outputs;
+  for (const auto& level : levels) {
+    for (const graph::Node* node : level) outputs[node->outputs[0]] = describe(graph, links, *node);
+  }
 
   std::vector<std::vector<float>> inputs(images.size());
-  Means reference;
+  std::vector<std::map<std::string, Samples>> reference(images.size());
   {
     std::vector<std::unique_ptr<engine::Engine>> engines;
     for (int i = 0; i < threads; ++i) engines.push_back(std::make_unique<engine::Engine>(graph));
-    std::map<std::string, bool> wanted;
-    for (const auto& level : levels) {
-      for (const graph::Node* node : level) wanted[node->outputs[0]] = true;
-    }
-    ordered_parallel<Means>(
+    ordered_parallel<int>(
         images.size(), threads,
         [&](int worker, size_t index) {
           engine::set_threads(1);
           inputs[index] = network_input(images[index], size, settings.geometry);
-          Means means;
           engines[worker]->observe({{graph.inputs[0], {{1, 3, size.height, size.width}, inputs[index]}}},
                                    [&](const engine::TensorData& tensor) {
-                                     const std::string& name = tensor.tensor->name;
-                                     if (!wanted.contains(name)) return;
-                                     means[name] =
-                                         channel_means(tensor.values, tensor.shape, plan.formats.at(name));
+                                     const auto output = outputs.find(tensor.tensor->name);
+                                     if (output == outputs.end()) return;
+                                     reference[index][tensor.tensor->name] =
+                                         sample(output->second, tensor.values);
                                    });
-          return means;
+          return 0;
         },
-        [&](size_t, Means&& means) { accumulate(reference, std::move(means), share); });
+        [](size_t, int&&) {});
   }
   progress(1, steps);
 
+  std::vector<std::unique_ptr<IntegerNetwork>> networks;
+  for (int i = 0; i < threads; ++i) {
+    networks.push_back(std::make_unique<IntegerNetwork>(graph, plan, settings, KeepTensors::kAll, 1));
+  }
   for (size_t level = 0; level < levels.size(); ++level) {
-    std::vector<std::unique_ptr<IntegerNetwork>> networks;
-    for (int i = 0; i < threads; ++i) {
-      networks.push_back(std::make_unique<IntegerNetwork>(graph, plan, settings, KeepTensors::kAll, 1));
-    }
-    std::vector<std::string> outputs;
-    for (const graph::Node* node : levels[level]) outputs.push_back(node->outputs[0]);
-    Means measured;
-    ordered_parallel<Means>(
+    std::vector<std::string> names;
+    for (const graph::Node* node : levels[level]) names.push_back(node->outputs[0]);
+    std::vector<std::vector<Step>> sums(names.size());
+    using Measured = std::vector<std::vector<Step>>;
+    ordered_parallel<Measured>(
         images.size(), threads,
         [&](int worker, size_t index) {
-          networks[worker]->run_until(inputs[index], outputs);
-          Means means;
-          for (const std::string& output : outputs) {
-            const engine::Array values = networks[worker]->values(output);
-            means[output] = channel_means(values.values.data(), values.shape, plan.formats.at(output));
+          networks[worker]->run_until(inputs[index], names);
+          Measured measured;
+          for (const std::string& name : names) {
+            const Samples got = sample(outputs.at(name), networks[worker]->values(name).values.data());
+            measured.push_back(
+                measure(outputs.at(name), reference[index].at(name), got, plan.formats.at(name)));
           }
-          return means;
+          return measured;
         },
-        [&](size_t, Means&& means) { accumulate(measured, std::move(means), share); });
-    for (const graph::Node* node : levels[level]) {
-      std::vector<float>& bias = plan.weights.at(node->name).bias;
-      const std::vector<double>&wanted = reference.at(node->outputs[0]), &got = measured.at(node->outputs[0]);
-      for (size_t n = 0; n < bias.size(); ++n) bias[n] += static_cast<float>(wanted[n] - got[n]);
+        [&](size_t, Measured&& measured) {
+          for (size_t i = 0; i < names.size(); ++i) {
+            sums[i].resize(measured[i].size());
+            for (size_t n = 0; n < measured[i].size(); ++n) {
+              sums[i][n].gradient += measured[i][n].gradient;
+              sums[i][n].curvature += measured[i][n].curvature;
+              sums[i][n].count += measured[i][n].count;
+            }
+          }
+        });
+    for (size_t i = 0; i < names.size(); ++i) {
+      std::vector<float>& bias = plan.weights.at(levels[level][i]->name).bias;
+      for (size_t n = 0; n < bias.size(); ++n) {
+        const Step& step = sums[i][n];
+        bias[n] += static_cast<float>(step.gradient / (step.curvature + kMuted * step.count));
+      }
     }
+    for (const auto& network : networks) network->set_biases(plan);
     progress(level + 2, steps);
   }
 }

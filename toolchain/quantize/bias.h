@@ -1,4 +1,4 @@
-// Exact mean correction of biases, in the order of data flow.
+// Correction of biases, in the order of data flow.
 #pragma once
 #include <string>
 #include <vector>
@@ -8,9 +8,10 @@
 
 namespace shrike::quantize {
 
-// Shifts every convolution's bias so that each output channel's mean, as the integer runtime computes it, is
-// the float network's (both within the range that the output's format holds). Layers are taken level by
-// level: a level's inputs have been corrected before it is measured.
+// Shifts every convolution's bias to where the squared error of its output, as the integer runtime computes
+// it, is least: behind the activation function where there is one (one Gauss-Newton step in the shift), else
+// of the output itself, which then has the float network's mean. Layers are taken level by level: a level's
+// inputs have been corrected before it is measured.
 void correct_biases(const graph::Graph& graph, const std::vector<std::string>& images,
                     const Settings& settings, Plan& plan, const ProgressCallback& progress);
 

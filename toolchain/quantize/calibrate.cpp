@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kCandidates = TensorStatistics::kCandidates;
 // Large tensors are sampled: this many elements of one image determine an error curve well.
-constexpr int64_t kSamplesPerImage = 120'000;
+constexpr int64_t kSamplesPerImage = 30'000;
 // Images that fix the candidate window before the others are streamed.
 constexpr size_t kWindowImages = 4;
 
@@ -30,6 +30,28 @@ inline float round_even(float x) {
 int64_t sample_stride(int64_t count) {
   const int64_t stride = count / kSamplesPerImage;
   return stride < 2 ? 1 : stride | 1;
+}
+
+// Smallest and largest value; NaN anywhere gives NaN.
+std::pair<float, float> range_of(const float* values, int64_t count) {
+  constexpr int64_t kLanes = 8;
+  float low[kLanes], high[kLanes], poison = 0;
+  for (int64_t lane = 0; lane < kLanes; ++lane) low[lane] = high[lane] = values[0];
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const float x = values[i + lane];
+      low[lane] = x < low[lane] ? x : low[lane];
+      high[lane] = x > high[lane] ? x : high[lane];
+      poison += x * 0.0f;
+    }
+  }
+  for (; i < count; ++i) {
+    low[0] = std::min(low[0], values[i]);
+    high[0] = std::max(high[0], values[i]);
+    poison += values[i] * 0.0f;
+  }
+  return {*std::min_element(low, low + kLanes) + poison, *std::max_element(high, high + kLanes) + poison};
 }
 
 double squared_error(const std::vector<float>& samples, int exponent) {
@@ -92,9 +114,9 @@ TensorStatistics measure(const engine::TensorData& tensor, int first_exponent,
                          const std::function<float(float)>* judge) {
   TensorStatistics result;
   result.first_exponent = first_exponent;
-  const auto [low, high] = std::minmax_element(tensor.values, tensor.values + tensor.count);
-  result.minimum = *low;
-  result.maximum = *high;
+  const auto [low, high] = range_of(tensor.values, tensor.count);
+  result.minimum = low;
+  result.maximum = high;
   if (!std::isfinite(result.minimum) || !std::isfinite(result.maximum)) {
     fail("tensor '{}' holds values that are not finite; the float model itself overflows on this image",
          tensor.tensor->name);
@@ -239,8 +261,8 @@ Statistics calibrate(const graph::Graph& graph, const std::vector<std::string>& 
   std::map<std::string, int> first_exponent;
   for (size_t i = 0; i < std::min(kWindowImages, images.size()); ++i) {
     engines[0]->observe(feed(i), [&](const engine::TensorData& tensor) {
-      float largest = 0;
-      for (int64_t k = 0; k < tensor.count; ++k) largest = std::max(largest, std::fabs(tensor.values[k]));
+      const auto [low, high] = range_of(tensor.values, tensor.count);
+      const float largest = std::max(high, -low);
       const int first = covering_exponent(largest) + 2 - kCandidates;
       const auto [entry, inserted] = first_exponent.emplace(tensor.tensor->name, first);
       entry->second = std::max(entry->second, first);

@@ -57,6 +57,9 @@ void round_weights(const graph::Graph& graph, const Settings& settings, Plan& pl
 // any).
 int seen_input_exponent(const Plan& plan, const graph::Node& node);
 
+// The bias on the accumulator's grid 2^(e_in + e_w), limited to the width that the target holds.
+std::vector<int64_t> bias_integers(const WeightCode& code, int input_exponent, Target target);
+
 // The graph with formats set, constants quantised and RequantizeLinear nodes where formats meet; one node per
 // (tensor, format) however many consumers want it.
 graph::Graph materialize(const graph::Graph& graph, const Plan& plan, Target target);

@@ -18,6 +18,20 @@ int64_t round_to(float value, int exponent, int bits, Rounding rounding) {
   return static_cast<int64_t>(std::clamp(rounded, -limit, limit - 1));
 }
 
+}  // namespace
+
+std::vector<int64_t> bias_integers(const WeightCode& code, int input_exponent, Target target) {
+  std::vector<int64_t> integers(code.bias.size());
+  for (size_t n = 0; n < integers.size(); ++n) {
+    const int exponent = code.format.per_channel() ? code.format.channel_exponents[n] : code.format.exponent;
+    integers[n] = round_to(code.bias[n], input_exponent + exponent, bias_bits(target, code.format.bits),
+                           rounding_of(target));
+  }
+  return integers;
+}
+
+namespace {
+
 // Raises output exponents (of whole groups) until every weight fits below its node's shift bound.
 void enforce_right_shifts(const graph::Graph& graph, Plan& plan) {
   const FormatGroups groups = find_groups(graph);
@@ -131,15 +145,9 @@ class Materializer {
     bias.format.bits = bits == 8 ? 32 : target_ == Target::kEsp32 ? 64 : 40;
     bias.format.exponent = input_exponent + code.format.exponent;
     bias.format.channel_exponents.clear();
-    bias.integers.resize(code.bias.size());
-    for (size_t n = 0; n < code.bias.size(); ++n) {
-      int exponent = bias.format.exponent;
-      if (code.format.per_channel()) {
-        exponent = input_exponent + code.format.channel_exponents[n];
-        bias.format.channel_exponents.push_back(exponent);
-      }
-      bias.integers[n] = round_to(code.bias[n], exponent, bias_bits(target_, bits), rounding_);
-    }
+    for (const int exponent : code.format.channel_exponents)
+      bias.format.channel_exponents.push_back(input_exponent + exponent);
+    bias.integers = bias_integers(code, input_exponent, target_);
   }
 
   // Constant operands of element-wise nodes: joins use the output's exponent, others the finest that covers

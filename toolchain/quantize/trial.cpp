@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <set>
 
 #include "runtime/ops/numeric.h"
@@ -123,18 +124,37 @@ std::vector<Result> measure_outputs(const graph::Graph& graph, const Plan& plan,
 
 IntegerNetwork::IntegerNetwork(const graph::Graph& graph, const Plan& plan, const Settings& settings,
                                KeepTensors keep, int threads)
-    : graph_(materialize(graph, plan, settings.target)), rounding_(rounding_of(settings.target)) {
-  espdl::check_constraints(graph_, settings.target);
+    : graph_(materialize(graph, plan, settings.target)), target_(settings.target) {
   program_ = espdl::lower(graph_, settings.target);
   for (const espdl::StoredValue& value : program_.values) stored_[value.name] = &value;
+  options_.target = host::target_name(settings.target);
+  options_.keep = keep;
+  options_.threads = threads;
+  load();
+}
+
+void IntegerNetwork::load() {
   std::vector<uint8_t> bytes = espdl::serialize(program_);
   file_bytes_ = bytes.size();
-  host::IntegerOptions options;
-  options.target = host::target_name(settings.target);
-  options.keep = keep;
-  options.threads = threads;
+  model_.reset();
   model_ = std::make_unique<host::IntegerModel>(
-      host::IntegerModel::from_bytes(std::move(bytes), "trial", options));
+      host::IntegerModel::from_bytes(std::move(bytes), "trial", options_));
+}
+
+void IntegerNetwork::set_biases(const Plan& plan) {
+  std::map<std::string, espdl::StoredTensor*> stored;
+  for (espdl::StoredTensor& tensor : program_.initializers) stored[tensor.name] = &tensor;
+  for (const graph::Node& node : graph_.nodes) {
+    const auto code = plan.weights.find(node.name);
+    if (code == plan.weights.end() || code->second.bias.empty()) continue;
+    const std::vector<int64_t> integers =
+        bias_integers(code->second, graph_.tensor(node.inputs[0]).format.exponent, target_);
+    espdl::StoredTensor& tensor = *stored.at(node.inputs[2]);
+    const size_t width = size_of(tensor.type);
+    for (size_t n = 0; n < integers.size(); ++n)
+      std::memcpy(&tensor.bytes[n * width], &integers[n], width);  // little-endian
+  }
+  load();
 }
 
 void IntegerNetwork::run_until(const std::vector<float>& input, const std::vector<std::string>& tensors) {
@@ -143,8 +163,9 @@ void IntegerNetwork::run_until(const std::vector<float>& input, const std::vecto
   const float inverse = std::ldexp(1.0f, -view.exponent);
   std::vector<int64_t> logical(input.size());
   for (size_t i = 0; i < input.size(); ++i) {
-    logical[i] = view.type == DataType::kInt16 ? quantize_float<int16_t>(input[i] * inverse, rounding_)
-                                               : quantize_float<int8_t>(input[i] * inverse, rounding_);
+    logical[i] = view.type == DataType::kInt16
+                     ? quantize_float<int16_t>(input[i] * inverse, rounding_of(target_))
+                     : quantize_float<int8_t>(input[i] * inverse, rounding_of(target_));
   }
   const std::vector<int64_t> order = espdl::to_stored(stored, logical);
   for (size_t i = 0; i < order.size(); ++i) {
