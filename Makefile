@@ -6,7 +6,7 @@ CALIB ?= ../shared/data/coco_calib320/images
 DATA  ?= ../shared/data/coco_val400
 OUT   ?= build/demo
 
-.PHONY: demo test build setup sanitize-test firmware-demo bench format clean
+.PHONY: demo test build setup sanitize-test firmware-demo firmware-golden bench format clean
 
 demo: build
 	scripts/demo.sh build/bin/shrike $(MODEL) $(CALIB) $(DATA) $(OUT)
@@ -30,6 +30,18 @@ sanitize-test: setup
 bench: build
 	build/bin/bench_kernels
 	build/bin/bench_network
+
+# YOLO11n at 320x320 on a bare RISC-V machine in QEMU, beside the host. IMAGE names another picture.
+IMAGE ?= $(firstword $(wildcard $(DATA)/images/*.jpg))
+firmware-demo: build
+	mkdir -p $(OUT)
+	build/bin/shrike quantize $(MODEL) --calib $(CALIB) --target esp32p4 --imgsz 320 -o $(OUT)/yolo11n_320.espdl
+	build/bin/shrike run-firmware $(OUT)/yolo11n_320.espdl $(IMAGE)
+
+# The 8-bit golden vectors of esp32p4, executed in QEMU.
+GOLDEN ?= ../shared/golden/ops/esp32p4_8
+firmware-golden: setup
+	scripts/firmware_golden.sh $(GOLDEN) esp32p4
 
 format:
 	clang-format -i $$(git ls-files '*.cpp' '*.h')

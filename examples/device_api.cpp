@@ -1,0 +1,22 @@
+// The device API in ten lines: an `.espdl` file in memory and a camera picture in, boxes out.
+#include "shrike/detector.h"
+#include "shrike/image.h"
+#include "shrike/model.h"
+
+// `file` is 16-byte aligned and outlives the call; "shrike profile" says how large the arena must be.
+shrike::Status detect(const void* file, size_t file_bytes, const shrike::ImageView& image, void* arena,
+                      size_t arena_bytes, shrike::Detection (&found)[10], int32_t* count) {
+  static uint8_t scratch[8192];
+  shrike::Model model;
+  shrike::ImagePlacement placement;
+  shrike::HeadLevel levels[shrike::kMaxHeadLevels];
+  int32_t level_count = 0;
+  shrike::DetectOptions options;
+  options.max_candidates = 512;
+  SHRIKE_RETURN_IF_ERROR(model.load(file, file_bytes, arena, arena_bytes, {}));
+  SHRIKE_RETURN_IF_ERROR(shrike::preprocess(image, {}, options.rounding, model.input(0), &placement));
+  SHRIKE_RETURN_IF_ERROR(model.run());
+  SHRIKE_RETURN_IF_ERROR(shrike::find_head(model, levels, shrike::kMaxHeadLevels, &level_count));
+  return shrike::decode_detections(levels, level_count, placement, options, scratch, sizeof scratch, found,
+                                   count);
+}

@@ -1,0 +1,25 @@
+// What a board with ESP-IDF adds to the device API: a model in a flash partition and an arena in PSRAM.
+#pragma once
+#include <stddef.h>
+
+#include "shrike/model.h"
+
+namespace shrike::esp {
+
+struct Bytes {
+  const void* data = nullptr;  // null: there is no such partition, or it can't be mapped
+  size_t size = 0;
+};
+
+// Maps a data partition into the address space, for as long as the program runs. The size is the partition's,
+// which may be more than the file in it; the model reads its own length from its header.
+Bytes map_partition(const char* label);
+
+// 64-byte aligned memory from PSRAM, or from internal RAM when there is none; null when neither has that
+// much.
+void* allocate_arena(size_t bytes);
+
+// The inner loops for a core without a vector unit; what ModelOptions::kernels takes.
+const KernelSet* kernels();
+
+}  // namespace shrike::esp
