@@ -36,7 +36,9 @@ void report_assumed_target(const host::IntegerModel& model) {
 
 void report_saturation(const host::IntegerModel& model) {
   const uint64_t count = model.model().saturated_accumulators();
-  if (count > 0) fmt::print(stderr, "note: {} accumulators met a limit of esp32s3's 20-bit lanes\n", count);
+  if (count > 0)
+    fmt::print(stderr, "note: {} accumulators met a limit of the lanes of {}\n", count,
+               host::target_name(model.target()));
 }
 
 uint64_t parse_bytes(const std::string& text) {

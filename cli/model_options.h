@@ -11,7 +11,7 @@ namespace shrike::cli {
 void add_model_options(CLI::App& command, host::IntegerOptions& options);
 // Says on stderr which target was assumed when neither the file nor the command line names one.
 void report_assumed_target(const host::IntegerModel& model);
-// esp32s3 with the chip's lanes: one line on stderr when accumulators saturated.
+// One line on stderr when accumulators met a limit of the chip's lanes.
 void report_saturation(const host::IntegerModel& model);
 // "65536", "64K", "1.5M" (powers of 1024); a CLI validator that rewrites to bytes.
 uint64_t parse_bytes(const std::string& text);

@@ -1,5 +1,7 @@
 // What the hosted runtime stands on: files, hashes, threads, generated input.
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -16,6 +18,7 @@
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/format.h"
+#include "toolchain/support/interrupt.h"
 #include "toolchain/support/sha256.h"
 
 namespace shrike::tests {
@@ -64,6 +67,23 @@ TEST_F(FilesTest, AFullDiskIsNamed) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("disk is full"), std::string::npos) << error.what();
   }
+  EXPECT_EQ(entries(), 0);
+}
+
+TEST_F(FilesTest, AnInterruptRemovesThePartialFileAndEndsTheProcess) {
+  const std::string partial = folder_ + "/x.partial";
+  std::ofstream(partial) << "half";
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    remove_temporary_files_on_signals();
+    const TemporaryFile guard(partial);
+    ::raise(SIGINT);
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
   EXPECT_EQ(entries(), 0);
 }
 

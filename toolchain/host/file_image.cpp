@@ -106,6 +106,20 @@ std::string FileImage::node_text(int32_t node, int slot) const {
   return to_string(nodes.table(static_cast<uint32_t>(node)).text(slot));
 }
 
+std::vector<int64_t> FileImage::initializer_exponents(const std::string& name) const {
+  const format::Table model = {format::follow(payload())};
+  const format::Vector all =
+      model.table(format::model_slot::kGraph).vector(format::graph_slot::kInitializers);
+  for (uint32_t i = 0; i < all.size; ++i) {
+    if (!(to_string(all.table(i).text(format::tensor_slot::kName)) == name)) continue;
+    const format::Vector stored = all.table(i).vector(format::tensor_slot::kExponents);
+    std::vector<int64_t> exponents;
+    for (uint32_t j = 0; j < stored.size; ++j) exponents.push_back(stored.int64(j));
+    return exponents;
+  }
+  return {};
+}
+
 std::string FileImage::node_attributes(int32_t node) const {
   const format::Vector nodes = graph_nodes(payload());
   if (node < 0 || static_cast<uint32_t>(node) >= nodes.size) return "";

@@ -136,6 +136,9 @@ const std::string& IntegerModel::name() const {
 std::string IntegerModel::node_attributes(int32_t node) const {
   return impl_->file.node_attributes(node);
 }
+std::vector<int64_t> IntegerModel::initializer_exponents(const std::string& tensor) const {
+  return impl_->file.initializer_exponents(tensor);
+}
 
 uint64_t IntegerModel::file_bytes() const {
   return impl_->file.file_bytes();

@@ -40,6 +40,9 @@ class IntegerModel {
   uint64_t file_bytes() const;
   // A node's attributes as one line of text, in file order.
   std::string node_attributes(int32_t node) const;
+  // An initializer's exponents as stored: one, or one per output channel; empty when there is no such
+  // initializer.
+  std::vector<int64_t> initializer_exponents(const std::string& name) const;
 
  private:
   struct Impl;
