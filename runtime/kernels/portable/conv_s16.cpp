@@ -1,4 +1,5 @@
-// 16-bit convolution, group 1 and depthwise. A product takes 31 bits, so sums have 64.
+// 16-bit convolution, group 1 and depthwise. A product takes 31 bits, so sums have 64; inner loops do
+// with 32 where no lane saturates.
 #include "kernels/portable/portable.h"
 #include "kernels/portable/window.h"
 #include "kernels/weight_layout.h"
@@ -14,20 +15,43 @@ struct Sum {
   bool saturated;
 };
 
+// Exact sum of up to 2^16 products with 32-bit arithmetic only. Products p have at most 31 bits. `low` is the
+// sum modulo 2^32. `high` adds up floor(p / 2^16), so the true sum lies in [high * 2^16, high * 2^16 + 2^32):
+// the remainders that were dropped are less than 2^16 each. Exactly one number there has the residue `low`.
+constexpr int32_t kMostTaps = 1 << 16;
+
+int64_t sum_products(const int16_t* x, const int16_t* w, size_t tap_stride, int32_t taps) {
+  uint32_t low = 0;
+  int32_t high = 0;
+  for (int32_t tap = 0; tap < taps; ++tap) {
+    const int32_t product = x[tap] * *w;
+    low += static_cast<uint32_t>(product);
+    high += product >> 16;
+    w += tap_stride;
+  }
+  const uint32_t above = low - (static_cast<uint32_t>(high) << 16);
+  return static_cast<int64_t>(high) * 65536 + above;
+}
+
 // `kLane`: saturate at 40 bits after every multiply-add.
 template <bool kLane>
 void multiply_run(Sum& sum, const int16_t* x, const int16_t* w, size_t tap_stride, int32_t taps) {
-  int64_t value = sum.value;
-  for (int32_t tap = 0; tap < taps; ++tap) {
-    value += static_cast<int64_t>(x[tap]) * w[static_cast<size_t>(tap) * tap_stride];
-    if constexpr (kLane) {
+  if constexpr (kLane) {
+    int64_t value = sum.value;
+    for (int32_t tap = 0; tap < taps; ++tap) {
+      value += static_cast<int64_t>(x[tap]) * w[static_cast<size_t>(tap) * tap_stride];
       if (value > kLaneHighest || value < kLaneLowest) {
         value = value < 0 ? kLaneLowest : kLaneHighest;
         sum.saturated = true;
       }
     }
+    sum.value = value;
+  } else {
+    for (int32_t tap = 0; tap < taps; tap += kMostTaps) {
+      const int32_t count = taps - tap < kMostTaps ? taps - tap : kMostTaps;
+      sum.value += sum_products(x + tap, w + static_cast<size_t>(tap) * tap_stride, tap_stride, count);
+    }
   }
-  sum.value = value;
 }
 
 struct Pixel {
