@@ -1,0 +1,351 @@
+#include "toolchain/analyze/analyze.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include "toolchain/analyze/file_network.h"
+#include "toolchain/analyze/layers.h"
+#include "toolchain/host/tensors.h"
+#include "toolchain/quantize/ordered.h"
+#include "toolchain/quantize/quantize.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::analyze {
+namespace {
+
+using engine::Array;
+using Arrays = std::map<std::string, Array>;
+
+// Noise at a layer's own output, relative to the signal there.
+struct LocalNoise {
+  double total = 0, from_input = 0, from_output = 0, from_output_one_more_bit = 0;
+};
+
+struct LayerPiece {
+  std::vector<double> ratios;  // one per graph output
+  LocalNoise local;
+};
+
+struct ImagePiece {
+  std::map<std::string, Distribution> tensors;  // by variable of the file
+  std::vector<LayerPiece> layers;
+};
+
+// Everything that does not depend on the image.
+struct Plan {
+  std::map<std::string, std::vector<std::string>> compared;  // float tensor -> variables that hold it
+  std::vector<Layer> layers;
+  std::set<std::string> kept;  // float tensors that the layers need
+};
+
+// One thread's two networks.
+class Worker {
+ public:
+  Worker(const graph::Graph& graph, const std::vector<uint8_t>& file, const std::string& name,
+         const Options& options)
+      : graph_(graph),
+        model_(host::IntegerModel::from_bytes(file, name, runtime_options(options))),
+        file_(model_, graph),
+        engine_(graph) {}
+
+  const FileNetwork& file() const { return file_; }
+
+  ImagePiece analyze(const Plan& plan, std::vector<float> pixels, const std::function<void()>& tick) {
+    const graph::Tensor& input = graph_.tensor(graph_.inputs[0]);
+    const Arrays inputs = {{input.name, {input.shape, std::move(pixels)}}};
+    ImagePiece piece;
+    file_.set(input.name, inputs.at(input.name));
+    file_.run();
+    cache_.clear();
+    engine_.observe(inputs, [&](const engine::TensorData& tensor) { see(plan, tensor, piece); });
+    tick();
+    for (const Layer& layer : plan.layers) {
+      piece.layers.push_back(isolate(layer));
+      tick();
+    }
+    return piece;
+  }
+
+ private:
+  static host::IntegerOptions runtime_options(const Options& options) {
+    host::IntegerOptions integer = options.integer;
+    integer.keep = KeepTensors::kAll;
+    integer.threads = 1;
+    return integer;
+  }
+
+  void see(const Plan& plan, const engine::TensorData& tensor, ImagePiece& piece) {
+    const std::string& name = tensor.tensor->name;
+    if (const auto found = plan.compared.find(name); found != plan.compared.end()) {
+      for (const std::string& variable : found->second) {
+        const Array quantized = file_.values(variable);
+        piece.tensors[variable] = measure(tensor.values, quantized.values.data(), tensor.count,
+                                          file_.bits(variable), file_.view(variable).exponent);
+      }
+    }
+    if (plan.kept.contains(name))
+      cache_[name] = {tensor.shape, {tensor.values, tensor.values + tensor.count}};
+  }
+
+  // The layer alone in integers, fed with rounded floats; then the float network behind it.
+  LayerPiece isolate(const Layer& layer) {
+    LayerPiece piece;
+    for (const std::string& name : layer.feeds) file_.set(name, cache_.at(name));
+    Arrays rounded;
+    for (const std::string& name : layer.feeds) rounded.emplace(name, file_.values(name));
+    for (const int32_t node : layer.file_nodes) file_.run_node(node);
+    Arrays given;
+    for (const std::string& name : layer.tensors) given.emplace(name, file_.values(name));
+    piece.local = local_noise(layer, given, rounded);
+    piece.ratios = propagate(layer, std::move(given));
+    return piece;
+  }
+
+  LocalNoise local_noise(const Layer& layer, const Arrays& quantized, const Arrays& rounded_inputs) {
+    const std::string& name = layer.tensors[0];
+    const Array& reference = cache_.at(name);
+    const int64_t count = static_cast<int64_t>(reference.values.size());
+    const Power total = compare(reference.values.data(), quantized.at(name).values.data(), count);
+    const double signal = total.signal + 1e-7;
+    LocalNoise local;
+    local.total = total.noise / signal;
+    const int bits = file_.bits(name), exponent = file_.view(name).exponent;
+    if (bits > 0) {
+      local.from_output =
+          grid_error(reference.values.data(), count, bits, exponent, file_.half_even()) / signal;
+      local.from_output_one_more_bit =
+          grid_error_with_one_more_bit(reference.values.data(), count, bits, exponent, file_.half_even()) /
+          signal;
+    }
+    if (is_computing(layer.op)) {
+      const int last = graph_.producer(name);
+      const Array from_input = engine_.run_range(0, last, rounded_inputs, {name}).at(name);
+      local.from_input = compare(reference.values.data(), from_input.values.data(), count).noise / signal;
+    }
+    return local;
+  }
+
+  std::vector<double> propagate(const Layer& layer, Arrays given) {
+    std::vector<std::string> wanted;
+    for (const size_t output : layer.reached) wanted.push_back(graph_.outputs[output]);
+    std::vector<double> ratios(graph_.outputs.size(), 0.0);
+    if (wanted.empty()) return ratios;
+    // Lent, not copied.
+    for (const std::string& name : layer.given) given.insert(cache_.extract(name));
+    const int last = static_cast<int>(graph_.nodes.size()) - 1;
+    const Arrays results = engine_.run_range(std::min(layer.first, last), last, given, wanted);
+    for (const std::string& name : layer.given) cache_.insert(given.extract(name));
+    for (const size_t output : layer.reached) {
+      const Array& reference = cache_.at(graph_.outputs[output]);
+      ratios[output] = compare(reference.values.data(), results.at(graph_.outputs[output]).values.data(),
+                               static_cast<int64_t>(reference.values.size()))
+                           .ratio();
+    }
+    return ratios;
+  }
+
+  const graph::Graph& graph_;
+  host::IntegerModel model_;
+  FileNetwork file_;
+  engine::Engine engine_;
+  Arrays cache_;  // the float network's tensors on this image
+};
+
+// Changes of order hold values that are compared already.
+bool is_compared(const FileNetwork& file, const StoredVariable& variable, const std::string& name) {
+  if (!variable.comparable()) return false;
+  if (variable.logical == name) return true;
+  return variable.producer >= 0 && file.model().node_type(variable.producer) == "RequantizeLinear";
+}
+
+void require_same_outputs(const FileNetwork& file, const graph::Graph& graph, const std::string& file_name) {
+  if (graph.inputs.size() != 1 || file.model().input_count() != 1)
+    fail("'{}': models with exactly one input can be analysed", file_name);
+  std::vector<std::string> names = graph.outputs;
+  names.push_back(graph.inputs[0]);
+  for (const std::string& name : names) {
+    const StoredVariable* variable = file.find(name);
+    if (variable == nullptr || variable->logical != name) {
+      fail(
+          "'{}' has no tensor '{}' as the float model has; give the ONNX file that it was made from, and "
+          "--config with the settings used",
+          file_name, name);
+    }
+    if (!variable->comparable()) {
+      fail("'{}': tensor '{}' has the stored shape {}, which does not fit the float model's [{}]", file_name,
+           name, host::shape_text(file.view(name).shape), fmt::join(graph.tensor(name).shape, ", "));
+    }
+  }
+}
+
+Plan make_plan(const FileNetwork& file, const graph::Graph& graph, const Options& options) {
+  Plan plan;
+  for (const auto& [name, variable] : file.variables()) {
+    if (is_compared(file, variable, name)) plan.compared[variable.logical].push_back(name);
+  }
+  if (!options.layerwise) return plan;
+  plan.layers = find_layers(file, graph, options.every_tensor ? Scope::kEveryNode : Scope::kComputing);
+  for (const Layer& layer : plan.layers) {
+    for (const auto* names : {&layer.tensors, &layer.feeds, &layer.given})
+      plan.kept.insert(names->begin(), names->end());
+  }
+  plan.kept.insert(graph.outputs.begin(), graph.outputs.end());
+  return plan;
+}
+
+LayerReport report_of(const Layer& layer, const LayerPiece& sum, size_t images) {
+  LayerReport report;
+  report.layer = layer.name;
+  report.op = layer.op;
+  report.tensor = layer.tensors[0];
+  report.computing = is_computing(layer.op);
+  const double share = 1.0 / static_cast<double>(images);
+  for (const double ratio : sum.ratios) report.noise_to_signal.push_back(ratio * share);
+  const LocalNoise& local = sum.local;
+  report.local = local.total * share;
+  // What rounding input and output does not explain comes from weights and bias.
+  const double weights =
+      report.computing ? std::max(0.0, local.total - local.from_input - local.from_output) : 0.0;
+  const double input = report.computing ? local.from_input : std::max(0.0, local.total - local.from_output);
+  const double all = input + weights + local.from_output;
+  if (all > 0) report.shares = {input / all, weights / all, local.from_output / all};
+  if (local.from_output > 0) report.output_bit_keeps = local.from_output_one_more_bit / local.from_output;
+  return report;
+}
+
+void fill_tensors(const FileNetwork& file, const graph::Graph& graph,
+                  const std::map<std::string, Distribution>& sums, Analysis& analysis) {
+  for (int32_t i = 0; i < file.model().variable_count(); ++i) {
+    const TensorView view = file.model().variable(i);
+    const std::string name = host::to_string(view.name);
+    const auto found = sums.find(name);
+    const StoredVariable& variable = *file.find(name);
+    if (found == sums.end()) {
+      if (variable.logical.empty() || variable.order.empty()) analysis.not_compared.push_back(name);
+      continue;
+    }
+    TensorReport report;
+    report.tensor = name;
+    report.layer = variable.producer < 0 ? name : host::to_string(file.model().node_name(variable.producer));
+    report.op = variable.producer < 0 ? "Input" : host::to_string(file.model().node_type(variable.producer));
+    report.computing = is_computing(report.op);
+    report.shape = graph.tensor(variable.logical).shape;
+    report.bits = file.bits(name);
+    report.exponent = report.bits == 0 ? 0 : view.exponent;
+    report.distribution = found->second;
+    analysis.tensors.push_back(std::move(report));
+  }
+}
+
+}  // namespace
+
+double LayerReport::mean() const {
+  double sum = 0;
+  for (const double value : noise_to_signal) sum += value;
+  return noise_to_signal.empty() ? 0 : sum / static_cast<double>(noise_to_signal.size());
+}
+
+double LayerReport::gain_of_output_bit() const {
+  return mean() * shares.output * (1 - output_bit_keeps);
+}
+
+// Rounding noise falls to a quarter with every bit.
+double LayerReport::gain_of_weight_bit() const {
+  return mean() * shares.weights * 0.75;
+}
+double LayerReport::gain_of_input_bit() const {
+  return mean() * shares.input * 0.75;
+}
+double LayerReport::gain_of_bit() const {
+  return gain_of_output_bit() + gain_of_weight_bit() + gain_of_input_bit();
+}
+
+double Analysis::mean_output_noise() const {
+  double sum = 0;
+  for (const double value : output_noise) sum += value;
+  return output_noise.empty() ? 0 : sum / static_cast<double>(output_noise.size());
+}
+
+Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, const std::string& file_name,
+                 const Images& images, const Options& options, const quantize::ProgressCallback& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  if (images.count == 0) fail("no images were given to compare the two networks on");
+  const int threads =
+      std::min<int>(quantize::resolve_threads(options.threads), static_cast<int>(images.count));
+  std::vector<std::unique_ptr<Worker>> workers;
+  workers.push_back(std::make_unique<Worker>(graph, file, file_name, options));
+  const FileNetwork& network = workers[0]->file();
+  require_same_outputs(network, graph, file_name);
+  while (static_cast<int>(workers.size()) < threads)
+    workers.push_back(std::make_unique<Worker>(graph, file, file_name, options));
+  const Plan plan = make_plan(network, graph, options);
+
+  std::mutex mutex;
+  size_t done = 0;
+  const size_t steps = images.count * (1 + plan.layers.size());
+  const auto tick = [&] {
+    const std::lock_guard lock(mutex);
+    progress(++done, steps);
+  };
+  std::map<std::string, Distribution> tensor_sums;
+  std::vector<LayerPiece> layer_sums(plan.layers.size());
+  quantize::ordered_parallel<ImagePiece>(
+      images.count, threads,
+      [&](int worker, size_t index) {
+        engine::set_threads(1);  // one image a thread: the same sums whatever the number of threads
+        return workers[static_cast<size_t>(worker)]->analyze(plan, images.load(index), tick);
+      },
+      [&](size_t, ImagePiece&& piece) {
+        for (const auto& [name, distribution] : piece.tensors) tensor_sums[name].merge(distribution);
+        for (size_t i = 0; i < layer_sums.size(); ++i) {
+          LayerPiece& sum = layer_sums[i];
+          sum.ratios.resize(graph.outputs.size());
+          for (size_t k = 0; k < sum.ratios.size(); ++k) sum.ratios[k] += piece.layers[i].ratios[k];
+          sum.local.total += piece.layers[i].local.total;
+          sum.local.from_input += piece.layers[i].local.from_input;
+          sum.local.from_output += piece.layers[i].local.from_output;
+          sum.local.from_output_one_more_bit += piece.layers[i].local.from_output_one_more_bit;
+        }
+      });
+
+  Analysis analysis;
+  analysis.file = file_name;
+  const graph::ImageSize size = quantize::input_size(graph);
+  analysis.size = size;
+  analysis.images = images.count;
+  analysis.threads = threads;
+  analysis.outputs = graph.outputs;
+  for (const std::string& output : graph.outputs)
+    analysis.output_noise.push_back(tensor_sums.at(output).noise_to_signal());
+  fill_tensors(network, graph, tensor_sums, analysis);
+  for (size_t i = 0; i < plan.layers.size(); ++i)
+    analysis.layers.push_back(report_of(plan.layers[i], layer_sums[i], images.count));
+  analysis.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return analysis;
+}
+
+graph::Graph float_graph_of(const std::string& model_path, const host::IntegerModel& file,
+                            quantize::Settings settings) {
+  const Model& model = file.model();
+  if (model.input_count() != 1 || model.input(0).shape.rank != 4) {
+    fail("'{}': an image network with one input of rank 4 can be analysed; this file's input has {}",
+         file.name(),
+         model.input_count() == 1 ? host::shape_text(model.input(0).shape) : "other inputs beside");
+  }
+  settings.size = {model.input(0).shape.dims[1], model.input(0).shape.dims[2]};
+  // The names that cut_detect_head gives.
+  const auto is_head_output = [](const std::string& name) {
+    return name.starts_with("box") || name.starts_with("score");
+  };
+  std::vector<std::string> outputs;
+  for (int32_t i = 0; i < model.output_count(); ++i) outputs.push_back(host::to_string(model.output(i).name));
+  settings.outputs =
+      std::all_of(outputs.begin(), outputs.end(), is_head_output) ? std::vector<std::string>{} : outputs;
+  return quantize::load_float_graph(model_path, settings);
+}
+
+}  // namespace shrike::analyze

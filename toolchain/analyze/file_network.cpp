@@ -1,0 +1,134 @@
+#include "toolchain/analyze/file_network.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "toolchain/engine/rounding.h"
+#include "toolchain/host/tensors.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::analyze {
+namespace {
+
+// Calls visit(stored index, logical index, count, logical step) for every row of the last stored axis.
+template <typename Visit>
+void for_each_row(const Shape& stored, const espdl::Permutation& order, const Visit& visit) {
+  const size_t rank = static_cast<size_t>(stored.rank);
+  if (rank == 0) return visit(0, 0, 1, 1);
+  std::vector<int64_t> logical_dims(rank), stride(rank, 1), step(rank);
+  for (size_t i = 0; i < rank; ++i) logical_dims[static_cast<size_t>(order[i])] = stored.dims[i];
+  for (size_t i = rank; i-- > 1;) stride[i - 1] = stride[i] * logical_dims[i];
+  for (size_t i = 0; i < rank; ++i) step[i] = stride[static_cast<size_t>(order[i])];
+  const int64_t count = stored.elements(), inner = stored.dims[rank - 1];
+  std::vector<int64_t> index(rank, 0);
+  for (int64_t begin = 0; begin < count; begin += inner) {
+    int64_t logical = 0;
+    for (size_t axis = 0; axis + 1 < rank; ++axis) logical += index[axis] * step[axis];
+    visit(begin, logical, inner, step[rank - 1]);
+    for (size_t axis = rank - 1; axis-- > 0;) {
+      if (++index[axis] < stored.dims[axis]) break;
+      index[axis] = 0;
+    }
+  }
+}
+
+template <typename T>
+void read(const TensorView& view, const espdl::Permutation& order, float scale, float* logical) {
+  const T* stored = static_cast<const T*>(view.data);
+  for_each_row(view.shape, order, [&](int64_t from, int64_t to, int64_t count, int64_t step) {
+    for (int64_t i = 0; i < count; ++i) logical[to + i * step] = static_cast<float>(stored[from + i]) * scale;
+  });
+}
+
+template <typename T>
+void write(const TensorView& view, const espdl::Permutation& order, float inverse, const float* logical) {
+  T* stored = static_cast<T*>(view.data);
+  for_each_row(view.shape, order, [&](int64_t to, int64_t from, int64_t count, int64_t step) {
+    for (int64_t i = 0; i < count; ++i) stored[to + i] = static_cast<T>(logical[from + i * step] * inverse);
+  });
+}
+
+}  // namespace
+
+FileNetwork::FileNetwork(host::IntegerModel& file, const graph::Graph& graph)
+    : file_(file), variables_(stored_variables(file, graph)), rounding_(rounding_of(file.target())) {}
+
+const StoredVariable* FileNetwork::find(const std::string& variable) const {
+  const auto found = variables_.find(variable);
+  return found == variables_.end() ? nullptr : &found->second;
+}
+
+const StoredVariable& FileNetwork::comparable(const std::string& variable) const {
+  const StoredVariable* found = find(variable);
+  if (found == nullptr || !found->comparable())
+    fail("'{}' has no variable '{}' that the float model has too", file_.name(), variable);
+  return *found;
+}
+
+TensorView FileNetwork::view(const std::string& variable) const {
+  return model().variable(variable.c_str());
+}
+
+int FileNetwork::bits(const std::string& variable) const {
+  switch (view(variable).type) {
+    case DataType::kInt8:
+      return 8;
+    case DataType::kInt16:
+      return 16;
+    case DataType::kFloat32:
+      return 0;
+    default:
+      fail("'{}': tensor '{}' has a type that can't be compared with floats", file_.name(), variable);
+  }
+}
+
+engine::Array FileNetwork::values(const std::string& variable) const {
+  const StoredVariable& stored = comparable(variable);
+  const TensorView source = view(variable);
+  const size_t rank = stored.order.size();
+  engine::Array result;
+  result.shape.resize(rank);
+  for (size_t i = 0; i < rank; ++i) result.shape[static_cast<size_t>(stored.order[i])] = source.shape.dims[i];
+  result.values.resize(static_cast<size_t>(source.shape.elements()));
+  const float scale = std::ldexp(1.0f, source.exponent);
+  switch (bits(variable)) {
+    case 8:
+      read<int8_t>(source, stored.order, scale, result.values.data());
+      break;
+    case 16:
+      read<int16_t>(source, stored.order, scale, result.values.data());
+      break;
+    default:
+      read<float>(source, stored.order, 1.0f, result.values.data());
+  }
+  return result;
+}
+
+void FileNetwork::set(const std::string& variable, const engine::Array& values) {
+  const StoredVariable& stored = comparable(variable);
+  const TensorView target = view(variable);
+  if (static_cast<int64_t>(values.values.size()) != target.shape.elements()) {
+    fail("'{}': tensor '{}' holds {} elements, the float model's has {}", file_.name(), variable,
+         target.shape.elements(), values.values.size());
+  }
+  const int width = bits(variable);
+  if (width == 0) return write<float>(target, stored.order, 1.0f, values.values.data());
+  std::vector<float> rounded = values.values;
+  engine::round_to_grid(rounded.data(), static_cast<int64_t>(rounded.size()), width, target.exponent,
+                        {half_even()});
+  const float inverse = std::ldexp(1.0f, -target.exponent);
+  if (width == 8) {
+    write<int8_t>(target, stored.order, inverse, rounded.data());
+  } else {
+    write<int16_t>(target, stored.order, inverse, rounded.data());
+  }
+}
+
+void FileNetwork::run_node(int32_t node) {
+  if (!file_.model().run_node(node).ok()) {
+    fail("'{}': node '{}' stopped although the file was accepted", file_.name(),
+         host::to_string(model().node_name(node)));
+  }
+}
+
+}  // namespace shrike::analyze

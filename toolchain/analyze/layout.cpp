@@ -1,0 +1,171 @@
+#include "toolchain/analyze/layout.h"
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "toolchain/host/tensors.h"
+
+namespace shrike::analyze {
+namespace {
+
+using espdl::Dims;
+using espdl::Permutation;
+
+// Operators that work on images and leave channels last, whatever came in.
+const std::set<std::string> kSpatial = {"Conv",        "ConvTranspose",     "MaxPool",
+                                        "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+                                        "Resize",      "DepthToSpace",      "SpaceToDepth"};
+// Operators whose result is stored as ONNX orders it.
+const std::set<std::string> kLogical = {"Reshape", "Flatten", "Squeeze", "Unsqueeze",
+                                        "MatMul",  "Gemm",    "Gather"};
+
+Dims dims_of(const Shape& shape) {
+  return {shape.dims, shape.dims + shape.rank};
+}
+
+// "[0,3,1,2]" behind "perm=" in the node's attributes.
+Permutation transpose_perm(const std::string& attributes, size_t rank) {
+  Permutation perm;
+  const size_t begin = attributes.find("perm=[");
+  if (begin != std::string::npos) {
+    std::string list = attributes.substr(begin + 6, attributes.find(']', begin) - begin - 6);
+    std::replace(list.begin(), list.end(), ',', ' ');
+    std::istringstream numbers(list);
+    for (int axis = 0; numbers >> axis;) perm.push_back(axis);
+  } else {
+    perm = espdl::identity_order(rank);
+    std::reverse(perm.begin(), perm.end());
+  }
+  Permutation sorted = perm;
+  std::sort(sorted.begin(), sorted.end());
+  return perm.size() == rank && espdl::is_identity(sorted) ? perm : Permutation{};
+}
+
+class Walk {
+ public:
+  Walk(const host::IntegerModel& file, const graph::Graph& graph)
+      : file_(file), graph_(graph), links_(graph) {
+    const Model& model = file.model();
+    for (int32_t i = 0; i < model.variable_count(); ++i) {
+      StoredVariable variable;
+      variable.index = i;
+      variables_.emplace(host::to_string(model.variable(i).name), variable);
+    }
+    for (int32_t i = 0; i < model.input_count(); ++i) {
+      const TensorView view = model.input(i);
+      const size_t rank = static_cast<size_t>(view.shape.rank);
+      settle(view, {espdl::channels_last(rank), espdl::identity_order(rank)}, host::to_string(view.name));
+    }
+    for (int32_t node = 0; node < model.node_count(); ++node) visit(node);
+  }
+
+  std::map<std::string, StoredVariable> take() { return std::move(variables_); }
+
+ private:
+  void visit(int32_t node) {
+    const Model& model = file_.model();
+    const std::string op = host::to_string(model.node_type(node));
+    for (int32_t i = 0; i < model.node_output_count(node); ++i) {
+      const TensorView output = model.node_output(node, i);
+      const std::string name = host::to_string(output.name);
+      if (!variables_.contains(name)) continue;
+      variables_.at(name).producer = node;
+      settle(output, candidates(node, op, output), logical_name(node, op, name));
+    }
+  }
+
+  const StoredVariable* variable_input(int32_t node, int32_t index) const {
+    const auto found = variables_.find(host::to_string(file_.model().node_input(node, index).name));
+    return found == variables_.end() ? nullptr : &found->second;
+  }
+
+  // Requantisation and changes of order hold the tensor that their input holds.
+  std::string logical_name(int32_t node, const std::string& op, const std::string& name) const {
+    if (graph_.tensors.contains(name)) return name;
+    if (op != "RequantizeLinear" && op != "Transpose") return "";
+    const StoredVariable* input = variable_input(node, 0);
+    return input == nullptr ? "" : input->logical;
+  }
+
+  // Orders that the output may have, the most likely first.
+  std::vector<Permutation> candidates(int32_t node, const std::string& op, const TensorView& output) const {
+    const size_t rank = static_cast<size_t>(output.shape.rank);
+    if (kSpatial.contains(op)) return {espdl::channels_last(rank)};
+    if (op == "Transpose") return {transposed_order(node, host::to_string(output.name), rank)};
+    const bool in_graph = graph_.tensors.contains(host::to_string(output.name));
+    if (kLogical.contains(op)) {
+      // A Reshape that the graph does not know moves no byte, but says nothing about the order either.
+      if (!in_graph) return {};
+      return {espdl::identity_order(rank)};
+    }
+    std::vector<Permutation> orders;
+    for (int32_t i = 0; i < file_.model().node_input_count(node); ++i) {
+      const StoredVariable* input = variable_input(node, i);
+      if (input != nullptr && input->order.size() == rank && rank > 0) orders.push_back(input->order);
+    }
+    if (in_graph) {
+      orders.push_back(espdl::channels_last(rank));
+      orders.push_back(espdl::identity_order(rank));
+    }
+    return orders;
+  }
+
+  Permutation transposed_order(int32_t node, const std::string& output, size_t rank) const {
+    const StoredVariable* input = variable_input(node, 0);
+    const Permutation perm = transpose_perm(file_.node_attributes(node), rank);
+    if (input == nullptr || input->order.size() != rank || perm.size() != rank) return {};
+    // Stored axis i of the output is logical axis moved[i] of the input.
+    Permutation moved;
+    for (const int axis : perm) moved.push_back(input->order[static_cast<size_t>(axis)]);
+    const auto producer = links_.producer.find(output);
+    if (producer == links_.producer.end() || producer->second < 0) return moved;
+    const graph::Node& transposition = graph_.nodes[static_cast<size_t>(producer->second)];
+    // Transposes that met were merged: what is left gives the logical order.
+    if (transposition.op != "Transpose" || transposition.inputs[0] != input->logical)
+      return espdl::identity_order(rank);
+    Permutation logical;
+    for (const int64_t axis : transposition.integers("perm")) logical.push_back(static_cast<int>(axis));
+    if (logical.empty()) {
+      logical = espdl::identity_order(rank);
+      std::reverse(logical.begin(), logical.end());
+    }
+    Permutation order;
+    for (const int axis : moved) order.push_back(espdl::position_of(logical, axis));
+    return order;
+  }
+
+  void settle(const TensorView& view, const std::vector<Permutation>& orders, const std::string& logical) {
+    const auto found = variables_.find(host::to_string(view.name));
+    if (found == variables_.end()) return;
+    StoredVariable& variable = found->second;
+    const auto tensor = graph_.tensors.find(logical);
+    const bool has_values =
+        view.type == DataType::kInt8 || view.type == DataType::kInt16 || view.type == DataType::kFloat32;
+    if (tensor == graph_.tensors.end() || !has_values) {
+      if (!orders.empty()) variable.order = orders[0];
+      return;
+    }
+    variable.logical = logical;
+    for (const Permutation& order : orders) {
+      if (order.size() != tensor->second.shape.size()) continue;
+      if (espdl::permuted(tensor->second.shape, order) != dims_of(view.shape)) continue;
+      variable.order = order;
+      return;
+    }
+  }
+
+  const host::IntegerModel& file_;
+  const graph::Graph& graph_;
+  graph::Links links_;
+  std::map<std::string, StoredVariable> variables_;
+};
+
+}  // namespace
+
+std::map<std::string, StoredVariable> stored_variables(const host::IntegerModel& file,
+                                                       const graph::Graph& graph) {
+  return Walk(file, graph).take();
+}
+
+}  // namespace shrike::analyze

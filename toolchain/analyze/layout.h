@@ -1,0 +1,30 @@
+// Which float tensor a variable of an `.espdl` file stands for, and in which order its elements are stored.
+// The file does not say; it follows from the file's own nodes (spec/espdl-format.md section 5).
+#pragma once
+#include <map>
+#include <string>
+
+#include "toolchain/espdl/layout.h"
+#include "toolchain/graph/graph.h"
+#include "toolchain/host/integer_model.h"
+
+namespace shrike::analyze {
+
+struct StoredVariable {
+  int32_t index = -1;     // Model::variable
+  int32_t producer = -1;  // file node; -1 for graph inputs
+  // The tensor of the float graph that it holds; empty when there is none. Changes of order and of format
+  // keep it.
+  std::string logical;
+  // Stored axis i is logical axis order[i]; empty when it can't be told.
+  espdl::Permutation order;
+
+  bool comparable() const { return !logical.empty() && !order.empty(); }
+};
+
+// Every variable of the file, by name. Orders are checked against the float graph's shapes; a variable whose
+// dims fit no order that its nodes allow is not comparable.
+std::map<std::string, StoredVariable> stored_variables(const host::IntegerModel& file,
+                                                       const graph::Graph& graph);
+
+}  // namespace shrike::analyze

@@ -1,0 +1,55 @@
+// Errors and distributions of one tensor, float against quantised.
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "toolchain/engine/engine.h"
+
+namespace shrike::analyze {
+
+struct Power {
+  double noise = 0, signal = 0;  // sums of (q - f)^2 and f^2
+  // Zero signal: the ratio is large but finite (spec/quantizer.md section 15).
+  double ratio() const { return noise / (signal + 1e-7); }
+};
+Power compare(const float* reference, const float* quantized, int64_t count);
+
+// Sum of (Q(x) - x)^2 for integers of `bits` bits times 2^exponent. Needs bits <= 16.
+double grid_error(const float* values, int64_t count, int bits, int exponent, bool half_even);
+// The same with one more bit, spent where it helps more: on finer steps or on twice the range.
+double grid_error_with_one_more_bit(const float* values, int64_t count, int bits, int exponent,
+                                    bool half_even);
+
+// Counts over the range of the integers in 128 equal bins, and what lies outside.
+struct Histogram {
+  static constexpr int kBins = 128;
+  std::array<int64_t, kBins> counts{};
+  int64_t below = 0, above = 0;
+  void merge(const Histogram& other);
+};
+
+struct Distribution {
+  int64_t count = 0;
+  double ratio_sum = 0;  // of the images' noise-to-signal ratios
+  int images = 0;
+  float minimum = 0, maximum = 0;  // float tensor
+  double sum = 0, sum_squares = 0;
+  int64_t lowest = 0, highest = 0;  // integers
+  int64_t saturated = 0;            // integers at a limit of the format
+  // Every stride-th element only.
+  int64_t sampled = 0;
+  int64_t clipped = 0;  // floats outside the format's range
+  Histogram reference, quantized;
+
+  double noise_to_signal() const { return images == 0 ? 0 : ratio_sum / images; }
+  double mean() const { return count == 0 ? 0 : sum / static_cast<double>(count); }
+  double deviation() const;
+  // Smallest signed width that holds every integer seen.
+  int bits_used() const;
+  void merge(const Distribution& other);
+};
+
+// One image's tensor. bits == 0 (float in the file): error and range of the float tensor only.
+Distribution measure(const float* reference, const float* quantized, int64_t count, int bits, int exponent);
+
+}  // namespace shrike::analyze
