@@ -59,8 +59,8 @@ std::vector<std::string> tokens(const std::string& code) {
 // The first use of something that the device floor does not have, or "".
 std::string forbidden_use(const std::string& source) {
   static const std::set<std::string> words = {
-      "std",    "new",  "throw",  "try",     "catch",    "dynamic_cast", "typeid",      "malloc",
-      "calloc", "free", "printf", "fprintf", "snprintf", "iostream",     "thread_local"};
+      "new",    "throw", "try",    "catch",   "dynamic_cast", "typeid",   "malloc",
+      "calloc", "free",  "printf", "fprintf", "snprintf",     "iostream", "thread_local"};
   const std::vector<std::string> list = tokens(code_only(source));
   for (size_t i = 0; i < list.size(); ++i) {
     if (words.contains(list[i])) return list[i];
