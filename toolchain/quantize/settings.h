@@ -17,16 +17,10 @@ namespace shrike::quantize {
 // peer does, but correctly (spec/quantizer.md sections 7 and 20).
 enum class Calibration { kDirect, kMinMax, kPercentile, kKl, kMse };
 
-// Which exponent the members of an Add, Concat, Resize or pooling group share. kJoint: the one that costs
+// Which exponent the members of an Add or Concat group share. kJoint: the one that costs
 // least over the group, RequantizeLinear nodes priced in. kOutput/kInput/kLarge: the output's own, the
 // input's, the coarsest member's.
 enum class Alignment { kJoint, kOutput, kInput, kLarge };
-
-struct SplitSettings {  // horizontal layer split (spec/quantizer.md section 11)
-  std::vector<std::string> layers;
-  float value_threshold = 2.0f;
-  std::string method = "balance";  // or "random"
-};
 
 struct Settings {
   Target target = Target::kEsp32p4;
@@ -40,16 +34,11 @@ struct Settings {
   int calibration_images = 128;  // 0: all
   Alignment add_alignment = Alignment::kJoint;
   Alignment concat_alignment = Alignment::kJoint;
-  Alignment resize_alignment = Alignment::kJoint;
-  Alignment pool_alignment = Alignment::kJoint;
 
   std::vector<std::string> int16_layers;       // dispatching table: node names computed at 16 bit
   std::map<std::string, int> fixed_exponents;  // tensor name -> exponent, overrides everything
-  SplitSettings split;
-  bool equalize = false;
-  bool equalize_attention = true;  // balances query, key and value channels; function preserving
-  bool weight_refit = true;        // second-order rounding against the quantised input
-  bool bias_correction = true;     // exact mean correction
+  bool weight_refit = true;                    // second-order rounding against the quantised input
+  bool bias_correction = true;                 // exact mean correction
   int refit_images = 32;
   int bias_images = 16;
   bool exponent_search = true;  // trial exponents judged at the outputs by the integer runtime

@@ -164,25 +164,6 @@ std::vector<SettingField> make_fields() {
                             parse_number<int>("exponents", part.substr(equals + 1), -30, 30);
                       }
                     }});
-  fields.push_back({"split-layers", "convolutions split in two that add up (horizontal layer split)",
-                    [](const Settings& s) { return join(s.split.layers); },
-                    [](Settings& s, const std::string& value) { s.split.layers = split_list(value); }});
-  fields.push_back({"split-threshold", "weights above it are shared between the two halves",
-                    [](const Settings& s) { return fmt::format("{}", s.split.value_threshold); },
-                    [](Settings& s, const std::string& value) {
-                      s.split.value_threshold = parse_number<float>("split-threshold", value, 0.0f, 1e6f);
-                    }});
-  fields.push_back({"split-method", "how they are shared (balance, random)",
-                    [](const Settings& s) { return s.split.method; },
-                    [](Settings& s, const std::string& value) {
-                      if (value != "balance" && value != "random")
-                        fail("split-method: expected balance or random, got '{}'", value);
-                      s.split.method = value;
-                    }});
-  fields.push_back(switch_field("equalize", "layerwise equalisation where only linear operators lie between",
-                                &Settings::equalize));
-  fields.push_back(switch_field("equalize-attention", "balance query, key and value channels",
-                                &Settings::equalize_attention));
   fields.push_back(switch_field("weight-refit", "second-order weight rounding", &Settings::weight_refit));
   fields.push_back(
       switch_field("bias-correction", "exact mean correction of biases", &Settings::bias_correction));
