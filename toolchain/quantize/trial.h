@@ -26,6 +26,8 @@ class IntegerNetwork {
   // Takes over the biases of a plan that differs in nothing else; cheaper than a new network.
   void set_biases(const Plan& plan);
 
+  // False for variables that lowering merged away.
+  bool has(const std::string& tensor) const { return stored_.contains(tensor); }
   // Real values of a variable of the materialized graph, in logical order.
   engine::Array values(const std::string& tensor) const;
   const graph::Graph& graph() const { return graph_; }
