@@ -24,12 +24,13 @@ build: setup
 # The parts that meet hostile input, under the address and undefined-behaviour sanitizers.
 sanitize-test: setup
 	cmake --preset asan+ubsan
-	cmake --build --preset asan+ubsan
+	cmake --build --preset asan+ubsan --target sanitize_tests
 	ctest --test-dir build-asan --output-on-failure -j2 -L sanitize
 
+# Kernels against oneDNN, the network against the float engine. Needs a quantised file: run `make demo` first.
 bench: build
 	build/bin/bench_kernels
-	build/bin/bench_network
+	build/bin/bench_network $(OUT)/yolo11n.espdl --onnx $(MODEL) --threads 1,2
 
 # YOLO11n at 320x320 on a bare RISC-V machine in QEMU, beside the host. IMAGE names another picture.
 IMAGE ?= $(firstword $(wildcard $(DATA)/images/*.jpg))
