@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "toolchain/analyze/analyze.h"
+#include "toolchain/analyze/float_graph.h"
 #include "toolchain/analyze/report.h"
 #include "toolchain/data/image.h"
 #include "toolchain/quantize/settings_file.h"

@@ -95,9 +95,11 @@ class Worker {
   LayerPiece isolate(const Layer& layer) {
     LayerPiece piece;
     for (const std::string& name : layer.feeds) file_.set(name, cache_.at(name));
-    Arrays rounded;
-    for (const std::string& name : layer.feeds) rounded.emplace(name, file_.values(name));
     for (const int32_t node : layer.file_nodes) file_.run_node(node);
+    Arrays rounded;
+    for (const std::string& name : layer.feeds) rounded[name] = file_.values(name);
+    // A change of format on the way is part of the input.
+    for (const std::string& name : layer.reads) rounded[file_.find(name)->logical] = file_.values(name);
     Arrays given;
     for (const std::string& name : layer.tensors) given.emplace(name, file_.values(name));
     piece.local = local_noise(layer, given, rounded);
@@ -121,7 +123,7 @@ class Worker {
           grid_error_with_one_more_bit(reference.values.data(), count, bits, exponent, file_.half_even()) /
           signal;
     }
-    if (is_computing(layer.op)) {
+    if (layer.has_weights) {
       const int last = graph_.producer(name);
       const Array from_input = engine_.run_range(0, last, rounded_inputs, {name}).at(name);
       local.from_input = compare(reference.values.data(), from_input.values.data(), count).noise / signal;
@@ -159,7 +161,8 @@ class Worker {
 bool is_compared(const FileNetwork& file, const StoredVariable& variable, const std::string& name) {
   if (!variable.comparable()) return false;
   if (variable.logical == name) return true;
-  return variable.producer >= 0 && file.model().node_type(variable.producer) == "RequantizeLinear";
+  return variable.producer >= 0 &&
+         is_requantization(host::to_string(file.model().node_type(variable.producer)));
 }
 
 void require_same_outputs(const FileNetwork& file, const graph::Graph& graph, const std::string& file_name) {
@@ -207,10 +210,11 @@ LayerReport report_of(const Layer& layer, const LayerPiece& sum, size_t images) 
   for (const double ratio : sum.ratios) report.noise_to_signal.push_back(ratio * share);
   const LocalNoise& local = sum.local;
   report.local = local.total * share;
-  // What rounding input and output does not explain comes from weights and bias.
+  // What rounding input and output does not explain comes from weights and bias, or without those, from what
+  // the input went through.
   const double weights =
-      report.computing ? std::max(0.0, local.total - local.from_input - local.from_output) : 0.0;
-  const double input = report.computing ? local.from_input : std::max(0.0, local.total - local.from_output);
+      layer.has_weights ? std::max(0.0, local.total - local.from_input - local.from_output) : 0.0;
+  const double input = layer.has_weights ? local.from_input : std::max(0.0, local.total - local.from_output);
   const double all = input + weights + local.from_output;
   if (all > 0) report.shares = {input / all, weights / all, local.from_output / all};
   if (local.from_output > 0) report.output_bit_keeps = local.from_output_one_more_bit / local.from_output;
@@ -326,26 +330,6 @@ Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, co
     analysis.layers.push_back(report_of(plan.layers[i], layer_sums[i], images.count));
   analysis.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return analysis;
-}
-
-graph::Graph float_graph_of(const std::string& model_path, const host::IntegerModel& file,
-                            quantize::Settings settings) {
-  const Model& model = file.model();
-  if (model.input_count() != 1 || model.input(0).shape.rank != 4) {
-    fail("'{}': an image network with one input of rank 4 can be analysed; this file's input has {}",
-         file.name(),
-         model.input_count() == 1 ? host::shape_text(model.input(0).shape) : "other inputs beside");
-  }
-  settings.size = {model.input(0).shape.dims[1], model.input(0).shape.dims[2]};
-  // The names that cut_detect_head gives.
-  const auto is_head_output = [](const std::string& name) {
-    return name.starts_with("box") || name.starts_with("score");
-  };
-  std::vector<std::string> outputs;
-  for (int32_t i = 0; i < model.output_count(); ++i) outputs.push_back(host::to_string(model.output(i).name));
-  settings.outputs =
-      std::all_of(outputs.begin(), outputs.end(), is_head_output) ? std::vector<std::string>{} : outputs;
-  return quantize::load_float_graph(model_path, settings);
 }
 
 }  // namespace shrike::analyze

@@ -12,7 +12,6 @@
 #include "toolchain/graph/graph.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/quantize/calibrate.h"
-#include "toolchain/quantize/settings.h"
 
 namespace shrike::analyze {
 
@@ -79,10 +78,5 @@ struct Images {
 // messages. Throws Error when its outputs are not the graph's.
 Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, const std::string& file_name,
                  const Images& images, const Options& options, const quantize::ProgressCallback& progress);
-
-// The float graph that the file was made from: `settings` says which function-preserving transformations were
-// applied; size and outputs are taken from the file.
-graph::Graph float_graph_of(const std::string& model_path, const host::IntegerModel& file,
-                            quantize::Settings settings);
 
 }  // namespace shrike::analyze

@@ -74,7 +74,7 @@ std::vector<Layer> find_layers(const FileNetwork& file, const graph::Graph& grap
   for (int32_t i = 0; i < model.input_count() && scope == Scope::kEveryNode; ++i) {
     const std::string name = host::to_string(model.input(i).name);
     if (!finder.is_own(name)) continue;
-    layers.push_back({name, "Input", {name}, {name}, {}, 0, {}, {}});
+    layers.push_back({name, "Input", {name}, {name}, {}, {}, false, 0, {}, {}});
     finder.find_suffix(layers.back());
   }
   for (int32_t node = 0; node < model.node_count(); ++node) {
@@ -91,6 +91,15 @@ std::vector<Layer> find_layers(const FileNetwork& file, const graph::Graph& grap
     if (layer.tensors.empty() || !finder.collect(node, nodes, feeds)) continue;
     layer.file_nodes.assign(nodes.begin(), nodes.end());
     layer.feeds.assign(feeds.begin(), feeds.end());
+    for (int32_t i = 0; i < model.node_input_count(node); ++i) {
+      const TensorView input = model.node_input(node, i);
+      const StoredVariable* variable = file.find(host::to_string(input.name));
+      if (variable == nullptr) {
+        layer.has_weights |= is_computing(layer.op) && input.type != DataType::kUndefined;
+      } else if (variable->comparable()) {
+        layer.reads.push_back(host::to_string(input.name));
+      }
+    }
     finder.find_suffix(layer);
     layers.push_back(std::move(layer));
   }

@@ -14,6 +14,8 @@ struct Layer {
   // None for a graph input: it is only rounded.
   std::vector<std::string> feeds;
   std::vector<int32_t> file_nodes;
+  std::vector<std::string> reads;  // comparable variables that the layer's own node reads
+  bool has_weights = false;        // it reads parameters
   // Float side: first node that sees a difference, what those nodes read that does not change, and the
   // indices of the graph outputs that change.
   int first = 0;

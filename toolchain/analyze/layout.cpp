@@ -83,7 +83,7 @@ class Walk {
   // Requantisation and changes of order hold the tensor that their input holds.
   std::string logical_name(int32_t node, const std::string& op, const std::string& name) const {
     if (graph_.tensors.contains(name)) return name;
-    if (op != "RequantizeLinear" && op != "Transpose") return "";
+    if (!is_requantization(op) && op != "Transpose") return "";
     const StoredVariable* input = variable_input(node, 0);
     return input == nullptr ? "" : input->logical;
   }
@@ -162,6 +162,10 @@ class Walk {
 };
 
 }  // namespace
+
+bool is_requantization(const std::string& op) {
+  return op == "RequantizeLinear" || op == "QuantizeLinear";
+}
 
 std::map<std::string, StoredVariable> stored_variables(const host::IntegerModel& file,
                                                        const graph::Graph& graph) {

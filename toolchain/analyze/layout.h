@@ -22,6 +22,9 @@ struct StoredVariable {
   bool comparable() const { return !logical.empty() && !order.empty(); }
 };
 
+// RequantizeLinear, QuantizeLinear: the same values in another format.
+bool is_requantization(const std::string& op);
+
 // Every variable of the file, by name. Orders are checked against the float graph's shapes; a variable whose
 // dims fit no order that its nodes allow is not comparable.
 std::map<std::string, StoredVariable> stored_variables(const host::IntegerModel& file,

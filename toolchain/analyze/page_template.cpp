@@ -176,13 +176,13 @@ if (data.layers.length === 0) {
     { title: "Mean", value: l => l.noise_to_signal, cell: l => percent(l.noise_to_signal) },
     { title: "", value: l => l.noise_to_signal, cell: l => bar(["input", "weights", "output"].map(
       part => [part, l.noise_to_signal / scale * l.shares[part]])) },
+    { title: "+1 bit", value: l => l.one_more_bit.all, cell: l => percent(l.one_more_bit.all) },
     ...data.outputs.map(o => ({ title: o.name, value: l => l.outputs[o.name], cell: l => percent(l.outputs[o.name]) })),
     { title: "Made by", value: l => l.shares.output, cell: l => bar(["input", "weights", "output"].map(
       part => [part, l.shares[part]])) },
     { title: "+1 bit input", value: l => l.one_more_bit.input, cell: l => percent(l.one_more_bit.input) },
     { title: "+1 bit weights", value: l => l.one_more_bit.weights, cell: l => percent(l.one_more_bit.weights) },
     { title: "+1 bit output", value: l => l.one_more_bit.output, cell: l => percent(l.one_more_bit.output) },
-    { title: "+1 bit all", value: l => l.one_more_bit.all, cell: l => percent(l.one_more_bit.all) },
   ], () => data.layers.filter(l => matches(l.layer, $("layerwise-filter"))), 1, chooseTensor);
   $("layerwise-filter").addEventListener("input", draw);
 }

@@ -1,0 +1,69 @@
+#include "toolchain/analyze/float_graph.h"
+
+#include <algorithm>
+#include <set>
+
+#include "toolchain/graph/passes.h"
+#include "toolchain/host/tensors.h"
+#include "toolchain/quantize/formats.h"
+#include "toolchain/quantize/quantize.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::analyze {
+namespace {
+
+// What cut_detect_head calls the outputs.
+const std::set<std::string> kHeadOutputs = {"box0", "score0", "box1", "score1", "box2", "score2"};
+
+// prepare() without fold_attention_scale. The model has passed prepare() already.
+graph::Graph with_attention_scale(const std::string& model_path, const quantize::Settings& settings) {
+  graph::Graph graph = graph::import_onnx(model_path);
+  if (!settings.outputs.empty()) graph::cut_at(graph, settings.outputs);
+  graph::fold_constants(graph);
+  graph::remove_identities(graph);
+  if (settings.outputs.empty()) graph::cut_detect_head(graph);
+  graph::remove_dead_nodes(graph);
+  graph::infer_shapes(graph);
+  graph::resize_input(graph, settings.size);
+  graph::fold_batch_norm(graph);
+  graph::fuse_swish(graph);
+  graph::make_attributes_explicit(graph);
+  graph::infer_shapes(graph);
+  quantize::insert_quantize_nodes(graph);
+  return graph;
+}
+
+bool multiplies_what_is_folded(const host::IntegerModel& file, const graph::Graph& graph) {
+  const Model& model = file.model();
+  for (int32_t node = 0; node < model.node_count(); ++node) {
+    if (model.node_type(node) == "Mul" &&
+        !graph.tensors.contains(host::to_string(model.node_output(node, 0).name))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+graph::Graph float_graph_of(const std::string& model_path, const host::IntegerModel& file,
+                            quantize::Settings settings) {
+  const Model& model = file.model();
+  if (model.input_count() != 1 || model.input(0).shape.rank != 4) {
+    fail("'{}': expected one input of rank 4, an image; found {}", file.name(),
+         model.input_count() == 1 ? host::shape_text(model.input(0).shape)
+                                  : fmt::format("{} inputs", model.input_count()));
+  }
+  settings.target = file.target();
+  settings.size = {model.input(0).shape.dims[1], model.input(0).shape.dims[2]};
+  settings.outputs.clear();
+  for (int32_t i = 0; i < model.output_count(); ++i)
+    settings.outputs.push_back(host::to_string(model.output(i).name));
+  const bool head = std::all_of(settings.outputs.begin(), settings.outputs.end(),
+                                [](const std::string& name) { return kHeadOutputs.contains(name); });
+  if (head) settings.outputs.clear();
+  graph::Graph graph = quantize::load_float_graph(model_path, settings);
+  return multiplies_what_is_folded(file, graph) ? with_attention_scale(model_path, settings) : graph;
+}
+
+}  // namespace shrike::analyze
