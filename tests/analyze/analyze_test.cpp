@@ -109,6 +109,25 @@ TEST(Analyze, AClippedOutputGainsByRange) {
   EXPECT_EQ(middle.exponent, -8);
 }
 
+TEST(Analyze, WhatTheActivationFlattensIsNoNoise) {
+  // Swish maps everything below -8 to nearly 0. A format that ends there loses nothing by clipping, so one
+  // more bit is best spent on finer steps, which leave a quarter of the noise.
+  graph::Graph graph = two_convolutions(1.0f, 1.0f);
+  add_tensor(graph, "activated", {1, 3, kSize, kSize});
+  graph::Node swish;
+  swish.name = "swish";
+  swish.op = "Swish";
+  swish.inputs = {"middle"};
+  swish.outputs = {"activated"};
+  graph.nodes[1].inputs[0] = "activated";
+  graph.nodes.insert(graph.nodes.begin() + 1, swish);
+  const Analysis analysis = run(graph, write_file(graph, {-3, -4, -5}), even_images(2, -12, 2));
+  const LayerReport& first = analysis.layers[0];
+  EXPECT_GT(tensor(analysis, "middle").distribution.clipped, 0);
+  EXPECT_LT(first.local, 0.01);
+  EXPECT_NEAR(first.output_bit_keeps, 0.25, 0.03);
+}
+
 TEST(Analyze, ResultsDoNotDependOnTheThreads) {
   const graph::Graph graph = two_convolutions(0.7f, 0.3f);
   const std::vector<uint8_t> file = write_file(graph, {-7, -6, -6});

@@ -21,12 +21,11 @@ TEST(Measure, NoSignalGivesAFiniteRatio) {
   EXPECT_DOUBLE_EQ(compare(zeros.data(), ones.data(), 5).ratio(), 5e7);
 }
 
-TEST(Measure, GridErrorRoundsAndSaturates) {
-  // 8 bits, steps of 1: 0.25 is off by 0.25; 130 by 3.
-  const std::vector<float> values = {0.25f, 130.0f};
-  EXPECT_DOUBLE_EQ(grid_error(values.data(), 2, 8, 0, true), 0.0625 + 9);
-  // Nine bits: twice the range leaves 0.0625, finer steps would leave the 130 at 127.5.
-  EXPECT_DOUBLE_EQ(grid_error_with_one_more_bit(values.data(), 2, 8, 0, true), 0.0625);
+TEST(Measure, OnGridRoundsAndSaturates) {
+  EXPECT_EQ(on_grid({0.3f, 40.0f, -40.0f, 0.625f}, 8, -2, true),
+            (std::vector<float>{0.25f, 31.75f, -32.0f, 0.5f}));
+  EXPECT_EQ(on_grid({0.625f, 40.0f}, 9, -2, false),
+            (std::vector<float>{0.75f, 40.0f}));  // ties up, twice the range
 }
 
 TEST(Measure, DistributionCountsLimitsAndBins) {

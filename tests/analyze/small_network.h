@@ -23,7 +23,7 @@ inline void add_tensor(graph::Graph& graph, const std::string& name, const graph
   graph.tensors[name] = std::move(tensor);
 }
 
-// images [1,3,64,64] -> 1x1 Conv "first" -> Relu-free -> 1x1 Conv "second" -> "second" is the output. Every
+// images [1,3,64,64] -> 1x1 Conv "first" -> "middle" -> 1x1 Conv "second" -> "second" is the output. Every
 // channel is passed on as it is times `gain`: a power of two has no weight error.
 inline graph::Graph two_convolutions(float first_gain, float second_gain) {
   graph::Graph graph;
@@ -65,7 +65,9 @@ inline std::vector<uint8_t> write_file(const graph::Graph& graph, const Exponent
   plan.formats["images"] = {8, exponents.images, {}};
   plan.formats["middle"] = {8, exponents.middle, {}};
   plan.formats["out"] = {8, exponents.out, {}};
+  if (graph.tensors.contains("activated")) plan.formats["activated"] = {8, exponents.middle, {}};
   for (const graph::Node& node : graph.nodes) {
+    if (node.op != "Conv") continue;
     quantize::WeightCode code;
     for (const float w : graph.tensor(node.inputs[1]).values)
       code.integers.push_back(std::lround(std::ldexp(w, 6)));

@@ -20,7 +20,7 @@ namespace {
 using engine::Array;
 using Arrays = std::map<std::string, Array>;
 
-// Noise at a layer's own output, relative to the signal there.
+// Noise where a layer is judged (Layer::judged), relative to the signal there.
 struct LocalNoise {
   double total = 0, from_input = 0, from_output = 0, from_output_one_more_bit = 0;
 };
@@ -110,25 +110,38 @@ class Worker {
   LocalNoise local_noise(const Layer& layer, const Arrays& quantized, const Arrays& rounded_inputs) {
     const std::string& name = layer.tensors[0];
     const Array& reference = cache_.at(name);
-    const int64_t count = static_cast<int64_t>(reference.values.size());
-    const Power total = compare(reference.values.data(), quantized.at(name).values.data(), count);
-    const double signal = total.signal + 1e-7;
     LocalNoise local;
-    local.total = total.noise / signal;
-    const int bits = file_.bits(name), exponent = file_.view(name).exponent;
-    if (bits > 0) {
-      local.from_output =
-          grid_error(reference.values.data(), count, bits, exponent, file_.half_even()) / signal;
+    local.total = judged_noise(layer, quantized.at(name));
+    if (const int bits = file_.bits(name); bits > 0) {
+      const int exponent = file_.view(name).exponent;
+      const auto rounding_noise = [&](int width, int grid) {
+        return judged_noise(layer,
+                            {reference.shape, on_grid(reference.values, width, grid, file_.half_even())});
+      };
+      local.from_output = rounding_noise(bits, exponent);
+      // Spent where it helps more: on finer steps or on twice the range. Beyond 16 bits rounding is all that
+      // is left.
       local.from_output_one_more_bit =
-          grid_error_with_one_more_bit(reference.values.data(), count, bits, exponent, file_.half_even()) /
-          signal;
+          bits >= 16 ? local.from_output / 4
+                     : std::min(rounding_noise(bits + 1, exponent - 1), rounding_noise(bits + 1, exponent));
     }
     if (layer.has_weights) {
       const int last = graph_.producer(name);
-      const Array from_input = engine_.run_range(0, last, rounded_inputs, {name}).at(name);
-      local.from_input = compare(reference.values.data(), from_input.values.data(), count).noise / signal;
+      local.from_input = judged_noise(layer, engine_.run_range(0, last, rounded_inputs, {name}).at(name));
     }
     return local;
+  }
+
+  // Noise to signal that `values` of the layer's tensor cause where the layer is judged.
+  double judged_noise(const Layer& layer, Array values) {
+    const Array& reference = cache_.at(layer.judged);
+    if (layer.judge >= 0) {
+      const Arrays given = {{layer.tensors[0], std::move(values)}};
+      values = engine_.run_range(layer.judge, layer.judge, given, {layer.judged}).at(layer.judged);
+    }
+    return compare(reference.values.data(), values.values.data(),
+                   static_cast<int64_t>(reference.values.size()))
+        .ratio();
   }
 
   std::vector<double> propagate(const Layer& layer, Arrays given) {
@@ -195,6 +208,7 @@ Plan make_plan(const FileNetwork& file, const graph::Graph& graph, const Options
   for (const Layer& layer : plan.layers) {
     for (const auto* names : {&layer.tensors, &layer.feeds, &layer.given})
       plan.kept.insert(names->begin(), names->end());
+    plan.kept.insert(layer.judged);
   }
   plan.kept.insert(graph.outputs.begin(), graph.outputs.end());
   return plan;

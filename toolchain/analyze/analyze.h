@@ -31,8 +31,8 @@ struct TensorReport {
   Distribution distribution;  // noise_to_signal(): accumulated from the input to here
 };
 
-// Where the noise at a layer's own output comes from when only this layer is quantised. The parts are
-// measured by rounding one thing at a time and add up to 1.
+// Where the noise of a layer comes from when only this layer is quantised, seen behind its activation
+// function. The parts are measured by rounding one thing at a time and add up to 1.
 struct NoiseShares {
   double input = 0, weights = 0, output = 0;
 };
@@ -41,7 +41,7 @@ struct LayerReport {
   std::string layer, op, tensor;
   bool computing = false;
   std::vector<double> noise_to_signal;  // at each graph output; 0 where the layer leads nowhere
-  double local = 0;                     // at the layer's own output
+  double local = 0;                     // behind the layer's own activation function
   NoiseShares shares;
   double output_bit_keeps = 0;  // part of the output rounding's noise that one more bit leaves
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "toolchain/graph/activation.h"
 #include "toolchain/host/tensors.h"
 
 namespace shrike::analyze {
@@ -31,6 +32,17 @@ class Finder {
       }
     }
     return true;
+  }
+
+  void find_judge(Layer& layer) const {
+    layer.judged = layer.tensors[0];
+    const auto readers = links_.consumers.find(layer.judged);
+    if (readers == links_.consumers.end() || readers->second.size() != 1 || graph_.is_output(layer.judged))
+      return;
+    const graph::Node& node = graph_.nodes[static_cast<size_t>(readers->second[0])];
+    if (!graph::is_activation(node.op)) return;
+    layer.judged = node.outputs[0];
+    layer.judge = readers->second[0];
   }
 
   void find_suffix(Layer& layer) const {
@@ -74,8 +86,13 @@ std::vector<Layer> find_layers(const FileNetwork& file, const graph::Graph& grap
   for (int32_t i = 0; i < model.input_count() && scope == Scope::kEveryNode; ++i) {
     const std::string name = host::to_string(model.input(i).name);
     if (!finder.is_own(name)) continue;
-    layers.push_back({name, "Input", {name}, {name}, {}, {}, false, 0, {}, {}});
-    finder.find_suffix(layers.back());
+    Layer layer;
+    layer.name = name;
+    layer.op = "Input";
+    layer.tensors = layer.feeds = {name};
+    finder.find_judge(layer);
+    finder.find_suffix(layer);
+    layers.push_back(std::move(layer));
   }
   for (int32_t node = 0; node < model.node_count(); ++node) {
     Layer layer;
@@ -100,6 +117,7 @@ std::vector<Layer> find_layers(const FileNetwork& file, const graph::Graph& grap
         layer.reads.push_back(host::to_string(input.name));
       }
     }
+    finder.find_judge(layer);
     finder.find_suffix(layer);
     layers.push_back(std::move(layer));
   }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <tuple>
 
 #include "toolchain/engine/rounding.h"
 
@@ -72,24 +72,10 @@ Power compare(const float* reference, const float* quantized, int64_t count) {
   return power;
 }
 
-double grid_error(const float* values, int64_t count, int bits, int exponent, bool half_even) {
-  std::vector<float> rounded(static_cast<size_t>(kBlock));
-  double total = 0;
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
-    const int64_t size = std::min(kBlock, count - begin);
-    std::copy(values + begin, values + begin + size, rounded.begin());
-    engine::round_to_grid(rounded.data(), size, bits, exponent, {half_even});
-    total += compare(values + begin, rounded.data(), size).noise;
-  }
-  return total;
-}
-
-double grid_error_with_one_more_bit(const float* values, int64_t count, int bits, int exponent,
-                                    bool half_even) {
-  // Beyond 16 bits rounding is all that is left, and each bit quarters it.
-  if (bits >= 16) return grid_error(values, count, bits, exponent, half_even) / 4;
-  return std::min(grid_error(values, count, bits + 1, exponent - 1, half_even),
-                  grid_error(values, count, bits + 1, exponent, half_even));
+std::vector<float> on_grid(const std::vector<float>& values, int bits, int exponent, bool half_even) {
+  std::vector<float> rounded = values;
+  engine::round_to_grid(rounded.data(), static_cast<int64_t>(rounded.size()), bits, exponent, {half_even});
+  return rounded;
 }
 
 void Histogram::merge(const Histogram& other) {

@@ -2,8 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
-
-#include "toolchain/engine/engine.h"
+#include <vector>
 
 namespace shrike::analyze {
 
@@ -14,11 +13,8 @@ struct Power {
 };
 Power compare(const float* reference, const float* quantized, int64_t count);
 
-// Sum of (Q(x) - x)^2 for integers of `bits` bits times 2^exponent. Needs bits <= 16.
-double grid_error(const float* values, int64_t count, int bits, int exponent, bool half_even);
-// The same with one more bit, spent where it helps more: on finer steps or on twice the range.
-double grid_error_with_one_more_bit(const float* values, int64_t count, int bits, int exponent,
-                                    bool half_even);
+// The values rounded to integers of `bits` bits (at most 16) times 2^exponent.
+std::vector<float> on_grid(const std::vector<float>& values, int bits, int exponent, bool half_even);
 
 // Counts over the range of the integers in 128 equal bins, and what lies outside.
 struct Histogram {
