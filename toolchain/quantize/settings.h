@@ -31,7 +31,7 @@ struct Settings {
 
   Calibration calibration = Calibration::kDirect;
   double percentile = 0.9999;
-  int calibration_images = 128;  // 0: all
+  int calibration_images = 64;  // 0: all
   Alignment add_alignment = Alignment::kJoint;
   Alignment concat_alignment = Alignment::kJoint;
 
@@ -41,7 +41,7 @@ struct Settings {
   bool bias_correction = true;                 // exact mean correction
   int refit_images = 32;
   int bias_images = 16;
-  bool exponent_search = true;  // trial exponents judged at the outputs by the integer runtime
+  bool exponent_search = false;  // trial exponents judged at the outputs by the integer runtime
   int search_images = 8;
   int threads = 0;  // 0: all cores. Never changes the result
 };
