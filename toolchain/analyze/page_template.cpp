@@ -189,6 +189,7 @@ if (data.layers.length === 0) {
 
 function drawMap() {
   const tensors = data.tensors.filter(t => t.bits);
+  if (tensors.length === 0) return;
   const top = t => t.exponent + t.bits - 1;
   const peak = t => Math.log2(Math.max(-t.float.min, t.float.max, 2 ** -30));
   const high = Math.ceil(Math.max(...tensors.map(t => Math.max(top(t), peak(t))))) + 1;
