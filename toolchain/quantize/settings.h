@@ -31,7 +31,7 @@ struct Settings {
 
   Calibration calibration = Calibration::kDirect;
   double percentile = 0.9999;
-  int calibration_images = 64;  // 0: all
+  int calibration_images = 24;  // 0: all
   Alignment add_alignment = Alignment::kJoint;
   Alignment concat_alignment = Alignment::kJoint;
 
@@ -39,8 +39,8 @@ struct Settings {
   std::map<std::string, int> fixed_exponents;  // tensor name -> exponent, overrides everything
   bool weight_refit = true;                    // second-order rounding against the quantised input
   bool bias_correction = true;                 // exact mean correction
-  int refit_images = 32;
-  int bias_images = 16;
+  int refit_images = 16;
+  int bias_images = 12;
   bool exponent_search = false;  // trial exponents judged at the outputs by the integer runtime
   int search_images = 8;
   int threads = 0;  // 0: all cores. Never changes the result
