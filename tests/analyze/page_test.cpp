@@ -78,6 +78,36 @@ TEST_F(Page, DrawsTablesMapAndHistogram) {
   EXPECT_NE(document.find("aria-label=\"histogram of "), std::string::npos);
 }
 
+TEST_F(Page, SortsFiltersAndFollowsClicks) {
+  // Given a reader who sorts by layer, shows every tensor, filters and clicks a row.
+  std::string page = read_text((folder_ / "page.html").string());
+  page.insert(page.rfind("</body>"), R"(<script>
+const names = id => [...document.querySelectorAll("#" + id + " tbody td:first-child")].map(cell => cell.textContent);
+const report = [];
+report.push(names("layerwise").join());
+document.querySelector("#layerwise th button").click();
+report.push(names("layerwise").join());
+document.querySelector("#layerwise th button").click();
+report.push(names("layerwise").join());
+document.getElementById("graphwise-all").click();
+report.push(names("graphwise").length);
+document.getElementById("graphwise-filter").value = "MIDD";
+document.getElementById("graphwise-filter").dispatchEvent(new Event("input"));
+report.push(names("graphwise").join());
+document.querySelector("#graphwise tbody tr").click();
+report.push(document.getElementById("tensor").value);
+document.body.dataset.report = report.join(" | ");
+</script>)");
+  write_file_atomically((folder_ / "page.html").string(), page);
+  const std::string document = run_browser("--dump-dom", "2>/dev/null");
+  const size_t begin = document.find("data-report=\"");
+  ASSERT_NE(begin, std::string::npos) << document.substr(0, 500);
+  const std::string report = document.substr(begin + 13, document.find('"', begin + 13) - begin - 13);
+  // Then the layers come by noise first, then by name up and down.
+  EXPECT_TRUE(report.ends_with(" | first,images,second | second,images,first | 3 | middle | middle"))
+      << report;
+}
+
 TEST_F(Page, SaysNothingInTheConsole) {
   const fs::path picture = folder_ / "page.png";
   const std::string log =
