@@ -125,7 +125,7 @@ void mul8(const int8_t* a, const int8_t* b, int8_t* output, size_t count, int32_
 }
 
 void requantize8(const int8_t* input, int8_t* output, size_t count, int32_t shift, Rounding rounding) {
-  if (shift >= 8) {  // |q| / 2^8 is at most 1/2, and the tie is -1/2: all round to 0
+  if (shift >= 8) {                           // |q| / 2^8 is at most 1/2, and the tie is -1/2: all round to 0
     if (count > 0) memset(output, 0, count);  // nothing may be at null
     return;
   }
