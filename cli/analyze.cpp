@@ -1,5 +1,6 @@
 // shrike analyze: which layers of a quantised file hurt, and what one more bit would buy.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -64,7 +65,16 @@ void print_text(const Arguments& arguments, const analyze::Analysis& analysis) {
              analysis.size.height, analysis.seconds, analysis.threads);
 }
 
+// The float network takes and frees the same large blocks thousands of times. Kept in the process they need
+// not be cleared by the system again and again, which costs a seventh of the time.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 64 << 20);
+}
+
 void run(const Arguments& arguments) {
+  keep_freed_memory();
   if (arguments.quiet) silence_progress();
   if (!arguments.page.empty()) require_writable(arguments.page);
   const quantize::Settings settings =

@@ -9,6 +9,7 @@
 
 #include "toolchain/analyze/file_network.h"
 #include "toolchain/analyze/layers.h"
+#include "toolchain/graph/activation.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/quantize/ordered.h"
 #include "toolchain/quantize/quantize.h"
@@ -20,7 +21,7 @@ namespace {
 using engine::Array;
 using Arrays = std::map<std::string, Array>;
 
-// Noise where a layer is judged (Layer::judged), relative to the signal there.
+// Noise of a layer's tensor as Judge sees it.
 struct LocalNoise {
   double total = 0, from_input = 0, from_output = 0, from_output_one_more_bit = 0;
 };
@@ -40,6 +41,41 @@ struct Plan {
   std::map<std::string, std::vector<std::string>> compared;  // float tensor -> variables that hold it
   std::vector<Layer> layers;
   std::set<std::string> kept;  // float tensors that the layers need
+};
+
+// Noise to signal of a layer's tensor behind the activation function that alone reads it, on a sample of the
+// elements: every one of them tells the same.
+class Judge {
+ public:
+  Judge(const graph::Graph& graph, const Layer& layer, const std::vector<float>& reference)
+      : stride_(std::max<size_t>(1, (reference.size() / kSamples) | 1)),  // odd: not in step with the rows
+        reference_(sample(reference)) {
+    if (layer.judge >= 0)
+      function_ = graph::activation_function(graph, graph.nodes[static_cast<size_t>(layer.judge)]);
+    judged_ = behind(reference_);
+  }
+
+  const std::vector<float>& reference() const { return reference_; }  // sampled
+  std::vector<float> sample(const std::vector<float>& values) const {
+    std::vector<float> sampled;
+    for (size_t i = 0; i < values.size(); i += stride_) sampled.push_back(values[i]);
+    return sampled;
+  }
+  double noise(const std::vector<float>& sampled) const {
+    return compare(judged_.data(), behind(sampled).data(), static_cast<int64_t>(judged_.size())).ratio();
+  }
+
+ private:
+  static constexpr size_t kSamples = 10'000;  // of one image's tensor
+
+  std::vector<float> behind(std::vector<float> values) const {
+    if (function_) std::transform(values.begin(), values.end(), values.begin(), function_);
+    return values;
+  }
+
+  size_t stride_;
+  std::vector<float> reference_, judged_;
+  std::function<float(float)> function_;
 };
 
 // One thread's two networks.
@@ -109,14 +145,13 @@ class Worker {
 
   LocalNoise local_noise(const Layer& layer, const Arrays& quantized, const Arrays& rounded_inputs) {
     const std::string& name = layer.tensors[0];
-    const Array& reference = cache_.at(name);
+    const Judge judge(graph_, layer, cache_.at(name).values);
     LocalNoise local;
-    local.total = judged_noise(layer, quantized.at(name));
+    local.total = judge.noise(judge.sample(quantized.at(name).values));
     if (const int bits = file_.bits(name); bits > 0) {
       const int exponent = file_.view(name).exponent;
       const auto rounding_noise = [&](int width, int grid) {
-        return judged_noise(layer,
-                            {reference.shape, on_grid(reference.values, width, grid, file_.half_even())});
+        return judge.noise(on_grid(judge.reference(), width, grid, file_.half_even()));
       };
       local.from_output = rounding_noise(bits, exponent);
       // Spent where it helps more: on finer steps or on twice the range. Beyond 16 bits rounding is all that
@@ -126,22 +161,10 @@ class Worker {
                      : std::min(rounding_noise(bits + 1, exponent - 1), rounding_noise(bits + 1, exponent));
     }
     if (layer.has_weights) {
-      const int last = graph_.producer(name);
-      local.from_input = judged_noise(layer, engine_.run_range(0, last, rounded_inputs, {name}).at(name));
+      const Array values = engine_.run_range(0, graph_.producer(name), rounded_inputs, {name}).at(name);
+      local.from_input = judge.noise(judge.sample(values.values));
     }
     return local;
-  }
-
-  // Noise to signal that `values` of the layer's tensor cause where the layer is judged.
-  double judged_noise(const Layer& layer, Array values) {
-    const Array& reference = cache_.at(layer.judged);
-    if (layer.judge >= 0) {
-      const Arrays given = {{layer.tensors[0], std::move(values)}};
-      values = engine_.run_range(layer.judge, layer.judge, given, {layer.judged}).at(layer.judged);
-    }
-    return compare(reference.values.data(), values.values.data(),
-                   static_cast<int64_t>(reference.values.size()))
-        .ratio();
   }
 
   std::vector<double> propagate(const Layer& layer, Arrays given) {
@@ -208,7 +231,6 @@ Plan make_plan(const FileNetwork& file, const graph::Graph& graph, const Options
   for (const Layer& layer : plan.layers) {
     for (const auto* names : {&layer.tensors, &layer.feeds, &layer.given})
       plan.kept.insert(names->begin(), names->end());
-    plan.kept.insert(layer.judged);
   }
   plan.kept.insert(graph.outputs.begin(), graph.outputs.end());
   return plan;

@@ -35,14 +35,12 @@ class Finder {
   }
 
   void find_judge(Layer& layer) const {
-    layer.judged = layer.tensors[0];
-    const auto readers = links_.consumers.find(layer.judged);
-    if (readers == links_.consumers.end() || readers->second.size() != 1 || graph_.is_output(layer.judged))
-      return;
-    const graph::Node& node = graph_.nodes[static_cast<size_t>(readers->second[0])];
-    if (!graph::is_activation(node.op)) return;
-    layer.judged = node.outputs[0];
-    layer.judge = readers->second[0];
+    const std::string& tensor = layer.tensors[0];
+    const auto readers = links_.consumers.find(tensor);
+    if (readers == links_.consumers.end() || readers->second.size() != 1 || graph_.is_output(tensor)) return;
+    const std::string& op = graph_.nodes[static_cast<size_t>(readers->second[0])].op;
+    // A PRelu has a function for each channel.
+    if (graph::is_activation(op) && op != "PRelu") layer.judge = readers->second[0];
   }
 
   void find_suffix(Layer& layer) const {

@@ -16,10 +16,8 @@ struct Layer {
   std::vector<int32_t> file_nodes;
   std::vector<std::string> reads;  // comparable variables that the layer's own node reads
   bool has_weights = false;        // it reads parameters
-  // Where the noise of tensors[0] is judged: behind the activation function that alone reads it (a clipped
-  // value that the function flattens anyway costs nothing), else the tensor itself; and the node of the
-  // function, or -1.
-  std::string judged;
+  // The activation function, a node of the float graph, that alone reads tensors[0], or -1. Noise is judged
+  // behind it: what it flattens anyway costs nothing.
   int judge = -1;
   // Float side: first node that sees a difference, what those nodes read that does not change, and the
   // indices of the graph outputs that change.
