@@ -8,6 +8,8 @@
 #pragma once
 #include <CLI/CLI.hpp>
 
+#include "toolchain/support/error.h"
+
 namespace shrike::cli {
 
 class CommandRegistration {
@@ -21,5 +23,16 @@ class CommandRegistration {
 struct Exit {
   int status;
 };
+
+// Runs `parse`, which reads the value of an option; what it says against the value is then said of the
+// command line (status 2), not of the work.
+template <typename Parse>
+void as_command_line(Parse parse) {
+  try {
+    parse();
+  } catch (const Error& error) {
+    throw CLI::ValidationError(error.what());
+  }
+}
 
 }  // namespace shrike::cli

@@ -1,5 +1,6 @@
 #include "cli/detector_options.h"
 
+#include "cli/commands.h"
 #include "cli/model_options.h"
 #include "toolchain/quantize/settings_file.h"
 
@@ -23,7 +24,7 @@ void add_detector_options(CLI::App& command, DetectorArguments& arguments, const
       "--imgsz",
       [&detector](const std::string& value) {
         quantize::Settings settings;
-        quantize::set_field(settings, "imgsz", value);
+        as_command_line([&] { quantize::set_field(settings, "imgsz", value); });
         detector.size = settings.size;
       },
       "Input size of a float model, N or HxW, multiples of 32 (default: as in the file)");

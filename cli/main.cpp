@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "toolchain/graph/nearest.h"
 #include "toolchain/support/interrupt.h"
 
 namespace shrike::cli {
@@ -37,6 +38,29 @@ int report(std::string message) {
   return kFailed;
 }
 
+// Names that are not known, with the nearest that is; empty when every name is known.
+std::string unknown_command(const CLI::App& app) {
+  const std::vector<std::string> unknown = app.remaining();
+  if (unknown.empty()) return "";
+  std::vector<std::string> names;
+  for (const Command& command : commands()) names.push_back(command.name);
+  return fmt::format("there is no command '{}'; did you mean '{}'?", unknown[0],
+                     nearest_name(unknown[0], names));
+}
+
+std::string unknown_option(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  for (const std::string& argument : command.remaining()) {
+    if (!argument.starts_with("--")) continue;
+    const std::string name = argument.substr(0, argument.find('='));
+    return fmt::format("there is no option '{}'; did you mean '{}'?", name, nearest_name(name, names));
+  }
+  return "";
+}
+
 int run(int count, char** arguments) {
   CLI::App app("From a float object detector to power-of-two integers on an ESP32-P4 or ESP32-S3.", "shrike");
   app.set_version_flag("--version", "shrike " SHRIKE_VERSION);
@@ -58,9 +82,12 @@ int run(int count, char** arguments) {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    const std::string command =
-        app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " ";
-    fmt::print(stderr, "shrike: {}; see 'shrike {}--help'\n", error.what(), command);
+    const CLI::App* command = app.get_subcommands().empty() ? nullptr : app.get_subcommands()[0];
+    std::string message = command == nullptr ? unknown_command(app) : unknown_option(*command);
+    if (message.empty()) message = error.what();
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    fmt::print(stderr, "shrike: {}; see 'shrike {}--help'\n", message,
+               command == nullptr ? "" : command->get_name() + " ");
     return kWrongCommandLine;
   } catch (const Exit& exit) {
     return exit.status;

@@ -5,13 +5,19 @@
 #include <cmath>
 #include <cstdio>
 
+#include "cli/commands.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::cli {
 
 void add_model_options(CLI::App& command, host::IntegerOptions& options) {
-  command.add_option("--target", options.target,
-                     "Chip whose arithmetic to use: esp32p4, esp32s3 or esp32 (default: as the file says)");
+  command.add_option_function<std::string>(
+      "--target",
+      [&options](const std::string& value) {
+        as_command_line([&] { host::parse_target(value); });
+        options.target = value;
+      },
+      "Chip whose arithmetic to use: esp32p4, esp32s3 or esp32 (default: as the file says)");
   command
       .add_option_function<std::string>(
           "--accumulators",

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "toolchain/data/image.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/quantize/quantize.h"
@@ -68,14 +69,21 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
   fmt::print("  total {:.1f} s\n", total);
 }
 
+// Everything that can be told before the long work.
+void require_usable_files(const Arguments& arguments) {
+  for (const char* extension : {".info", ".json"})
+    require_writable(with_extension(arguments.output, extension));
+  require_writable(arguments.output);
+  if (!arguments.save_config.empty()) require_writable(arguments.save_config);
+  if (!arguments.test_image.empty()) data::load_image(arguments.test_image);
+}
+
 void run(const Arguments& arguments) {
   quantize::Settings settings =
       arguments.config.empty() ? quantize::Settings{} : quantize::load_settings(arguments.config);
   for (const auto& [name, value] : arguments.fields) quantize::set_field(settings, name, value);
   settings.threads = arguments.threads;
-  require_writable(arguments.output);
-  if (!arguments.save_config.empty())
-    write_file_atomically(arguments.save_config, quantize::to_yaml(settings));
+  require_usable_files(arguments);
   if (arguments.quiet) silence_progress();
 
   std::string phase;
@@ -97,6 +105,8 @@ void run(const Arguments& arguments) {
   options.target = host::target_name(settings.target);
   const MemoryReport memory =
       host::IntegerModel::from_bytes(bytes, arguments.output, options).model().memory();
+  if (!arguments.save_config.empty())
+    write_file_atomically(arguments.save_config, quantize::to_yaml(settings));
   write_file_atomically(with_extension(arguments.output, ".info"), espdl::info_text(result.program));
   write_file_atomically(with_extension(arguments.output, ".json"),
                         espdl::config_json(result.quantized_graph, settings.target));
@@ -126,7 +136,8 @@ void add_quantize(CLI::App& app) {
   command->add_option(
       "--test-image", arguments->test_image,
       "embed this image and the outputs it gives, for `shrike test` and the chip's self test");
-  command->add_option("--threads", arguments->threads, "threads (0: all cores); never changes the result");
+  command->add_option("--threads", arguments->threads, "threads (0: all cores); never changes the result")
+      ->check(CLI::Range(0, 256));
   command->add_flag("--json", arguments->json, "summary as JSON on standard output");
   command->add_flag("--quiet", arguments->quiet, "no progress");
   const quantize::Settings defaults;
@@ -135,7 +146,11 @@ void add_quantize(CLI::App& app) {
     command
         ->add_option_function<std::string>(
             "--" + field.name,
-            [arguments, name = field.name](const std::string& text) { arguments->fields[name] = text; },
+            [arguments, name = field.name](const std::string& text) {
+              quantize::Settings scratch;
+              as_command_line([&] { quantize::set_field(scratch, name, text); });
+              arguments->fields[name] = text;
+            },
             field.help + (value.empty() ? "" : " [" + value + "]"))
         ->group("Settings")
         ->type_name("");

@@ -25,6 +25,20 @@ struct Arguments {
   bool seed_given = false, all_tensors = false, json = false;
 };
 
+std::string input_names(const Model& model) {
+  std::string names;
+  for (int32_t i = 0; i < model.input_count(); ++i)
+    names += fmt::format("{}'{}'", i == 0 ? "" : ", ", host::to_string(model.input(i).name));
+  return names;
+}
+
+bool has_input(const Model& model, const std::string& name) {
+  for (int32_t i = 0; i < model.input_count(); ++i) {
+    if (model.input(i).name == name.c_str()) return true;
+  }
+  return false;
+}
+
 void load_input(const host::IntegerModel& file, const std::string& name, const std::string& path) {
   const Model& model = file.model();
   for (int32_t i = 0; i < model.input_count(); ++i) {
@@ -36,13 +50,7 @@ void load_input(const host::IntegerModel& file, const std::string& name, const s
            file.name(), host::type_name(input.type), host::shape_text(input.shape), input.bytes);
     }
     std::memcpy(input.data, bytes.data(), bytes.size());
-    return;
   }
-  std::string names;
-  for (int32_t i = 0; i < model.input_count(); ++i) {
-    names += fmt::format("{}'{}'", i == 0 ? "" : ", ", host::to_string(model.input(i).name));
-  }
-  fail("'{}' has no input '{}'; it has {}", file.name(), name, names);
 }
 
 // Raw files for the inputs that are named; the generator for all when none is, or when --seed asks for it.
@@ -55,6 +63,10 @@ void set_inputs(const host::IntegerModel& file, const Arguments& arguments) {
       throw CLI::ValidationError("--input", "'" + entry + "' is not of the form NAME=FILE");
     }
     files[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  for (const auto& [name, path] : files) {
+    if (!has_input(model, name))
+      fail("'{}' has no input '{}'; it has {}", file.name(), name, input_names(model));
   }
   if (files.empty() || arguments.seed_given) {
     host::fill_inputs(model, arguments.seed);

@@ -29,9 +29,11 @@ Folder open_folder(const std::string& folder, int64_t limit) {
   if (!fs::is_directory(root, error)) {
     fail("{}: there is no such folder; a data folder holds instances.json and images/", folder);
   }
-  if (!fs::is_regular_file(root / "instances.json", error) || !fs::is_directory(root / "images", error)) {
-    fail("{}: instances.json or the folder images/ is missing; a data folder holds both", folder);
-  }
+  const char* missing = !fs::is_regular_file(root / "instances.json", error) ? "instances.json"
+                        : !fs::is_directory(root / "images", error)          ? "the folder images/"
+                                                                             : nullptr;
+  if (missing != nullptr)
+    fail("{}: {} is missing; a data folder holds instances.json and images/", folder, missing);
   Folder result;
   result.dataset = load_coco((root / "instances.json").string());
   if (limit > 0) keep_first(result.dataset, static_cast<size_t>(limit));

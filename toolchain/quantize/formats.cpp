@@ -351,7 +351,7 @@ std::map<std::string, int> choose_bits(const graph::Graph& graph, const Settings
   for (const graph::Node& node : graph.nodes) names.push_back(node.name);
   for (const std::string& name : wide) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      fail("the dispatching table names '{}', which is no node of this model; did you mean '{}'?", name,
+      fail("int16-layers: a node of the model was expected, found '{}'; did you mean '{}'?", name,
            nearest_name(name, names));
     }
   }
@@ -363,7 +363,7 @@ std::map<std::string, int> choose_bits(const graph::Graph& graph, const Settings
       node_bits = bits.at(node.inputs[0]);
       if (wide.contains(node.name) && node_bits != 16) {
         fail(
-            "the dispatching table asks for 16 bit at '{}', but {} only moves data; name the layer that "
+            "int16-layers: '{}' can't be computed at 16 bit, because {} only moves data; name the layer that "
             "computes '{}'",
             node.name, node.op, node.inputs[0]);
       }
@@ -373,6 +373,18 @@ std::map<std::string, int> choose_bits(const graph::Graph& graph, const Settings
     for (const std::string& output : node.outputs) bits[output] = node_bits;
   }
   return bits;
+}
+
+void check_exponent_names(const graph::Graph& graph, const Settings& settings) {
+  const FormatGroups groups = find_groups(graph);
+  std::vector<std::string> names;
+  for (const auto& [name, group] : groups.group_of) names.push_back(name);
+  for (const auto& [name, exponent] : settings.fixed_exponents) {
+    if (!groups.group_of.contains(name)) {
+      fail("exponents: a tensor of the model was expected, found '{}'; did you mean '{}'?", name,
+           nearest_name(name, names));
+    }
+  }
 }
 
 Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, const Settings& settings) {

@@ -46,6 +46,10 @@ void insert_quantize_nodes(graph::Graph& graph);
 // nearest.
 std::map<std::string, int> choose_bits(const graph::Graph& graph, const Settings& settings);
 
+// Throws Error for an exponent set by hand (Settings::fixed_exponents) on a tensor that the graph has not,
+// with the nearest.
+void check_exponent_names(const graph::Graph& graph, const Settings& settings);
+
 // Chooses the formats of all variables (Plan::formats, narrow_exponents) from the statistics.
 Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, const Settings& settings);
 

@@ -59,7 +59,8 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
   phases.begin("import");
   result.float_graph = load_float_graph(model_path, settings);
   const graph::Graph& graph = result.float_graph;
-  choose_bits(graph, settings);  // a wrong layer name is told before the long work
+  choose_bits(graph, settings);  // a wrong name is told before the long work
+  check_exponent_names(graph, settings);
   const std::vector<std::string> all_images = data::list_images(calibration_folder);
   const std::vector<std::string> images = choose_images(all_images, settings.calibration_images);
 

@@ -66,6 +66,10 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+std::string beside_of(const std::string& path) {
+  return fmt::format("{}.{}.partial", path, ::getpid());
+}
+
 bool write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t count = ::write(file, bytes.data(), bytes.size());
@@ -104,7 +108,7 @@ std::string read_text(const std::string& path) {
 void write_file_atomically(const std::string& path, std::string_view bytes) {
   if (std::filesystem::is_directory(path))
     fail("cannot write '{}': a folder of that name is in the way", path);
-  const std::string beside = fmt::format("{}.{}.partial", path, ::getpid());
+  const std::string beside = beside_of(path);
   Partial partial(beside);
   Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (file.get() < 0) fail("cannot write '{}': {}", path, reason(errno));
@@ -133,7 +137,11 @@ void require_writable(const std::string& path) {
     fail("cannot write '{}': there is no folder '{}'", path, folder);
   if (std::filesystem::is_directory(path))
     fail("cannot write '{}': a folder of that name is in the way", path);
-  if (::access(folder.c_str(), W_OK) != 0) fail("cannot write '{}': {}", path, reason(errno));
+  // Permissions don't tell everything (the superuser, /proc, read-only mounts), creating a file does.
+  const std::string beside = beside_of(path);
+  const Partial partial(beside);
+  const Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (file.get() < 0) fail("cannot write '{}': {}", path, reason(errno));
 }
 
 }  // namespace shrike
