@@ -71,9 +71,9 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
 
 // Everything that can be told before the long work.
 void require_usable_files(const Arguments& arguments) {
+  require_writable(arguments.output);
   for (const char* extension : {".info", ".json"})
     require_writable(with_extension(arguments.output, extension));
-  require_writable(arguments.output);
   if (!arguments.save_config.empty()) require_writable(arguments.save_config);
   if (!arguments.test_image.empty()) data::load_image(arguments.test_image);
 }
