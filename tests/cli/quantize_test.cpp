@@ -211,7 +211,7 @@ TEST_F(QuantizeTest, AnInterruptedRunLeavesTheOldFileOrTheNewOne) {
   SHRIKE_NEEDS_SHARED(kModel);
   ASSERT_EQ(run(words(model(), {})).status, 0);
   const std::string complete = read_text(output());
-  for (int milliseconds = 500; milliseconds <= 1700; milliseconds += 200) {
+  for (int milliseconds = 700; milliseconds <= 1700; milliseconds += 250) {
     SCOPED_TRACE(milliseconds);
     write("out/model.espdl", "old");
     const Finished finished = run(words(model(), {}), {SIGTERM, milliseconds});
