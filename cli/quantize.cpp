@@ -97,6 +97,7 @@ void run(const Arguments& arguments) {
                                                  bar->update(static_cast<int64_t>(done));
                                                });
   bar.reset();
+  for (const std::string& note : result.notes) fmt::print(stderr, "note: {}\n", note);
   if (!arguments.test_image.empty())
     quantize::embed_test_values(result.program, arguments.test_image, settings);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
 
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
@@ -13,6 +14,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
 
 std::string error_of(const std::function<void()>& action) {
   try {
@@ -42,6 +44,14 @@ TEST_F(SettingsFile, RoundTripsEverySetting) {
   set_field(settings, "exponents", "score0=-4,box0=-3");
   set_field(settings, "weight-refit", "off");
   set_field(settings, "calibration", "kl");
+  set_field(settings, "split-layers", "/model.0/conv/Conv,/model.1/conv/Conv");
+  set_field(settings, "split-method", "random");
+  set_field(settings, "split-threshold", "1.5");
+  set_field(settings, "equalization", "on");
+  set_field(settings, "equalization-iterations", "3");
+  set_field(settings, "equalization-threshold", "0.25");
+  set_field(settings, "weight-exponents", "layer");
+  set_field(settings, "weight-calibration", "percentile");
 
   const Settings read = load_settings(write(to_yaml(settings)));
 
@@ -52,6 +62,14 @@ TEST_F(SettingsFile, RoundTripsEverySetting) {
   EXPECT_EQ(read.fixed_exponents.at("score0"), -4);
   EXPECT_FALSE(read.weight_refit);
   EXPECT_EQ(read.calibration, Calibration::kKl);
+  EXPECT_THAT(read.split_layers, ElementsAre("/model.0/conv/Conv", "/model.1/conv/Conv"));
+  EXPECT_EQ(read.split_method, SplitMethod::kRandom);
+  EXPECT_EQ(read.split_threshold, 1.5);
+  EXPECT_TRUE(read.equalization);
+  EXPECT_EQ(read.equalization_iterations, 3);
+  EXPECT_EQ(read.equalization_threshold, 0.25);
+  EXPECT_EQ(read.weight_exponents, WeightExponents::kLayer);
+  EXPECT_EQ(read.weight_calibration, WeightCalibration::kPercentile);
   EXPECT_EQ(to_yaml(read), to_yaml(settings));
 }
 
@@ -78,6 +96,27 @@ TEST_F(SettingsFile, BrokenYamlIsOneSentence) {
   EXPECT_THAT(error_of([&] { load_settings(write("bits: [8\n")); }), HasSubstr("not valid YAML"));
   EXPECT_THAT(error_of([&] { load_settings(write("just text\n")); }), HasSubstr("setting: value"));
   EXPECT_THAT(error_of([] { load_settings("/nowhere/settings.yaml"); }), HasSubstr("/nowhere/settings.yaml"));
+}
+
+TEST(ExampleConfigs, AllAreRead) {
+  std::set<std::string> read;
+  for (const auto& entry : std::filesystem::directory_iterator(SHRIKE_SOURCE_DIR "/examples/configs")) {
+    EXPECT_NO_THROW(load_settings(entry.path())) << entry.path();
+    read.insert(entry.path().stem());
+  }
+  EXPECT_THAT(read, IsSupersetOf({"tutorial_a", "tutorial_b", "minmax", "percentile"}));
+}
+
+TEST(ExampleConfigs, SchemeBIsSchemeAWithWideAndSplitLayers) {
+  const std::string folder = SHRIKE_SOURCE_DIR "/examples/configs/";
+  Settings b = load_settings(folder + "tutorial_b.yaml");
+  EXPECT_EQ(b.int16_layers.size(), 3u);
+  EXPECT_THAT(b.split_layers, ElementsAre("/model.0/conv/Conv", "/model.1/conv/Conv"));
+  EXPECT_EQ(b.split_threshold, 1.5);
+  b.int16_layers.clear();
+  b.split_layers.clear();
+  b.split_threshold = Settings().split_threshold;
+  EXPECT_EQ(to_yaml(b), to_yaml(load_settings(folder + "tutorial_a.yaml")));
 }
 
 }  // namespace

@@ -61,6 +61,23 @@ void enforce_right_shifts(const graph::Graph& graph, Plan& plan) {
   }
 }
 
+// Exponent of weights that get the same one, by the settings' calibration and within the range.
+int weight_exponent(std::vector<float> weights, int bits, const Settings& settings, ExponentRange range) {
+  const auto count = static_cast<int64_t>(weights.size());
+  if (settings.weight_calibration == WeightCalibration::kDirect)
+    return best_weight_exponent(weights.data(), nullptr, count, 1, bits, range);
+  const double share = settings.weight_calibration == WeightCalibration::kMinMax ? 1.0 : settings.percentile;
+  // The ranks of spec/quantizer.md section 7, counted from 0.
+  const int64_t high = std::min(static_cast<int64_t>(static_cast<double>(count) * share), count - 1);
+  const int64_t low = static_cast<int64_t>(static_cast<double>(count) * (1 - share));
+  std::sort(weights.begin(), weights.end());
+  const float largest =
+      std::max(std::fabs(weights[static_cast<size_t>(high)]), std::fabs(weights[static_cast<size_t>(low)]));
+  if (largest == 0) return range.highest;
+  const int covering = static_cast<int>(std::ceil(std::log2(largest / (std::ldexp(1.0f, bits - 1) - 0.5f))));
+  return std::clamp(covering, range.lowest, range.highest);
+}
+
 class Materializer {
  public:
   Materializer(const graph::Graph& source, const Plan& plan, Target target)
@@ -205,13 +222,16 @@ void round_weights(const graph::Graph& graph, const Settings& settings, Plan& pl
     code.format.bits = bits;
 
     std::vector<int> exponents(static_cast<size_t>(view.channels));
-    const bool per_channel = settings.target == Target::kEsp32p4 && node.op != "MatMul";
+    const bool per_channel = settings.target == Target::kEsp32p4 && node.op != "MatMul" &&
+                             settings.weight_exponents == WeightExponents::kChannel;
     if (per_channel) {
       for (int64_t n = 0; n < view.channels; ++n) {
         const ExponentRange range = exponent_range(settings.target, bits, input_exponent, output_exponent,
                                                    has_bias ? code.bias[n] : 0.0f);
-        exponents[n] = best_weight_exponent(&weight.values[view.index(n, 0)], nullptr, view.taps,
-                                            view.tap_step, bits, range);
+        std::vector<float> taps(static_cast<size_t>(view.taps));
+        for (int64_t k = 0; k < view.taps; ++k)
+          taps[static_cast<size_t>(k)] = weight.values[view.index(n, k)];
+        exponents[n] = weight_exponent(std::move(taps), bits, settings, range);
       }
       code.format.channel_exponents = exponents;
       code.format.exponent = *std::max_element(exponents.begin(), exponents.end());
@@ -220,8 +240,7 @@ void round_weights(const graph::Graph& graph, const Settings& settings, Plan& pl
       for (const float b : code.bias) largest_bias = std::max(largest_bias, std::fabs(b));
       const ExponentRange range =
           exponent_range(settings.target, bits, input_exponent, output_exponent, largest_bias);
-      code.format.exponent =
-          best_weight_exponent(weight.values.data(), nullptr, weight.elements(), 1, bits, range);
+      code.format.exponent = weight_exponent(weight.values, bits, settings, range);
       std::fill(exponents.begin(), exponents.end(), code.format.exponent);
     }
     code.integers.resize(weight.values.size());

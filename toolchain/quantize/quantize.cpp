@@ -9,9 +9,11 @@
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/quantize/bias.h"
+#include "toolchain/quantize/equalize.h"
 #include "toolchain/quantize/formats.h"
 #include "toolchain/quantize/refit.h"
 #include "toolchain/quantize/search.h"
+#include "toolchain/quantize/split.h"
 #include "toolchain/quantize/trial.h"
 #include "toolchain/support/error.h"
 
@@ -42,11 +44,33 @@ class Phases {
   std::chrono::steady_clock::time_point start_;
 };
 
+std::vector<std::string> notes_about(const SplitReport& split, const Settings& settings,
+                                     const std::vector<EqualizedLayers>& equalized) {
+  std::vector<std::string> notes;
+  if (!split.split.empty()) notes.push_back(fmt::format("split {}", fmt::join(split.split, ", ")));
+  for (const std::string& layer : split.unchanged) {
+    notes.push_back(fmt::format("'{}' was not split, because no weight is above {} (split-threshold)", layer,
+                                settings.split_threshold));
+  }
+  if (!settings.equalization) return notes;
+  notes.push_back(fmt::format("equalization found {} sets of connected layers", equalized.size()));
+  for (const EqualizedLayers& set : equalized) {
+    notes.push_back(fmt::format("equalization scaled {} of {} channels of {}", set.scaled, set.channels,
+                                fmt::join(set.layers, ", ")));
+  }
+  return notes;
+}
+
 }  // namespace
 
-graph::Graph load_float_graph(const std::string& model_path, const Settings& settings) {
+graph::Graph load_float_graph(const std::string& model_path, const Settings& settings,
+                              std::vector<std::string>* notes) {
   graph::Graph graph = graph::import_onnx(model_path);
   graph::prepare(graph, {settings.size, settings.outputs});
+  const SplitReport split = split_layers(graph, settings);
+  std::vector<EqualizedLayers> equalized;
+  if (settings.equalization) equalized = equalize(graph, settings);
+  if (notes != nullptr) *notes = notes_about(split, settings, equalized);
   insert_quantize_nodes(graph);
   return graph;
 }
@@ -57,7 +81,7 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
   Phases phases(result.phases);
 
   phases.begin("import");
-  result.float_graph = load_float_graph(model_path, settings);
+  result.float_graph = load_float_graph(model_path, settings, &result.notes);
   const graph::Graph& graph = result.float_graph;
   choose_bits(graph, settings);  // a wrong name is told before the long work
   check_exponent_names(graph, settings);

@@ -22,6 +22,7 @@ struct Result {
   std::vector<std::string> output_names;
   std::vector<double> output_noise;  // noise-to-signal power per output, over a few calibration images
   int requantize_nodes = 0;
+  std::vector<std::string> notes;  // sentences about the transformations, for the user
   std::vector<Phase> phases;
 };
 
@@ -33,8 +34,9 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
                 const Settings& settings, const PhaseProgress& progress);
 
 // The float graph exactly as quantize() sees it: imported, prepared, function-preserving transformations
-// applied.
-graph::Graph load_float_graph(const std::string& model_path, const Settings& settings);
+// (split, equalisation) applied. `notes` receives what there is to tell about them.
+graph::Graph load_float_graph(const std::string& model_path, const Settings& settings,
+                              std::vector<std::string>* notes = nullptr);
 
 // Adds the image, prepared as for calibration, and the outputs that the integer runtime computes for it to
 // the program.

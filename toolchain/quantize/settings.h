@@ -22,12 +22,30 @@ enum class Calibration { kDirect, kMinMax, kPercentile, kKl, kMse };
 // input's, the coarsest member's.
 enum class Alignment { kJoint, kOutput, kInput, kLarge };
 
+// Which part of a weight above the threshold the clone of a split layer gets: half, or a share drawn from
+// 0..1.
+enum class SplitMethod { kBalance, kRandom };
+
+// Weights have one exponent per output channel where the target can (esp32p4), or one per layer.
+enum class WeightExponents { kChannel, kLayer };
+
+// How a weight exponent is found: the one that rounds with the least squared error, or the finest that covers
+// the largest weight, or the given share of the weights (Settings::percentile) on each side.
+enum class WeightCalibration { kDirect, kMinMax, kPercentile };
+
 struct Settings {
   Target target = Target::kEsp32p4;
   int bits = 8;
   graph::ImageSize size;             // 0x0: the model's own
   std::vector<std::string> outputs;  // empty: the detection head
   data::Geometry geometry = data::Geometry::kLetterbox;
+
+  std::vector<std::string> split_layers;  // names of layers to divide, see split.h
+  SplitMethod split_method = SplitMethod::kBalance;
+  double split_threshold = 2.0;
+  bool equalization = false;  // see equalize.h
+  int equalization_iterations = 10;
+  double equalization_threshold = 0.5;
 
   Calibration calibration = Calibration::kDirect;
   double percentile = 0.9999;
@@ -37,8 +55,10 @@ struct Settings {
 
   std::vector<std::string> int16_layers;       // dispatching table: node names computed at 16 bit
   std::map<std::string, int> fixed_exponents;  // tensor name -> exponent, overrides everything
-  bool weight_refit = true;                    // second-order rounding against the quantised input
-  bool bias_correction = true;                 // exact mean correction
+  WeightExponents weight_exponents = WeightExponents::kChannel;
+  WeightCalibration weight_calibration = WeightCalibration::kDirect;
+  bool weight_refit = true;     // second-order rounding against the quantised input
+  bool bias_correction = true;  // exact mean correction
   int refit_images = 16;
   int bias_images = 12;
   bool exponent_search = false;  // trial exponents judged at the outputs by the integer runtime

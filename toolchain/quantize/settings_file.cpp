@@ -49,6 +49,14 @@ SettingField integer_field(std::string name, std::string help, int Settings::*me
           }};
 }
 
+SettingField real_field(std::string name, std::string help, double Settings::*member, double lowest,
+                        double highest) {
+  return {name, std::move(help), [member](const Settings& s) { return fmt::format("{}", s.*member); },
+          [name, member, lowest, highest](Settings& s, const std::string& value) {
+            s.*member = parse_number<double>(name, value, lowest, highest);
+          }};
+}
+
 SettingField switch_field(std::string name, std::string help, bool Settings::*member) {
   return {name, std::move(help) + " (on, off)",
           [member](const Settings& s) { return std::string(s.*member ? "on" : "off"); },
@@ -129,17 +137,31 @@ std::vector<SettingField> make_fields() {
                                 &Settings::geometry,
                                 Choices<data::Geometry>{{"letterbox", data::Geometry::kLetterbox},
                                                         {"stretch", data::Geometry::kStretch}}));
+  fields.push_back(list_field("split-layers", "layers whose large weights are shared with a clone",
+                              &Settings::split_layers));
+  fields.push_back(choice_field(
+      "split-method", "part of a large weight that the clone gets: half, or a random share",
+      &Settings::split_method,
+      Choices<SplitMethod>{{"balance", SplitMethod::kBalance}, {"random", SplitMethod::kRandom}}));
+  fields.push_back(real_field("split-threshold", "weights of split layers above this are divided",
+                              &Settings::split_threshold, 0.0, 1e6));
+  fields.push_back(switch_field("equalization",
+                                "layerwise equalisation of weights across Relu, pooling and q.k",
+                                &Settings::equalization));
+  fields.push_back(integer_field("equalization-iterations", "rounds of equalisation at most",
+                                 &Settings::equalization_iterations, 1, 1000));
+  fields.push_back(real_field("equalization-threshold",
+                              "channels whose largest weights add up to less are not equalised",
+                              &Settings::equalization_threshold, 0.0, 1e6));
   fields.push_back(choice_field("calibration", "how activation exponents are found", &Settings::calibration,
                                 Choices<Calibration>{{"direct", Calibration::kDirect},
                                                      {"minmax", Calibration::kMinMax},
                                                      {"percentile", Calibration::kPercentile},
                                                      {"kl", Calibration::kKl},
                                                      {"mse", Calibration::kMse}}));
-  fields.push_back({"percentile", "share of values that percentile calibration keeps, 0.5 to 1",
-                    [](const Settings& s) { return fmt::format("{}", s.percentile); },
-                    [](Settings& s, const std::string& value) {
-                      s.percentile = parse_number<double>("percentile", value, 0.5, 1.0);
-                    }});
+  fields.push_back(real_field(
+      "percentile", "share of values that percentile calibration of activations or weights keeps, 0.5 to 1",
+      &Settings::percentile, 0.5, 1.0));
   fields.push_back(integer_field("calibration-images", "images to calibrate on, evenly spread; 0: all",
                                  &Settings::calibration_images, 0, 1'000'000));
   fields.push_back(
@@ -164,6 +186,16 @@ std::vector<SettingField> make_fields() {
                             parse_number<int>("exponents", part.substr(equals + 1), -30, 30);
                       }
                     }});
+  fields.push_back(choice_field(
+      "weight-exponents", "one weight exponent per output channel (esp32p4 only) or per layer",
+      &Settings::weight_exponents,
+      Choices<WeightExponents>{{"channel", WeightExponents::kChannel}, {"layer", WeightExponents::kLayer}}));
+  fields.push_back(choice_field("weight-calibration",
+                                "how weight exponents are found; weight-refit chooses those of channels anew",
+                                &Settings::weight_calibration,
+                                Choices<WeightCalibration>{{"direct", WeightCalibration::kDirect},
+                                                           {"minmax", WeightCalibration::kMinMax},
+                                                           {"percentile", WeightCalibration::kPercentile}}));
   fields.push_back(switch_field("weight-refit", "second-order weight rounding", &Settings::weight_refit));
   fields.push_back(
       switch_field("bias-correction", "exact mean correction of biases", &Settings::bias_correction));
