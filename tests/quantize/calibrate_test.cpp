@@ -36,12 +36,11 @@ TEST(Histogram, MergeDoesNotDependOnWhichIsWider) {
   EXPECT_EQ(a.counts, b.counts);
 }
 
-TEST(TensorStatistics, PicksTheExponentWithTheLeastError) {
+TEST(TensorStatistics, PicksTheExponentWithTheLeastNoise) {
   TensorStatistics statistics;
-  statistics.count = 100;
-  statistics.sum_squares = 1.0;
+  statistics.images = 1;
   statistics.first_exponent = -10;
-  statistics.error = {1, 0.5, 0.1, 0.01, 0.02, 0.08, 0.3, 1, 4, 16};
+  statistics.noise = {1, 0.5, 0.1, 0.01, 0.02, 0.08, 0.3, 1, 4, 16};
   EXPECT_EQ(statistics.best_exponent(), -7);
   EXPECT_DOUBLE_EQ(statistics.noise_to_signal(-7), 0.01);
   // Beyond the window: four times as much per bit on the coarse side, everything lost on the fine side.
@@ -49,15 +48,18 @@ TEST(TensorStatistics, PicksTheExponentWithTheLeastError) {
   EXPECT_DOUBLE_EQ(statistics.noise_to_signal(-11), 1.0);
 }
 
-TEST(TensorStatistics, TheErrorBehindTheActivationDecidesWhereThereIsOne) {
-  TensorStatistics statistics;
-  statistics.count = 100;
-  statistics.sum_squares = statistics.power_after = 1.0;
-  statistics.first_exponent = 0;
-  statistics.error = {9, 1, 9, 9, 9, 9, 9, 9, 9, 9};
-  statistics.error_after = {1, 9, 9, 9, 9, 9, 9, 9, 9, 9};
-  statistics.judged_after = true;
-  EXPECT_EQ(statistics.best_exponent(), 0);
+TEST(TensorStatistics, EveryImageHasTheSameVote) {
+  TensorStatistics first, second;
+  first.images = second.images = 1;
+  first.noise = {0.2, 0.1, 0.4, 1, 1, 1, 1, 1, 1, 1};
+  second.noise = {0.4, 0.5, 0.6, 1, 1, 1, 1, 1, 1, 1};
+  first.maximum = 1;
+  second.maximum = 1000;  // how loud an image is does not count
+  first.merge(second);
+  EXPECT_EQ(first.images, 2);
+  EXPECT_DOUBLE_EQ(first.noise_to_signal(0), 0.3);
+  EXPECT_DOUBLE_EQ(first.noise_to_signal(1), 0.3);
+  EXPECT_FLOAT_EQ(first.maximum, 1000);
 }
 
 TEST(OrderedParallel, ConsumesInOrderWhateverTheThreads) {

@@ -43,12 +43,11 @@ graph::Graph small_graph() {
 // An error curve whose least value lies at `exponent`.
 TensorStatistics curve(int exponent, double least) {
   TensorStatistics statistics;
-  statistics.count = 1;
+  statistics.images = 1;
   statistics.maximum = 1;
-  statistics.sum_squares = 1;
   statistics.first_exponent = exponent - 5;
   for (int i = 0; i < TensorStatistics::kCandidates; ++i)
-    statistics.error[i] = least * (1 + 10 * std::abs(i - 5));
+    statistics.noise[i] = least * (1 + 10 * std::abs(i - 5));
   return statistics;
 }
 

@@ -20,6 +20,9 @@ constexpr int64_t kSamplesPerImage = 30'000;
 // Images that fix the candidate window before the others are streamed.
 constexpr size_t kWindowImages = 4;
 
+// Added to a signal's power: a tensor that is zero on an image has no noise.
+constexpr double kNoSignal = 1e-30;
+
 // Round half to even for |x| < 2^22, in a form that compilers vectorise.
 inline float round_even(float x) {
   constexpr float magic = 12582912.0f;  // 1.5 * 2^23
@@ -52,6 +55,12 @@ std::pair<float, float> range_of(const float* values, int64_t count) {
     poison += values[i] * 0.0f;
   }
   return {*std::min_element(low, low + kLanes) + poison, *std::max_element(high, high + kLanes) + poison};
+}
+
+double power_of(const std::vector<float>& samples) {
+  double power = 0;
+  for (const float x : samples) power += static_cast<double>(x) * x;
+  return power;
 }
 
 double squared_error(const std::vector<float>& samples, int exponent) {
@@ -125,24 +134,20 @@ TensorStatistics measure(const engine::TensorData& tensor, int first_exponent,
   std::vector<float> samples;
   samples.reserve(tensor.count / stride + 1);
   for (int64_t i = 0; i < tensor.count; i += stride) samples.push_back(tensor.values[i]);
-  result.count = static_cast<int64_t>(samples.size());
+  result.images = 1;
   result.histogram.cover(result.largest());
-  for (const float x : samples) {
-    result.sum += x;
-    result.sum_squares += static_cast<double>(x) * x;
-    result.histogram.add(std::fabs(x));
+  for (const float x : samples) result.histogram.add(std::fabs(x));
+  if (judge == nullptr) {
+    const double power = power_of(samples) + kNoSignal;
+    for (int i = 0; i < kCandidates; ++i)
+      result.noise[i] = squared_error(samples, first_exponent + i) / power;
+    return result;
   }
-  for (int i = 0; i < kCandidates; ++i) result.error[i] = squared_error(samples, first_exponent + i);
-  if (judge != nullptr) {
-    result.judged_after = true;
-    std::vector<float> activated(samples.size());
-    for (size_t i = 0; i < samples.size(); ++i) {
-      activated[i] = (*judge)(samples[i]);
-      result.power_after += static_cast<double>(activated[i]) * activated[i];
-    }
-    for (int i = 0; i < kCandidates; ++i) {
-      result.error_after[i] = squared_error_behind(samples, activated, *judge, first_exponent + i);
-    }
+  std::vector<float> activated(samples.size());
+  for (size_t i = 0; i < samples.size(); ++i) activated[i] = (*judge)(samples[i]);
+  const double power = power_of(activated) + kNoSignal;
+  for (int i = 0; i < kCandidates; ++i) {
+    result.noise[i] = squared_error_behind(samples, activated, *judge, first_exponent + i) / power;
   }
   return result;
 }
@@ -183,12 +188,11 @@ void Histogram::merge(const Histogram& other) {
 }
 
 double TensorStatistics::noise_to_signal(int exponent) const {
-  const auto& curve = judged_after ? error_after : error;
-  const double power = (judged_after ? power_after : sum_squares) + 1e-30;
+  const double votes = static_cast<double>(std::max<int64_t>(images, 1));
   const int index = exponent - first_exponent;
   if (index < 0) return 1.0;
-  if (index >= kCandidates) return curve[kCandidates - 1] / power * std::pow(4.0, index - kCandidates + 1);
-  return curve[index] / power;
+  if (index >= kCandidates) return noise[kCandidates - 1] / votes * std::pow(4.0, index - kCandidates + 1);
+  return noise[index] / votes;
 }
 
 int TensorStatistics::best_exponent() const {
@@ -200,20 +204,14 @@ int TensorStatistics::best_exponent() const {
 }
 
 void TensorStatistics::merge(const TensorStatistics& other) {
-  if (count == 0) {
+  if (images == 0) {
     *this = other;
     return;
   }
-  count += other.count;
+  images += other.images;
   minimum = std::min(minimum, other.minimum);
   maximum = std::max(maximum, other.maximum);
-  sum += other.sum;
-  sum_squares += other.sum_squares;
-  power_after += other.power_after;
-  for (int i = 0; i < kCandidates; ++i) {
-    error[i] += other.error[i];
-    error_after[i] += other.error_after[i];
-  }
+  for (int i = 0; i < kCandidates; ++i) noise[i] += other.noise[i];
   histogram.merge(other.histogram);
 }
 

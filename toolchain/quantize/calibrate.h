@@ -1,4 +1,4 @@
-// One streaming pass over the calibration images: per tensor, range, histogram and the squared error of every
+// One streaming pass over the calibration images: per tensor, range, histogram and the noise of every
 // candidate exponent. Memory does not depend on the number of images.
 #pragma once
 #include <array>
@@ -34,21 +34,18 @@ struct TensorStatistics {
   // first up to no clipping with a bit to spare.
   static constexpr int kCandidates = 10;
 
-  int64_t count = 0;
   float minimum = 0, maximum = 0;
-  double sum = 0, sum_squares = 0;
   int first_exponent = 0;
-  std::array<double, kCandidates> error{};  // sum of (Q_e(x) - x)^2 at 8 bit
-  // The same behind the tensor's only consumer when that is an activation function f: sum of (f(Q_e(x)) -
-  // f(x))^2, and the power of f(x) it compares with.
-  bool judged_after = false;
-  std::array<double, kCandidates> error_after{};
-  double power_after = 0;
+  int64_t images = 0;
+  // Sum over the images of each image's noise-to-signal at 8 bit and every candidate: of Q_e(x) against x or,
+  // when the tensor's only consumer is an activation function f, of f(Q_e(x)) against f(x). Every image has
+  // the same vote, so that the outliers of one do not decide for all.
+  std::array<double, kCandidates> noise{};
   Histogram histogram;
 
   float largest() const { return maximum > -minimum ? maximum : -minimum; }
-  // Noise to signal at 8 bit and `exponent`, judged behind the activation where there is one; outside the
-  // candidates extrapolated (4x per bit on the coarse side, everything lost on the fine side).
+  // Mean noise-to-signal of an image at 8 bit and `exponent`; outside the candidates extrapolated (4x per bit
+  // on the coarse side, everything lost on the fine side).
   double noise_to_signal(int exponent) const;
   int best_exponent() const;  // smallest noise_to_signal
   void merge(const TensorStatistics& other);
