@@ -19,14 +19,8 @@ namespace {
 constexpr int64_t kElementsPerTask = 65536;
 constexpr int kFloatBits = 24;  // integers of up to 24 bits are exact in float32
 
-int64_t element_count(const graph::Shape& shape) {
-  int64_t count = 1;
-  for (const int64_t size : shape) count *= size;
-  return count;
-}
-
 at::Tensor borrow(const std::string& name, const Array& array) {
-  if (element_count(array.shape) != static_cast<int64_t>(array.values.size())) {
+  if (graph::element_count(array.shape) != static_cast<int64_t>(array.values.size())) {
     fail("tensor '{}': the shape [{}] does not hold the {} values given", name, fmt::join(array.shape, ", "),
          array.values.size());
   }
@@ -191,7 +185,7 @@ at::Tensor Engine::Impl::make_constant(const graph::Tensor& tensor) const {
                 .to(tensor.format.bits > kFloatBits ? at::kDouble : at::kFloat, /*non_blocking=*/false,
                     /*copy=*/true);
   } else {
-    if (element_count(tensor.shape) != static_cast<int64_t>(tensor.values.size())) {
+    if (graph::element_count(tensor.shape) != static_cast<int64_t>(tensor.values.size())) {
       fail("constant '{}': the shape [{}] does not hold its {} values", tensor.name,
            fmt::join(tensor.shape, ", "), tensor.values.size());
     }
@@ -390,8 +384,9 @@ void Engine::set_constant(const std::string& name, const std::vector<float>& val
   graph::Tensor& tensor = impl_->graph.tensor(name);
   if (!tensor.constant || tensor.type != graph::ElementType::kFloat)
     fail("'{}' is not a constant of floats", name);
-  if (static_cast<int64_t>(values.size()) != element_count(tensor.shape)) {
-    fail("constant '{}' has {} elements, {} were given", name, element_count(tensor.shape), values.size());
+  if (static_cast<int64_t>(values.size()) != graph::element_count(tensor.shape)) {
+    fail("constant '{}' has {} elements, {} were given", name, graph::element_count(tensor.shape),
+         values.size());
   }
   tensor.values = values;
   tensor.integers.clear();  // the new values are rounded to the format again

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -15,15 +14,11 @@ std::vector<int64_t> row_major_strides(const Shape& shape) {
   return strides;
 }
 
-int64_t product(const Shape& shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-}
-
 // Calls visit(flat, index) for every element of `shape` in row-major order.
 template <typename Visit>
 void for_each_index(const Shape& shape, Visit visit) {
   std::vector<int64_t> index(shape.size(), 0);
-  const int64_t count = product(shape);
+  const int64_t count = element_count(shape);
   for (int64_t flat = 0; flat < count; ++flat) {
     visit(flat, index);
     for (size_t axis = shape.size(); axis-- > 0;) {
@@ -35,7 +30,7 @@ void for_each_index(const Shape& shape, Visit visit) {
 
 // Offsets of a strided view: element i of `output` is at offset + sum(i_axis * stride_axis).
 std::vector<int64_t> strided(const Shape& output, int64_t offset, const std::vector<int64_t>& strides) {
-  std::vector<int64_t> source(static_cast<size_t>(product(output)));
+  std::vector<int64_t> source(static_cast<size_t>(element_count(output)));
   for_each_index(output, [&](int64_t flat, const std::vector<int64_t>& index) {
     source[static_cast<size_t>(flat)] =
         std::inner_product(index.begin(), index.end(), strides.begin(), offset);
@@ -98,7 +93,7 @@ std::optional<std::vector<int64_t>> gathered(const RuleContext& c, const Shape& 
   const auto index_strides = row_major_strides(indices->shape);
   const size_t index_rank = indices->shape.size();
   const int64_t size = c.shape(0)[axis];
-  std::vector<int64_t> source(static_cast<size_t>(product(output)));
+  std::vector<int64_t> source(static_cast<size_t>(element_count(output)));
   bool inside = true;
   for_each_index(output, [&](int64_t flat, const std::vector<int64_t>& index) {
     int64_t which = 0, offset = 0;
@@ -117,7 +112,7 @@ std::optional<std::vector<int64_t>> gathered(const RuleContext& c, const Shape& 
 
 std::vector<int64_t> tiled(const RuleContext& c, const Shape& output) {
   const auto own = row_major_strides(c.shape(0));
-  std::vector<int64_t> source(static_cast<size_t>(product(output)));
+  std::vector<int64_t> source(static_cast<size_t>(element_count(output)));
   for_each_index(output, [&](int64_t flat, const std::vector<int64_t>& index) {
     int64_t offset = 0;
     for (size_t i = 0; i < own.size(); ++i) offset += index[i] % c.shape(0)[i] * own[i];

@@ -22,7 +22,7 @@ T attribute_or(const Node& node, const std::string& key, const T& fallback, cons
 
 }  // namespace
 
-int64_t Tensor::elements() const {
+int64_t element_count(const Shape& shape) {
   int64_t count = 1;
   for (const int64_t dim : shape) count *= dim;
   return count;

@@ -13,6 +13,8 @@
 namespace shrike::graph {
 
 using Shape = std::vector<int64_t>;
+// Product of the dimensions; 1 for a scalar.
+int64_t element_count(const Shape& shape);
 // A dimension that the file leaves open (dynamic height or width); prepare() fills it in.
 inline constexpr int64_t kUnknownDim = -1;
 
@@ -41,7 +43,7 @@ struct Tensor {
       integers;  // constant kInt64; or, once materialized, the quantised integers of `values`
   Format format;
 
-  int64_t elements() const;
+  int64_t elements() const { return element_count(shape); }
 };
 
 using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>>;

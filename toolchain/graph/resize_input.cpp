@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <optional>
 
 #include "toolchain/graph/inference.h"
@@ -20,10 +19,6 @@ Shape without_axes_of_one(const Shape& shape, const Shape& reference) {
     if (reference[i] != 1) kept.push_back(shape[i]);
   }
   return kept;
-}
-
-int64_t product(const Shape& shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
 }
 
 // A run of input axes that becomes a run of output axes with the same number of elements.
@@ -108,20 +103,20 @@ class Rederivation {
     if (block.old_in == block.new_in) return block.old_out;
     const Shape old_in = without_axes_of_one(block.old_in, block.old_in);
     const Shape old_out = without_axes_of_one(block.old_out, block.old_out);
-    const int64_t total = product(block.new_in);
+    const int64_t total = element_count(block.new_in);
     if (old_out.size() == 1) {
       if (old_in.size() > 1) joined_[old_in] = without_axes_of_one(block.new_in, block.old_in);
       return substitute(block.old_out, {total});
     }
     if (old_in.size() != 1) return std::nullopt;
     if (const auto joined = joined_.find(old_out); joined != joined_.end()) {
-      if (product(joined->second) == total && joined->second.size() == old_out.size()) {
+      if (element_count(joined->second) == total && joined->second.size() == old_out.size()) {
         return substitute(block.old_out, joined->second);
       }
     }
     if (old_out.size() != 2) return std::nullopt;
     const Shape scaled = {old_out[0] * to_.height / from_.height, old_out[1] * to_.width / from_.width};
-    if (product(scaled) != total) return std::nullopt;
+    if (element_count(scaled) != total) return std::nullopt;
     return substitute(block.old_out, scaled);
   }
 

@@ -16,10 +16,6 @@ void shape_of(const RuleContext& c) {
   c.set(0, {std::max<int64_t>(0, end - start)}, ElementType::kInt64);
 }
 
-int64_t product(const Shape& shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-}
-
 void reshape(const RuleContext& c) {
   Shape target = c.integers(1, "the target shape");
   const bool allow_zero = c.node.integer("allowzero", 0) != 0;
@@ -38,10 +34,10 @@ void reshape(const RuleContext& c) {
       known *= target[i];
     }
   }
-  const int64_t total = product(c.shape(0));
+  const int64_t total = element_count(c.shape(0));
   if (open >= 0 && known > 0) target[static_cast<size_t>(open)] = total / known;
   if (std::any_of(target.begin(), target.end(), [](int64_t dim) { return dim < 0; }) ||
-      product(target) != total) {
+      element_count(target) != total) {
     c.fail("the input [{}] cannot be reshaped to [{}]", fmt::join(c.shape(0), ","),
            fmt::join(c.integers(1, "the target shape"), ","));
   }
@@ -52,7 +48,7 @@ void flatten(const RuleContext& c) {
   const int64_t axis = c.node.integer("axis", 1);
   if (axis < -c.rank(0) || axis > c.rank(0)) c.fail("axis {} is out of range for rank {}", axis, c.rank(0));
   const auto split = c.shape(0).begin() + (axis < 0 ? axis + c.rank(0) : axis);
-  c.set({product(Shape(c.shape(0).begin(), split)), product(Shape(split, c.shape(0).end()))});
+  c.set({element_count(Shape(c.shape(0).begin(), split)), element_count(Shape(split, c.shape(0).end()))});
 }
 
 void transpose(const RuleContext& c) {

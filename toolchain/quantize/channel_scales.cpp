@@ -1,9 +1,7 @@
 #include "toolchain/quantize/channel_scales.h"
 
 #include <algorithm>
-#include <functional>
 #include <map>
-#include <numeric>
 #include <set>
 #include <string>
 #include <utility>
@@ -63,10 +61,6 @@ class Unknowns {
   std::vector<int> parent_, power_;
   std::vector<bool> fixed_;
 };
-
-int64_t elements(const graph::Shape& shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-}
 
 // Factors of a tensor: one per element, or one per index of axis 1.
 struct Factors {
@@ -150,7 +144,7 @@ class Walk {
       if (left[axis] != right[axis]) return false;
     }
     const int64_t rows = left[rank - 2], inner = left[rank - 1], columns = right[rank - 1];
-    const int64_t batch = elements(left) / (rows * inner);
+    const int64_t batch = graph::element_count(left) / (rows * inner);
     const std::vector<int> x = has_a ? per_element(a) : std::vector<int>(),
                            y = has_b ? per_element(b) : std::vector<int>();
     Factors made{std::vector<int>(static_cast<size_t>(batch * rows * columns), one_), false};
@@ -247,7 +241,7 @@ class Walk {
   std::vector<int> per_element(const std::string& tensor) const {
     const Factors& factors = factors_.at(tensor);
     if (!factors.per_channel) return factors.unknowns;
-    std::vector<int> result(static_cast<size_t>(elements(shape(tensor))));
+    std::vector<int> result(static_cast<size_t>(graph::element_count(shape(tensor))));
     for (size_t i = 0; i < result.size(); ++i)
       result[i] = factors.unknowns[static_cast<size_t>(channel_of(tensor, i))];
     return result;
@@ -255,7 +249,7 @@ class Walk {
 
   int64_t channel_of(const std::string& tensor, size_t element) const {
     const graph::Shape& dims = shape(tensor);
-    const int64_t pixels = elements(dims) / (dims[0] * dims[1]);
+    const int64_t pixels = graph::element_count(dims) / (dims[0] * dims[1]);
     return static_cast<int64_t>(element) / pixels % dims[1];
   }
 
