@@ -114,11 +114,11 @@ TEST(ChooseBits, CopiesFollowTheirInput) {
 TEST(WeightExponent, CoversTheLargestWeightUnlessClippingIsCheaper) {
   const ExponentRange open{-30, 30};
   const float one[] = {1.0f};
-  EXPECT_EQ(best_weight_exponent(one, nullptr, 1, 1, 8, open), -6);  // 64 * 2^-6; 2^-7 would clip at 127/128
+  EXPECT_EQ(best_weight_exponent(one, nullptr, 1, 8, open), -6);  // 64 * 2^-6; 2^-7 would clip at 127/128
   std::vector<float> many(1000, 0.3f / 127);
   many[0] = 0.51f;  // covers at 2^-7, but the others then round to one or two steps
-  EXPECT_LE(best_weight_exponent(many.data(), nullptr, 1000, 1, 8, open), -8);
-  EXPECT_EQ(best_weight_exponent(one, nullptr, 1, 1, 8, {-3, 0}), -3);
+  EXPECT_LE(best_weight_exponent(many.data(), nullptr, 1000, 8, open), -8);
+  EXPECT_EQ(best_weight_exponent(one, nullptr, 1, 8, {-3, 0}), -3);
 }
 
 TEST(ExponentRange, KeepsTheShiftRightAndTheBiasInItsBits) {

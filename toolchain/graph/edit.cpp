@@ -30,6 +30,12 @@ std::string add_constant(Graph& graph, const std::string& stem, Shape shape, std
   return tensor.name;
 }
 
+std::string add_variable(Graph& graph, const std::string& like, const std::string& stem) {
+  Tensor tensor = graph.tensor(like);
+  tensor.name = graph.fresh_name(stem);
+  return graph.tensors.emplace(tensor.name, tensor).first->first;
+}
+
 void replace_uses(Graph& graph, std::string from, std::string to) {
   for (Node& node : graph.nodes) std::replace(node.inputs.begin(), node.inputs.end(), from, to);
   std::replace(graph.outputs.begin(), graph.outputs.end(), from, to);

@@ -13,6 +13,9 @@ namespace shrike::graph {
 std::string add_constant(Graph& graph, const std::string& stem, Shape shape, std::vector<float> values);
 std::string add_constant(Graph& graph, const std::string& stem, Shape shape, std::vector<int64_t> values);
 
+// Adds a variable with the shape and format of the tensor `like`, named after `stem`, and returns its name.
+std::string add_variable(Graph& graph, const std::string& like, const std::string& stem);
+
 // Every reader of `from`, and the graph outputs, read `to` instead.
 void replace_uses(Graph& graph, std::string from, std::string to);
 

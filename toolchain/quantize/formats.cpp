@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "toolchain/graph/edit.h"
 #include "toolchain/graph/nearest.h"
 #include "toolchain/support/error.h"
 
@@ -307,13 +308,10 @@ void insert_quantize_nodes(graph::Graph& graph) {
     const std::string op = graph.nodes[i].op, source = graph.nodes[i].outputs[0];
     if (op != "Softmax" && op != "LogSoftmax") continue;
     if (graph.is_output(source)) continue;
-    const std::string quantized = graph.fresh_name(source + "_quantized");
+    const std::string quantized = graph::add_variable(graph, source, source + "_quantized");
     for (graph::Node& node : graph.nodes) {
       std::replace(node.inputs.begin(), node.inputs.end(), source, quantized);
     }
-    graph::Tensor tensor = graph.tensor(source);
-    tensor.name = quantized;
-    graph.tensors[quantized] = tensor;
     graph::Node node;
     node.name = graph.fresh_name(graph.nodes[i].name + "/Quantize");
     node.op = "QuantizeLinear";

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "toolchain/graph/edit.h"
 #include "toolchain/quantize/formats.h"
 #include "toolchain/quantize/weights.h"
 #include "toolchain/support/error.h"
@@ -61,23 +62,6 @@ void enforce_right_shifts(const graph::Graph& graph, Plan& plan) {
   }
 }
 
-// Exponent of weights that get the same one, by the settings' calibration and within the range.
-int weight_exponent(std::vector<float> weights, int bits, const Settings& settings, ExponentRange range) {
-  const auto count = static_cast<int64_t>(weights.size());
-  if (settings.weight_calibration == WeightCalibration::kDirect)
-    return best_weight_exponent(weights.data(), nullptr, count, 1, bits, range);
-  const double share = settings.weight_calibration == WeightCalibration::kMinMax ? 1.0 : settings.percentile;
-  // The ranks of spec/quantizer.md section 7, counted from 0.
-  const int64_t high = std::min(static_cast<int64_t>(static_cast<double>(count) * share), count - 1);
-  const int64_t low = static_cast<int64_t>(static_cast<double>(count) * (1 - share));
-  std::sort(weights.begin(), weights.end());
-  const float largest =
-      std::max(std::fabs(weights[static_cast<size_t>(high)]), std::fabs(weights[static_cast<size_t>(low)]));
-  if (largest == 0) return range.highest;
-  const int covering = static_cast<int>(std::ceil(std::log2(largest / (std::ldexp(1.0f, bits - 1) - 0.5f))));
-  return std::clamp(covering, range.lowest, range.highest);
-}
-
 class Materializer {
  public:
   Materializer(const graph::Graph& source, const Plan& plan, Target target)
@@ -125,18 +109,16 @@ class Materializer {
   std::string converted(const std::string& source, const graph::Format& format) {
     const auto key = std::make_pair(source, std::make_pair(format.bits, format.exponent));
     if (const auto found = conversions_.find(key); found != conversions_.end()) return found->second;
-    graph::Tensor tensor = graph_.tensor(source);
-    tensor.name = graph_.fresh_name(source + "_requantized");
-    tensor.format = format;
+    const std::string name = graph::add_variable(graph_, source, source + "_requantized");
+    graph_.tensor(name).format = format;
     graph::Node node;
     node.name = graph_.fresh_name(source + "/Requantize");
     node.op = "RequantizeLinear";
     node.inputs = {source};
-    node.outputs = {tensor.name};
-    conversions_[key] = tensor.name;
-    graph_.tensors[tensor.name] = tensor;
+    node.outputs = {name};
+    conversions_[key] = name;
     graph_.nodes.push_back(std::move(node));
-    return tensor.name;
+    return name;
   }
 
   void quantize_weights(graph::Node& node) {

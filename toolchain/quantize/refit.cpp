@@ -144,7 +144,7 @@ class Rounder {
       const ExponentRange range =
           exponent_range(settings_.target, bits, seen_input_exponent(plan_, node_),
                          plan_.formats.at(node_.outputs[0]).exponent, bias_[static_cast<size_t>(n)]);
-      exponent = best_weight_exponent(real.data(), power.data(), size, 1, bits, range);
+      exponent = best_weight_exponent(real.data(), power.data(), size, bits, range);
       code_.format.channel_exponents[static_cast<size_t>(n)] = exponent;
       code_.format.exponent =
           *std::max_element(code_.format.channel_exponents.begin(), code_.format.channel_exponents.end());

@@ -9,15 +9,14 @@
 
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/nearest.h"
+#include "toolchain/quantize/weights.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::quantize {
 namespace {
 
 bool can_split(const graph::Graph& graph, const graph::Node& node) {
-  const bool weighted =
-      node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm" || node.op == "MatMul";
-  return weighted && node.inputs.size() > 1 && graph.tensor(node.inputs[1]).constant;
+  return has_weights(graph, node) && graph.tensor(node.inputs[1]).constant;
 }
 
 void check_names(const graph::Graph& graph, const std::set<std::string>& wanted) {
@@ -69,13 +68,6 @@ std::vector<float> take_part(const std::string& layer, const Settings& settings,
   return any ? taken : std::vector<float>();
 }
 
-std::string add_variable(graph::Graph& graph, const std::string& like, const std::string& stem) {
-  graph::Tensor tensor = graph.tensor(like);
-  tensor.name = graph.fresh_name(stem);
-  graph.tensors[tensor.name] = tensor;
-  return tensor.name;
-}
-
 // The clone and the Add that go behind `layer`, whose output is renamed.
 std::pair<graph::Node, graph::Node> divide(graph::Graph& graph, graph::Node& layer,
                                            std::vector<float> taken) {
@@ -85,8 +77,8 @@ std::pair<graph::Node, graph::Node> divide(graph::Graph& graph, graph::Node& lay
   clone.inputs.resize(2);
   clone.inputs[1] = graph::add_constant(graph, layer.inputs[1] + "/split",
                                         graph.tensor(layer.inputs[1]).shape, std::move(taken));
-  clone.outputs[0] = add_variable(graph, sum, sum + "/split");
-  layer.outputs[0] = add_variable(graph, sum, sum + "/rest");
+  clone.outputs[0] = graph::add_variable(graph, sum, sum + "/split");
+  layer.outputs[0] = graph::add_variable(graph, sum, sum + "/rest");
   graph::Node join;
   join.name = graph.fresh_name(layer.name + "/join");
   join.op = "Add";

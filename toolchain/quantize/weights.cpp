@@ -6,6 +6,18 @@
 #include "toolchain/support/error.h"
 
 namespace shrike::quantize {
+namespace {
+
+float largest_code(int bits) {
+  return std::ldexp(1.0f, bits - 1) - 1;
+}
+
+// The finest exponent that rounds `largest` (above 0) without clipping it.
+int covering_exponent(float largest, int bits) {
+  return static_cast<int>(std::ceil(std::log2(largest / (largest_code(bits) + 0.5f))));
+}
+
+}  // namespace
 
 bool has_weights(const graph::Graph& graph, const graph::Node& node) {
   if (node.op == "Conv" || node.op == "Gemm" || node.op == "ConvTranspose") return true;
@@ -53,13 +65,13 @@ ExponentRange exponent_range(Target target, int bits, int input_exponent, int ou
   return range;
 }
 
-int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int64_t step,
-                         int bits, ExponentRange range) {
-  const float largest_code = static_cast<float>((1 << (bits - 1)) - 1);
+int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int bits,
+                         ExponentRange range) {
+  const float highest_code = largest_code(bits);
   float largest = 0;
-  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::fabs(weights[i * step]));
+  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::fabs(weights[i]));
   if (largest == 0) return range.highest;
-  const int covering = static_cast<int>(std::ceil(std::log2(largest / (largest_code + 0.5f))));
+  const int covering = covering_exponent(largest, bits);
   int best = std::clamp(covering, range.lowest, range.highest);
   double best_error = -1;
   for (int exponent = covering; exponent >= covering - 2; --exponent) {
@@ -67,8 +79,8 @@ int best_weight_exponent(const float* weights, const float* weight_power, int64_
     const float scale = std::ldexp(1.0f, candidate), inverse = std::ldexp(1.0f, -candidate);
     double error = 0;
     for (int64_t i = 0; i < count; ++i) {
-      const float w = weights[i * step];
-      const float code = std::clamp(std::nearbyint(w * inverse), -largest_code - 1, largest_code);
+      const float w = weights[i];
+      const float code = std::clamp(std::nearbyint(w * inverse), -highest_code - 1, highest_code);
       const double difference = code * scale - w;
       error += difference * difference * (weight_power != nullptr ? weight_power[i] : 1.0f);
     }
@@ -78,6 +90,21 @@ int best_weight_exponent(const float* weights, const float* weight_power, int64_
     }
   }
   return best;
+}
+
+int weight_exponent(std::vector<float> weights, int bits, const Settings& settings, ExponentRange range) {
+  const auto count = static_cast<int64_t>(weights.size());
+  if (settings.weight_calibration == WeightCalibration::kDirect)
+    return best_weight_exponent(weights.data(), nullptr, count, bits, range);
+  const double share = settings.weight_calibration == WeightCalibration::kMinMax ? 1.0 : settings.percentile;
+  // The ranks of spec/quantizer.md section 7, counted from 0.
+  const int64_t high = std::min(static_cast<int64_t>(static_cast<double>(count) * share), count - 1);
+  const int64_t low = static_cast<int64_t>(static_cast<double>(count) * (1 - share));
+  std::sort(weights.begin(), weights.end());
+  const float largest =
+      std::max(std::fabs(weights[static_cast<size_t>(high)]), std::fabs(weights[static_cast<size_t>(low)]));
+  if (largest == 0) return range.highest;
+  return std::clamp(covering_exponent(largest, bits), range.lowest, range.highest);
 }
 
 }  // namespace shrike::quantize

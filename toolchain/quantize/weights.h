@@ -34,7 +34,10 @@ ExponentRange exponent_range(Target target, int bits, int input_exponent, int ou
 
 // Exponent within the range that rounds `weights` (with importance `weight_power`, null: equal) with the
 // least squared error.
-int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int64_t step,
-                         int bits, ExponentRange range);
+int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int bits,
+                         ExponentRange range);
+
+// Exponent within the range for weights that share one, by Settings::weight_calibration.
+int weight_exponent(std::vector<float> weights, int bits, const Settings& settings, ExponentRange range);
 
 }  // namespace shrike::quantize
