@@ -2,14 +2,12 @@
 // bytes.
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "runtime/kernels/kernels.h"
 #include "tests/shared_data.h"
-#include "toolchain/data/decode.h"
-#include "toolchain/data/loader.h"
+#include "toolchain/data/image.h"
 #include "toolchain/evaluate/detect.h"
 
 namespace shrike::evaluate {

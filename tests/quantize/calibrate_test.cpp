@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <numeric>
 #include <stdexcept>
 
+#include "tests/engine/graph_builder.h"
+#include "toolchain/data/decode.h"
 #include "toolchain/quantize/ordered.h"
+#include "toolchain/support/files.h"
 
 namespace shrike::quantize {
 namespace {
@@ -46,6 +50,33 @@ TEST(TensorStatistics, PicksTheExponentWithTheLeastNoise) {
   // Beyond the window: four times as much per bit on the coarse side, everything lost on the fine side.
   EXPECT_DOUBLE_EQ(statistics.noise_to_signal(0), 64.0);
   EXPECT_DOUBLE_EQ(statistics.noise_to_signal(-11), 1.0);
+}
+
+// y = 2 - 60 r of the picture's red channel: its values reach far below zero, where Swish gives next to
+// nothing.
+TEST(Calibrate, TheNoiseBehindTheActivationDecidesWhereThereIsOne) {
+  const std::string folder = ::testing::TempDir() + "/behind_the_activation";
+  std::filesystem::create_directories(folder);
+  data::Image picture{16, 16, {}};
+  for (int i = 0; i < 16 * 16 * 3; ++i) picture.pixels.push_back(static_cast<uint8_t>(i / 3));
+  const std::vector<uint8_t> png = data::encode_png(picture);
+  write_file_atomically(folder + "/ramp.png", std::string(png.begin(), png.end()));
+  tests::GraphBuilder builder;
+  builder.input("x", {1, 3, 16, 16})
+      .constant("w", {1, 3, 1, 1}, {-60, 0, 0})
+      .constant("b", {1}, {2})
+      .variable("y", {1, 1, 16, 16})
+      .variable("z", {1, 1, 16, 16})
+      .node("Conv", {"x", "w", "b"}, {"y"})
+      .node("Swish", {"y"}, {"z"});
+  const graph::Graph behind = builder.graph(), visible = builder.outputs({"y", "z"}).graph();
+  const auto exponent_of_y = [&](const graph::Graph& graph) {
+    return calibrate(graph, {folder + "/ramp.png"}, Settings{}, [](size_t, size_t) {})
+        .at("y")
+        .best_exponent();
+  };
+  EXPECT_EQ(exponent_of_y(visible), -1);  // 58 needs 2^-1
+  EXPECT_LT(exponent_of_y(behind), -1) << "what Swish drops may be clipped";
 }
 
 TEST(TensorStatistics, EveryImageHasTheSameVote) {
