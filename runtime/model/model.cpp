@@ -227,5 +227,8 @@ MemoryReport Model::memory() const {
 uint64_t Model::saturated_accumulators() const {
   return state_ == nullptr ? 0 : state_->saturated;
 }
+void Model::add_saturated_accumulators(uint64_t count) {
+  if (state_ != nullptr) state_->saturated += count;
+}
 
 }  // namespace shrike

@@ -14,7 +14,10 @@ struct Detector::Backend {
   virtual Prepared prepare(const data::Image& image, DetectMode mode) const = 0;
   // Runs the network; the views are valid until the next call.
   virtual std::vector<HeadLevel> run(const Prepared& prepared) = 0;
-  virtual const host::IntegerModel* integer_model() const { return nullptr; }
+  virtual host::IntegerModel* integer_model() { return nullptr; }
+  // Once more on one thread, for other pictures at the same time. Null: can't, or the pictures depend on
+  // each other.
+  virtual std::unique_ptr<Backend> again() const { return nullptr; }
   virtual std::string description() const = 0;
 
   int width = 0, height = 0;

@@ -1,6 +1,7 @@
 #include "toolchain/evaluate/detect.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "shrike/image.h"
 #include "toolchain/data/loader.h"
@@ -33,6 +34,79 @@ std::unique_ptr<Detector::Backend> open(const std::string& path, const DetectorO
   return open_float(path, options);
 }
 
+struct Ready {
+  Picture picture;
+  Prepared prepared;
+  std::string error;
+};
+
+// One detect_all().
+struct Run {
+  const std::vector<std::string>& paths;
+  const RunOptions& options;
+  const std::function<void(Picture)>& sink;
+
+  Ready load(const Detector& detector, size_t index) const {
+    Ready ready;
+    ready.picture.index = index;
+    try {
+      data::Image image = data::load_image(paths[index]);
+      ready.picture.width = image.width;
+      ready.picture.height = image.height;
+      ready.prepared = detector.prepare(image);
+      if (options.keep_images) ready.picture.image = std::move(image);
+    } catch (const Error& error) {
+      if (!options.on_error) throw;
+      ready.error = error.what();
+    }
+    return ready;
+  }
+
+  void detect(Detector& detector, Ready& ready) const {
+    if (ready.error.empty()) ready.picture.detections = detector.detect(ready.prepared, options.detect);
+  }
+
+  void tell(Ready ready) const {
+    if (!ready.error.empty()) return options.on_error(ready.picture.index, ready.error);
+    sink(std::move(ready.picture));
+  }
+
+  void picture_by_picture(Detector& detector) const {
+    constexpr size_t kAhead = 3;
+    data::in_order<Ready>(
+        paths.size(), 1, kAhead, [&](size_t index) { return load(detector, index); },
+        [&](size_t, Ready ready) {
+          detect(detector, ready);
+          tell(std::move(ready));
+        });
+  }
+
+  void pictures_at_a_time(std::vector<Detector>& team) const {
+    std::mutex mutex;
+    std::vector<Detector*> idle;
+    for (Detector& member : team) idle.push_back(&member);
+    const auto make = [&](size_t index) {
+      Detector* mine = nullptr;
+      {
+        const std::lock_guard lock(mutex);
+        mine = idle.back();
+        idle.pop_back();
+      }
+      // Given back also when this picture ends the run: another worker may be on its way to the next one.
+      const std::unique_ptr<Detector, std::function<void(Detector*)>> borrowed(mine, [&](Detector* member) {
+        const std::lock_guard lock(mutex);
+        idle.push_back(member);
+      });
+      Ready ready = load(*mine, index);
+      detect(*mine, ready);
+      ready.prepared = {};
+      return ready;
+    };
+    data::in_order<Ready>(paths.size(), static_cast<int>(team.size()), 2 * team.size(), make,
+                          [&](size_t, Ready ready) { tell(std::move(ready)); });
+  }
+};
+
 }  // namespace
 
 data::Image letterbox(const data::Image& image, int width, int height, ImagePlacement& placement) {
@@ -57,6 +131,8 @@ ImagePlacement preprocess_into(const data::Image& image, const PreprocessOptions
 
 Detector::Detector(const std::string& path, const DetectorOptions& options)
     : mode_(options.mode), backend_(open(path, options)) {}
+Detector::Detector(DetectMode mode, std::unique_ptr<Backend> backend)
+    : mode_(mode), backend_(std::move(backend)) {}
 Detector::Detector(Detector&&) noexcept = default;
 Detector::~Detector() = default;
 
@@ -103,34 +179,36 @@ std::string Detector::description() const {
   return backend_->description();
 }
 
+std::vector<Detector> Detector::on_one_thread_each() const {
+  std::vector<Detector> team;
+  const int threads = integer_model() == nullptr ? 1 : integer_model()->threads();
+  for (int i = 0; threads > 1 && i < threads; ++i) {
+    std::unique_ptr<Backend> backend = backend_->again();
+    if (backend == nullptr) return {};
+    team.push_back(Detector(mode_, std::move(backend)));
+  }
+  return team;
+}
+
+void Detector::add_counts(const Detector& other) {
+  if (integer_model() == nullptr || other.integer_model() == nullptr) return;
+  backend_->integer_model()->model().add_saturated_accumulators(
+      other.integer_model()->model().saturated_accumulators());
+}
+
 void detect_all(Detector& detector, const std::vector<std::string>& paths, const RunOptions& options,
                 const std::function<void(Picture)>& sink) {
-  struct Ready {
-    Picture picture;
-    Prepared prepared;
-    std::string error;
-  };
-  const auto make = [&](size_t index) {
-    Ready ready;
-    ready.picture.index = index;
-    try {
-      data::Image image = data::load_image(paths[index]);
-      ready.picture.width = image.width;
-      ready.picture.height = image.height;
-      ready.prepared = detector.prepare(image);
-      if (options.keep_images) ready.picture.image = std::move(image);
-    } catch (const Error& error) {
-      if (!options.on_error) throw;
-      ready.error = error.what();
-    }
-    return ready;
-  };
-  constexpr size_t kAhead = 3;
-  data::in_order<Ready>(paths.size(), 1, kAhead, make, [&](size_t index, Ready ready) {
-    if (!ready.error.empty()) return options.on_error(index, ready.error);
-    ready.picture.detections = detector.detect(ready.prepared, options.detect);
-    sink(std::move(ready.picture));
-  });
+  Run run{paths, options, sink};
+  const size_t threads =
+      detector.integer_model() == nullptr ? 1 : static_cast<size_t>(detector.integer_model()->threads());
+  std::vector<Detector> team;
+  if (paths.size() >= threads) team = detector.on_one_thread_each();
+  if (team.empty()) {
+    run.picture_by_picture(detector);
+  } else {
+    run.pictures_at_a_time(team);
+    for (const Detector& member : team) detector.add_counts(member);
+  }
 }
 
 }  // namespace shrike::evaluate

@@ -48,18 +48,26 @@ class Detector {
   const std::vector<std::string>& class_names() const;
   // Null for a float model.
   const host::IntegerModel* integer_model() const;
+  // As many detectors as this one has threads, with one thread each, for as many pictures at a time. Empty
+  // where that makes no sense: a float model, one thread, a network that remembers the picture before.
+  std::vector<Detector> on_one_thread_each() const;
+  // Counts the saturated accumulators of such a detector as this one's.
+  void add_counts(const Detector& other);
   // One line: what runs it, e.g. "integer, esp32p4, avx2" or "float".
   std::string description() const;
 
   struct Backend;
 
  private:
+  Detector(DetectMode mode, std::unique_ptr<Backend> backend);
   DetectMode mode_;
   std::unique_ptr<Backend> backend_;
 };
 
-// Runs all pictures through `detector`, in order. Loading and preparing run ahead on a thread of their own.
-// Errors of a picture end the run unless `on_error` is given: then it is told and the picture is skipped.
+// Runs all pictures through `detector` and tells the results in order. A picture per thread where that can be
+// (threads that share one picture wait for each other after every layer), else loading and preparing run
+// ahead on a thread of their own. Errors of a picture end the run unless `on_error` is given: then it is told
+// and the picture is skipped.
 struct Picture {
   size_t index;
   data::Image image;  // only when keep_images

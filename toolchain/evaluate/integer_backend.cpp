@@ -13,8 +13,7 @@ namespace {
 
 class IntegerBackend final : public Detector::Backend {
  public:
-  IntegerBackend(const std::string& file, const DetectorOptions& options)
-      : model_(host::IntegerModel::open(file, options.integer)) {
+  IntegerBackend(const std::string& file, host::IntegerModel model) : model_(std::move(model)) {
     path = file;
     input_ = model_.model().input(0);
     if (model_.model().input_count() != 1 || input_.shape.rank != 4 || input_.shape.dims[3] != 3) {
@@ -48,7 +47,15 @@ class IntegerBackend final : public Detector::Backend {
     return head();
   }
 
-  const host::IntegerModel* integer_model() const override { return &model_; }
+  host::IntegerModel* integer_model() override { return &model_; }
+
+  std::unique_ptr<Backend> again() const override {
+    const Model& model = model_.model();
+    for (int32_t node = 0; node < model.node_count(); ++node) {
+      if (model.node_type(node) == "StreamingCache") return nullptr;
+    }
+    return std::make_unique<IntegerBackend>(path, model_.again(1));
+  }
 
   std::string description() const override {
     return fmt::format("integer, {}{}, {}", host::target_name(model_.target()),
@@ -75,7 +82,7 @@ class IntegerBackend final : public Detector::Backend {
 }  // namespace
 
 std::unique_ptr<Detector::Backend> open_integer(const std::string& path, const DetectorOptions& options) {
-  return std::make_unique<IntegerBackend>(path, options);
+  return std::make_unique<IntegerBackend>(path, host::IntegerModel::open(path, options.integer));
 }
 
 }  // namespace shrike::evaluate

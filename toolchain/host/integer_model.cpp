@@ -40,8 +40,12 @@ int thread_count(int wanted) {
 }  // namespace
 
 struct IntegerModel::Impl {
-  Impl(std::vector<uint8_t> bytes, std::string file_name, const IntegerOptions& options)
-      : name(std::move(file_name)), file(std::move(bytes)), pool(thread_count(options.threads)) {
+  Impl(std::shared_ptr<const FileImage> image, std::string file_name, const IntegerOptions& wanted)
+      : name(std::move(file_name)),
+        options(wanted),
+        shared_file(std::move(image)),
+        file(*shared_file),
+        pool(thread_count(options.threads)) {
     kernels = choose_kernels(options);
     require(file.verify());
     choose_target(options.target);
@@ -90,7 +94,9 @@ struct IntegerModel::Impl {
   }
 
   std::string name;
-  FileImage file;
+  IntegerOptions options;
+  std::shared_ptr<const FileImage> shared_file;
+  const FileImage& file;
   ReservedMemory arena;
   ThreadPool pool;
   const KernelSet* kernels = nullptr;
@@ -109,7 +115,13 @@ IntegerModel IntegerModel::open(const std::string& path, const IntegerOptions& o
 
 IntegerModel IntegerModel::from_bytes(std::vector<uint8_t> bytes, const std::string& name,
                                       const IntegerOptions& options) {
-  return IntegerModel(std::make_unique<Impl>(std::move(bytes), name, options));
+  return IntegerModel(std::make_unique<Impl>(std::make_shared<FileImage>(std::move(bytes)), name, options));
+}
+
+IntegerModel IntegerModel::again(int threads) const {
+  IntegerOptions options = impl_->options;
+  options.threads = threads;
+  return IntegerModel(std::make_unique<Impl>(impl_->shared_file, impl_->name, options));
 }
 
 Model& IntegerModel::model() {
@@ -126,6 +138,9 @@ Target IntegerModel::target() const {
 }
 bool IntegerModel::target_assumed() const {
   return impl_->target_assumed;
+}
+int IntegerModel::threads() const {
+  return impl_->pool.threads();
 }
 std::string IntegerModel::isa() const {
   return impl_->kernels->isa;

@@ -27,6 +27,8 @@ class IntegerModel {
   // `name` stands for the file in messages.
   static IntegerModel from_bytes(std::vector<uint8_t> bytes, const std::string& name,
                                  const IntegerOptions& options = {});
+  // The same model once more, on `threads` threads: shares the file's bytes, has its own tensors.
+  IntegerModel again(int threads) const;
   IntegerModel(IntegerModel&&) noexcept;
   ~IntegerModel();
 
@@ -35,6 +37,7 @@ class IntegerModel {
   void run();  // throws Error
   Target target() const;
   bool target_assumed() const;  // nothing named it: esp32p4 was assumed
+  int threads() const;
   std::string isa() const;
   const std::string& name() const;
   uint64_t file_bytes() const;

@@ -106,6 +106,8 @@ class Model {
   MemoryReport memory() const;
   // esp32s3 exact-chip mode: accumulators that met a lane limit since load() or reset().
   uint64_t saturated_accumulators() const;
+  // Adds what another instance of the same model met, when several share the inputs.
+  void add_saturated_accumulators(uint64_t count);
 
  private:
   ModelState* state_ = nullptr;  // at the head of the arena
