@@ -48,10 +48,35 @@ struct Conv8Kernel {
   void (*run)(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end, void* scratch);
 };
 
+// One 16-bit convolution, group 1 or depthwise. Sums have 64 bits; channels marked in `saturating` (null: none)
+// saturate at 40 bits after every multiply-add (spec/numerics.md 3.4).
+struct Conv16 {
+  ConvGeometry geometry;
+  WeightLayout layout;
+  const int16_t* weights;
+  const int64_t* bias;    // [out_c] or null, each within +-2^61
+  const int16_t* shifts;  // [out_c]; negative shifts left
+  Rounding rounding;
+  bool relu;
+  const uint8_t* saturating;
+  void* packed;           // as in Conv8
+};
+
+// As Conv8Kernel. Only the portable one takes saturating channels; `run` returns how many sums met the limit.
+struct Conv16Kernel {
+  const char* name;
+  size_t (*packed_bytes)(const Conv16& conv);
+  void (*pack)(const Conv16& conv, void* packed);
+  size_t (*scratch_bytes)(const Conv16& conv);
+  uint64_t (*run)(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin, int32_t row_end,
+                  void* scratch);
+};
+
 struct KernelSet {
   const char* isa;  // "portable", "pairs", "avx2", "avx512vnni"
   Conv8Kernel conv8;       // group 1
   Conv8Kernel depthwise8;  // depthwise
+  Conv16Kernel conv16;     // both
   // [rows, inner] x [inner, columns] with the right operand in blocked (or plain) storage, see MatMul.
   void (*lookup8)(const int8_t* input, int8_t* output, size_t count, const int8_t* table);  // table index q + 128
   void (*add8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);             // saturating
@@ -60,7 +85,7 @@ struct KernelSet {
   // sat(RS(q, shift)), shift in [-30, 30]; negative shifts left
   void (*requantize8)(const int8_t* input, int8_t* output, size_t count, int32_t shift, Rounding rounding);
   void (*maximum8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);  // element-wise, for MaxPool rows
-  const KernelSet* fallback;  // convolves what conv8 and depthwise8 refuse; null: they take every geometry
+  const KernelSet* fallback;  // convolves what the others refuse; null: they take every geometry
 };
 
 // What a model runs on when ModelOptions::kernels is null: the portable table (linked_kernels.cpp), unless the

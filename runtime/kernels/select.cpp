@@ -38,11 +38,15 @@ constexpr Conv8Kernel kDepthwiseAvx2 = {"depthwise_s8_2x16_avx2", avx2::depthwis
                                         avx2::depthwise8_pack, avx2::depthwise8_scratch_bytes,
                                         avx2::depthwise8_run};
 
+constexpr Conv16Kernel kConv16Avx2 = {"conv_s16_3x16_avx2", avx2::conv16_packed_bytes, avx2::conv16_pack,
+                                      avx2::conv16_scratch_bytes, avx2::conv16_run};
+
 constexpr KernelSet kAvx2Kernels = {
     "avx2",
     {"conv_s8_5x16_avx2", avx2::conv8_packed_bytes, avx2::conv8_pack, avx2::conv8_scratch_bytes,
      avx2::conv8_run},
     kDepthwiseAvx2,
+    kConv16Avx2,
     avx2::lookup8,
     avx2::add8,
     avx2::mul8,
@@ -56,6 +60,7 @@ constexpr KernelSet kAvx512VnniKernels = {
     {"conv_s8_12x32_avx512vnni", avx512vnni::conv8_packed_bytes, avx512vnni::conv8_pack,
      avx512vnni::conv8_scratch_bytes, avx512vnni::conv8_run},
     kDepthwiseAvx2,
+    kConv16Avx2,
     avx512vnni::lookup8,
     avx2::add8,
     avx2::mul8,

@@ -145,9 +145,8 @@ Status plan_8(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
   return {};
 }
 
-// Biases as the lanes and registers of the target read them, and the channels whose 40-bit lanes may saturate
-// (spec/numerics.md 3.4, 3.5).
-Status plan_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
+// Biases as the lanes and registers of the target read them (spec/numerics.md 3.5).
+Status read_bias_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
   Conv16& conv = plan->conv16;
   const ConvGeometry& g = conv.geometry;
   const int32_t blocked = g.depthwise ? g.out_c : blocked_channels<int16_t>(g, conv.layout);
@@ -165,10 +164,17 @@ Status plan_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
     }
     conv.bias = bias;
   }
-  if (!plan->weights_vary) conv.weights = static_cast<const int16_t*>(request.filter->data);
+  return {};
+}
+
+// The channels whose 40-bit lanes may saturate (spec/numerics.md 3.4).
+Status find_saturating_16(Prepare& node, ConvPlan* plan) {
+  Conv16& conv = plan->conv16;
+  const ConvGeometry& g = conv.geometry;
   if (node.target != Target::kEsp32s3 || node.accumulators == Accumulators::kWide) return {};
   uint8_t* saturating = new_array<uint8_t>(node, g.out_c);
   if (saturating == nullptr) return node.arena_status();
+  const int32_t blocked = g.depthwise ? g.out_c : blocked_channels<int16_t>(g, conv.layout);
   for (int32_t n = 0; n < blocked; ++n) {
     const ChannelTaps at = channel_taps<int16_t>(g, conv.layout, n);
     const size_t taps = taps_per_channel(g);
@@ -178,8 +184,27 @@ Status plan_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
       bound += 32768 * (weight < 0 ? -weight : weight);
     }
     saturating[n] = bound > kHighest40;
+    if (saturating[n] != 0) conv.saturating = saturating;
   }
-  conv.saturating = saturating;
+  return {};
+}
+
+Status plan_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
+  Conv16& conv = plan->conv16;
+  SHRIKE_RETURN_IF_ERROR(read_bias_16(node, request, plan));
+  if (!plan->weights_vary) conv.weights = static_cast<const int16_t*>(request.filter->data);
+  SHRIKE_RETURN_IF_ERROR(find_saturating_16(node, plan));
+  const Conv16Kernel& fast = node.kernels->conv16;
+  const size_t packed_bytes = conv.saturating == nullptr ? fast.packed_bytes(conv) : 0;
+  const bool refused = packed_bytes == 0 && node.kernels->fallback != nullptr;
+  plan->kernel16 = refused ? &node.kernels->fallback->conv16 : &fast;
+  if (plan->weights_vary) {
+    plan->packed_scratch = align64(packed_bytes);
+  } else if (packed_bytes > 0) {
+    conv.packed = node.allocate(packed_bytes, 64);
+    if (conv.packed == nullptr) return node.arena_status();
+    fast.pack(conv, conv.packed);
+  }
   return {};
 }
 
@@ -250,7 +275,8 @@ void run_piece(void* argument, int index) {
       input += static_cast<size_t>(begin) * static_cast<size_t>(conv.geometry.in_c);
       output += static_cast<size_t>(begin) * static_cast<size_t>(conv.geometry.out_c);
     }
-    piece->count = conv_s16_rows(conv, input, output, plan.by_pixel ? 0 : begin, plan.by_pixel ? 1 : end);
+    piece->count =
+        plan.kernel16->run(conv, input, output, plan.by_pixel ? 0 : begin, plan.by_pixel ? 1 : end, scratch);
     return;
   }
   const int8_t* input = static_cast<const int8_t*>(job.input);
@@ -299,7 +325,7 @@ Status plan_convolution(Prepare& node, const ConvRequest& request, ConvPlan* pla
 
   if (node.wide) {
     SHRIKE_RETURN_IF_ERROR(plan_16(node, request, plan));
-    plan->piece_scratch = 64;
+    plan->piece_scratch = 64 + align64(plan->kernel16->scratch_bytes(plan->conv16));
   } else {
     SHRIKE_RETURN_IF_ERROR(plan_8(node, request, plan));
     const uint64_t columns = static_cast<uint64_t>(plan->conv8.geometry.in_w) * sizeof(int32_t);
@@ -317,7 +343,10 @@ void run_convolution(const ConvPlan& plan, const Run& run, const void* input, co
   if (plan.weights_vary) {
     job.conv8.weights = static_cast<const int8_t*>(weights);
     job.conv16.weights = static_cast<const int16_t*>(weights);
-    if (!plan.wide) {
+    if (plan.wide) {
+      job.conv16.packed = job.scratch;
+      if (plan.packed_scratch > 0) plan.kernel16->pack(job.conv16, job.scratch);
+    } else {
       if (plan.packed_scratch > 0) {
         job.conv8.packed = job.scratch;
         plan.kernel->pack(job.conv8, job.scratch);

@@ -24,9 +24,10 @@ struct ConvPlan {
   int32_t images;
   Conv8 conv8;
   Conv16 conv16;
-  const Conv8Kernel* kernel;  // 8 bit
-  ExactSums exact;            // 8 bit
-  bool corrected;             // some 8-bit sums need correct_rows
+  const Conv8Kernel* kernel;     // 8 bit
+  const Conv16Kernel* kernel16;  // 16 bit
+  ExactSums exact;               // 8 bit
+  bool corrected;                // some 8-bit sums need correct_rows
   // Work is cut into pieces: ranges of output rows, or of pixels for a 1x1 convolution of stride 1.
   bool by_pixel;
   int32_t items, pieces, piece_items;

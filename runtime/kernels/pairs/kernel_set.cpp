@@ -9,6 +9,7 @@ const KernelSet kPairKernels = {
     .conv8 = {"conv_s8_8x4_pairs", pairs::conv8_packed_bytes, pairs::conv8_pack, pairs::conv8_scratch_bytes,
               pairs::conv8_run},
     .depthwise8 = kPortableDepthwise,
+    .conv16 = kPortableConv16,
     .lookup8 = lookup_s8,
     .add8 = add_s8,
     .mul8 = mul_s8,

@@ -13,6 +13,16 @@ void run_depthwise(const Conv8& conv, const int8_t* input, int8_t* output, int32
   depthwise_s8_rows(conv, input, output, row_begin, row_end);
 }
 
+size_t no_bytes_16(const Conv16&) {
+  return 0;
+}
+void no_packing_16(const Conv16&, void*) {}
+
+uint64_t run_conv_16(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
+                     int32_t row_end, void*) {
+  return conv_s16_rows(conv, input, output, row_begin, row_end);
+}
+
 namespace {
 
 void run_conv(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
@@ -26,6 +36,7 @@ const KernelSet kPortableKernels = {
     .isa = "portable",
     .conv8 = {"conv_s8_4x4_portable", no_bytes, no_packing, no_bytes, run_conv},
     .depthwise8 = kPortableDepthwise,
+    .conv16 = kPortableConv16,
     .lookup8 = lookup_s8,
     .add8 = add_s8,
     .mul8 = mul_s8,

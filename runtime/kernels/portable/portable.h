@@ -27,22 +27,16 @@ inline int8_t finish_s8(const Conv8& conv, int32_t sum, int32_t channel) {
   return conv.table == nullptr ? value : conv.table[value + 128];
 }
 
-// One 16-bit convolution. Sums have 64 bits; channels marked in `saturating` (null: none) saturate at 40 bits
-// after every multiply-add (spec/numerics.md 3.4).
-struct Conv16 {
-  ConvGeometry geometry;
-  WeightLayout layout;
-  const int16_t* weights;
-  const int64_t* bias;    // [out_c] or null
-  const int16_t* shifts;  // [out_c]; negative shifts left
-  Rounding rounding;
-  bool relu;
-  const uint8_t* saturating;
-};
-
 // Returns how many sums met the 40-bit limit.
 uint64_t conv_s16_rows(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
                        int32_t row_end);
+
+size_t no_bytes_16(const Conv16& conv);
+void no_packing_16(const Conv16& conv, void* packed);
+uint64_t run_conv_16(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
+                     int32_t row_end, void* scratch);
+constexpr Conv16Kernel kPortableConv16 = {"conv_s16_1x1_portable", no_bytes_16, no_packing_16, no_bytes_16,
+                                          run_conv_16};
 
 void lookup_s8(const int8_t* input, int8_t* output, size_t count, const int8_t* table);
 void add_s8(const int8_t* a, const int8_t* b, int8_t* output, size_t count);

@@ -38,12 +38,12 @@ struct RingSize {
 };
 
 // Elements provides Element, kZero (what 0 becomes) and convert(input, output, count).
-template <class Elements>
+template <class Elements, typename Input = int8_t>
 class RowRing {
  public:
   using Element = typename Elements::Element;
 
-  RowRing(const ConvGeometry& geometry, const RingSize& size, const int8_t* input, Element* memory)
+  RowRing(const ConvGeometry& geometry, const RingSize& size, const Input* input, Element* memory)
       : g_(geometry),
         size_(size),
         input_(input),
@@ -84,7 +84,7 @@ class RowRing {
 
   const ConvGeometry& g_;
   const RingSize size_;
-  const int8_t* input_;
+  const Input* input_;
   Element* rows_;
   Element* zero_;
   int64_t next_ = 0;
