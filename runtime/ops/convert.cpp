@@ -7,6 +7,7 @@
 #include "ops/checks.h"
 #include "ops/numeric.h"
 #include "ops/parallel.h"
+#include "ops/rescale.h"
 
 namespace shrike {
 namespace {
@@ -46,9 +47,7 @@ Status prepare(Prepare& node) {
 
 template <typename From, typename To>
 void convert_integers(const Parameters& parameters, const From* from, To* to, int32_t count) {
-  for (int32_t i = 0; i < count; ++i) {
-    to[i] = saturate<To>(rounding_shift_any(from[i], parameters.shift, parameters.rounding));
-  }
+  rescale_values(from, to, count, parameters.shift, parameters.rounding);
 }
 
 void convert_integers(const Run& node, const Parameters& parameters, const int8_t* from, int8_t* to,

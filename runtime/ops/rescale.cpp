@@ -4,18 +4,14 @@
 
 #include "kernels/kernels.h"
 #include "ops/checks.h"
-#include "ops/numeric.h"
 
 namespace shrike {
 namespace {
 
 template <typename From, typename To>
 void convert(const Rescale& rescale, const void* input, void* output, int64_t count) {
-  const From* from = static_cast<const From*>(input);
-  To* to = static_cast<To*>(output);
-  for (int64_t i = 0; i < count; ++i) {
-    to[i] = saturate<To>(rounding_shift_any(from[i], rescale.shift, rescale.rounding));
-  }
+  rescale_values(static_cast<const From*>(input), static_cast<To*>(output), count, rescale.shift,
+                 rescale.rounding);
 }
 
 }  // namespace
