@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/kernels/reference.h"
+#include "tests/kernels/tables.h"
 
 namespace shrike::tests {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 // Checks the case on every table of this machine, as one call and cut into row ranges.
 void check_everywhere(const ConvCase& test) {
   const std::vector<int8_t> expected = reference_conv(test);
-  for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) {
+  for (int i = 0; const KernelSet* kernels = tested_kernels(i); ++i) {
     for (const int cut : {0, 1, test.geometry.out_h / 2}) {
       if (cut >= test.geometry.out_h) continue;
       const std::vector<int8_t> output = run_conv(*kernels, test, cut);
@@ -150,7 +151,7 @@ TEST(Conv8, RoundsTiesByTheTargetsRule) {
       test.shifts[n] = static_cast<int8_t>(shifts[n]);
     }
     test.store_weights();
-    for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) {
+    for (int i = 0; const KernelSet* kernels = tested_kernels(i); ++i) {
       const std::vector<int8_t> output = run_conv(*kernels, test, 0);
       EXPECT_THAT(output, ::testing::ElementsAreArray(rounding == Rounding::kHalfUp ? half_up : half_even))
           << kernels->isa;
@@ -170,7 +171,7 @@ TEST(Conv8, TakesBiasesAtTheLimitsAndShiftsBeyondTheLane) {
         if (n % 7 == 0) test.bias[n] = n % 2 == 0 ? INT32_MIN : INT32_MAX;
       }
       const std::vector<int8_t> expected = reference_conv(test);
-      for (int i = 1; const KernelSet* kernels = available_kernels(i); ++i) {
+      for (int i = 1; const KernelSet* kernels = tested_kernels(i); ++i) {
         if (scalar(*kernels)) continue;
         EXPECT_EQ(run_conv(*kernels, test, 2), expected) << kernels->isa;
       }
@@ -199,7 +200,7 @@ TEST(Conv8, EqualsThePortableKernelOnRandomConvolutions) {
     if (round % 6 == 0) test.table = random_table(random());
     test.store_weights();
     const std::vector<int8_t> expected = run_conv(kPortableKernels, test, 0);
-    for (int i = 1; const KernelSet* kernels = available_kernels(i); ++i) {
+    for (int i = 1; const KernelSet* kernels = tested_kernels(i); ++i) {
       ASSERT_EQ(run_conv(*kernels, test, between(0, g.out_h - 1)), expected)
           << test.name << ": " << kernels->isa;
       ++compared;
@@ -216,7 +217,7 @@ TEST(Conv8, RefusesWhatItCannotHoldInItsScratch) {
       make_case("huge", geometry(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0), Fill::kRandom, Fill::kRandom, 1);
   test.geometry.kernel_w = 3;
   test.geometry.dilation_w = 1 << 28;
-  for (int i = 1; const KernelSet* kernels = available_kernels(i); ++i) {
+  for (int i = 1; const KernelSet* kernels = tested_kernels(i); ++i) {
     if (scalar(*kernels)) continue;  // their scratch does not grow with the dilation
     EXPECT_EQ(kernels->conv8.packed_bytes(test.conv()), 0u) << kernels->isa;
     test.geometry.depthwise = true;

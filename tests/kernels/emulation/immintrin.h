@@ -1,0 +1,54 @@
+// Found before the compiler's own <immintrin.h> when the AVX-512 kernels are built for tests on machines that
+// lack it: SIMDe's plain definitions take the names of the instructions. What SIMDe 0.7.4 does not define
+// follows here, after Intel's documentation.
+#pragma once
+#include_next <immintrin.h>
+
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace shrike::emulation {
+
+// Bytes whose mask bit is 0 are neither read nor written: the masked instructions do not fault on them.
+inline simde__m512i maskz_loadu_epi8(uint64_t mask, const void* memory) {
+  uint8_t bytes[64] = {};
+  for (int i = 0; i < 64; ++i) {
+    if ((mask >> i & 1) != 0) bytes[i] = static_cast<const uint8_t*>(memory)[i];
+  }
+  return simde_mm512_loadu_si512(bytes);
+}
+
+template <typename Vector>
+void mask_storeu_epi8(void* memory, uint64_t mask, Vector value) {
+  uint8_t bytes[sizeof value];
+  std::memcpy(bytes, &value, sizeof value);
+  for (size_t i = 0; i < sizeof value; ++i) {
+    if ((mask >> i & 1) != 0) static_cast<uint8_t*>(memory)[i] = bytes[i];
+  }
+}
+
+// Counts of 32 and more fill the lane with its sign.
+inline simde__m512i maskz_srav_epi32(uint16_t mask, simde__m512i value, simde__m512i shift) {
+  int32_t lanes[16];
+  uint32_t counts[16];
+  std::memcpy(lanes, &value, sizeof value);
+  std::memcpy(counts, &shift, sizeof shift);
+  for (int i = 0; i < 16; ++i) {
+    lanes[i] = (mask >> i & 1) != 0 ? lanes[i] >> (counts[i] < 31 ? counts[i] : 31) : 0;
+  }
+  return simde_mm512_loadu_si512(lanes);
+}
+
+}  // namespace shrike::emulation
+
+#undef _mm512_maskz_loadu_epi8
+#undef _mm512_mask_storeu_epi8
+#undef _mm_mask_storeu_epi8
+#undef _mm512_maskz_srav_epi32
+#define _mm512_maskz_loadu_epi8(mask, memory) shrike::emulation::maskz_loadu_epi8(mask, memory)
+#define _mm512_mask_storeu_epi8(memory, mask, value) shrike::emulation::mask_storeu_epi8(memory, mask, value)
+#define _mm_mask_storeu_epi8(memory, mask, value) shrike::emulation::mask_storeu_epi8(memory, mask, value)
+#define _mm512_maskz_srav_epi32(mask, value, shift) shrike::emulation::maskz_srav_epi32(mask, value, shift)

@@ -1,0 +1,22 @@
+// The table of the emulated kernels. The build renames their namespace, so that this program can hold the
+// real ones too.
+#include "kernels/x86_avx512vnni/avx512vnni.h"
+#include "tests/kernels/tables.h"
+
+namespace shrike::tests {
+
+const KernelSet* emulated_avx512vnni() {
+  const KernelSet* avx2 = kernels_by_name("avx2");
+  if (avx2 == nullptr) return nullptr;  // the emulation itself is compiled for AVX2
+  static const KernelSet kernels = [avx2] {
+    KernelSet set = *avx2;
+    set.isa = "emulated avx512vnni";
+    set.conv8 = {"conv_s8_12x32_avx512vnni", avx512vnni::conv8_packed_bytes, avx512vnni::conv8_pack,
+                 avx512vnni::conv8_scratch_bytes, avx512vnni::conv8_run};
+    set.lookup8 = avx512vnni::lookup8;
+    return set;
+  }();
+  return &kernels;
+}
+
+}  // namespace shrike::tests
