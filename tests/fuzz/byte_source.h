@@ -46,6 +46,32 @@ class ByteSource {
     return values;
   }
 
+  std::vector<int16_t> int16s(size_t count) {
+    const int kind = between(0, 7);
+    std::mt19937 random(byte());
+    std::vector<int16_t> values(count);
+    for (int16_t& value : values) {
+      const int drawn = static_cast<int>(random() >> 15);
+      switch (kind) {
+        case 1:
+          value = -32768;
+          break;
+        case 2:
+          value = 32767;
+          break;
+        case 3:
+          value = drawn % 2 == 0 ? int16_t{-32768} : int16_t{32767};
+          break;
+        case 4:
+          value = static_cast<int16_t>(drawn % 5 - 2);
+          break;
+        default:
+          value = static_cast<int16_t>(drawn & 0xffff);
+      }
+    }
+    return values;
+  }
+
  private:
   const uint8_t* data_;
   size_t size_;

@@ -1,4 +1,4 @@
-// A valid 8-bit graph whose every decision comes from the fuzzer's bytes.
+// A valid graph of 8- and 16-bit tensors whose every decision comes from the fuzzer's bytes.
 #pragma once
 #include "tests/fuzz/byte_source.h"
 #include "tests/runtime/model_file.h"
@@ -8,8 +8,9 @@ namespace shrike::fuzz {
 class RandomGraph {
  public:
   RandomGraph(ByteSource& source, Target target) : source_(source), target_(target) {
-    add_input({1, source_.between(1, 12), source_.between(1, 20), source_.between(1, 40)});
-    if (source_.flag()) add_input(variables_[0].dims);
+    const DataType type = any_type();
+    add_input({1, source_.between(1, 12), source_.between(1, 20), source_.between(1, 40)}, type);
+    if (source_.flag()) add_input(variables_[0].dims, type);
     const int nodes = source_.between(1, 6);
     for (int i = 0; i < nodes; ++i) add_node();
     // Every result that nobody reads, and some that somebody reads.
@@ -41,9 +42,13 @@ class RandomGraph {
     return false;
   }
 
-  void add_input(const Dims& dims) {
+  // A quarter of the graphs begins at 16 bits; RequantizeLinear leads from one type to the other.
+  DataType any_type() { return source_.between(0, 3) == 3 ? DataType::kInt16 : DataType::kInt8; }
+
+  void add_input(const Dims& dims, DataType type) {
+    const int lowest = type == DataType::kInt16 ? -14 : -8;
     variables_.push_back(
-        {"input" + std::to_string(variables_.size()), dims, DataType::kInt8, source_.between(-8, -4)});
+        {"input" + std::to_string(variables_.size()), dims, type, source_.between(lowest, lowest + 4)});
     file_.inputs.push_back(variables_.back());
   }
 
@@ -59,58 +64,136 @@ class RandomGraph {
     return {bytes, bytes + values.size() * sizeof(T)};
   }
 
-  // A variable of the shape of `like`: itself when there is no other.
+  // Weights of the type that the input's type asks for.
+  std::string weights(const Dims& dims, DataType type, int64_t exponent) {
+    size_t count = 1;
+    for (const int64_t length : dims) count *= static_cast<size_t>(length);
+    return constant(
+        dims, type, exponent,
+        type == DataType::kInt16 ? bytes_of(source_.int16s(count)) : bytes_of(source_.int8s(count)));
+  }
+
+  std::string bias(int64_t outputs, DataType type, int64_t exponent) {
+    const std::vector<int8_t> drawn = source_.int8s(static_cast<size_t>(outputs));
+    if (type == DataType::kInt16) {
+      const int scale = source_.between(0, 40);
+      std::vector<int64_t> values;
+      for (const int8_t value : drawn) values.push_back(value * (int64_t{1} << scale));
+      return constant({outputs}, DataType::kInt64, exponent, bytes_of(values));
+    }
+    const int scale = source_.between(0, 24);
+    std::vector<int32_t> values;
+    for (const int8_t value : drawn) values.push_back(value * (1 << scale));
+    return constant({outputs}, DataType::kInt32, exponent, bytes_of(values));
+  }
+
+  // Exponent of a sum's result. Left shifts exist on esp32 only (spec/numerics.md 3.6).
+  int64_t behind_sum(const tests::Value& input, int64_t weight_exponent) {
+    const int lowest = target_ == Target::kEsp32 ? -3 : 0;
+    return input.exponent + weight_exponent + source_.between(lowest, 34);
+  }
+
+  // A variable of the shape and type of `like`: itself when there is no other.
   tests::Value partner(const tests::Value& like) {
     std::vector<tests::Value> fitting;
     for (const tests::Value& value : variables_) {
-      if (value.dims == like.dims) fitting.push_back(value);
+      if (value.dims == like.dims && value.type == like.type) fitting.push_back(value);
     }
     return fitting[static_cast<size_t>(source_.between(0, static_cast<int>(fitting.size()) - 1))];
   }
 
-  void add(const std::string& op, const std::vector<std::string>& inputs, const Dims& dims, int64_t exponent,
+  // `output`: shape, type and exponent. Leaves the node out when the exponent is one that files can't have.
+  void add(const std::string& op, const std::vector<std::string>& inputs, const tests::Value& output,
            std::map<std::string, tests::AttributeValue> attributes = {}) {
-    attributes["quant_type"] = std::string("S8");
+    if (output.exponent < -60 || output.exponent > 60) return;
+    attributes["quant_type"] = std::string(output.type == DataType::kInt16 ? "S16" : "S8");
     const std::string name = op + std::to_string(file_.nodes.size());
-    variables_.push_back({name, dims, DataType::kInt8, exponent});
+    variables_.push_back({name, output.dims, output.type, output.exponent});
     file_.nodes.push_back({name, op, inputs, {name}, attributes});
   }
 
   void add_node() {
     const tests::Value input =
         variables_[static_cast<size_t>(source_.between(0, static_cast<int>(variables_.size()) - 1))];
-    switch (source_.between(0, 10)) {
+    const bool wide = input.type == DataType::kInt16;
+    switch (source_.between(0, 13)) {
       case 0:
       case 1:
         return add_convolution(input, false);
       case 2:
         return add_convolution(input, true);
       case 3:
-        return add("Add", {input.name, partner(input).name}, input.dims, input.exponent);
+        return add("Add", {input.name, partner(input).name}, input);
       case 4: {
         const tests::Value other = partner(input);
-        return add("Mul", {input.name, other.name}, input.dims,
-                   input.exponent + other.exponent + source_.between(0, 9));
+        return add("Mul", {input.name, other.name},
+                   like(input, input.exponent + other.exponent + source_.between(0, wide ? 18 : 9)));
       }
       case 5:
         return add_pool(input, source_.flag() ? "MaxPool" : "AveragePool");
       case 6:
-        return add("RequantizeLinear", {input.name}, input.dims, source_.between(-12, 0));
-      case 7: {
-        const std::string table = constant({256}, DataType::kInt8, -4, bytes_of(source_.int8s(256)));
-        return add("LUT", {input.name}, input.dims, -4, {{"lut", table}});
-      }
+        return add("RequantizeLinear", {input.name},
+                   {"", input.dims, any_type(), source_.between(wide ? -20 : -12, 0)});
+      case 7:
+        if (!wide) return add_table(input);
+        break;
       case 8:
         return add_concat(input);
       case 9:
-        return add_resize(input);
+        if (!wide) return add_resize(input);  // 16 bits are left out on the chip (spec/numerics.md 12)
+        break;
+      case 10:
+        return add_gemm(input);
+      case 11:
+        return add_matmul(input);
       default: {
         const char* const kFunctions[] = {"Relu", "Sigmoid", "Swish", "HardSwish", "Tanh"};
         const std::string function = kFunctions[source_.between(0, 4)];
-        return add(function, {input.name}, input.dims,
-                   function == "Relu" ? input.exponent : source_.between(-8, -4));
+        const int lowest = wide ? -15 : -8;
+        return add(function, {input.name},
+                   like(input, function == "Relu" ? static_cast<int>(input.exponent)
+                                                  : source_.between(lowest, lowest + 4)));
       }
     }
+  }
+
+  static tests::Value like(tests::Value value, int64_t exponent) {
+    value.exponent = exponent;
+    return value;
+  }
+
+  void add_table(const tests::Value& input) {
+    const std::string table = constant({256}, DataType::kInt8, -4, bytes_of(source_.int8s(256)));
+    add("LUT", {input.name}, like(input, -4), {{"lut", table}});
+  }
+
+  void add_gemm(const tests::Value& input) {
+    const int64_t outputs = source_.between(1, 50), exponent = source_.between(-10, -2);
+    std::vector<std::string> inputs = {input.name,
+                                       weights({1, 1, input.dims[3], outputs}, input.type, exponent)};
+    if (source_.flag()) inputs.push_back(bias(outputs, input.type, input.exponent + exponent));
+    Dims dims = input.dims;
+    dims[3] = outputs;
+    add("Gemm", inputs, {"", dims, input.type, behind_sum(input, exponent)},
+        {{"activation", std::string(source_.flag() ? "Relu" : "Linear")}});
+  }
+
+  // The right operand is a constant matrix, or an input: one matrix or one per product.
+  void add_matmul(const tests::Value& input) {
+    const int64_t columns = source_.between(1, 50);
+    Dims dims = input.dims;
+    dims[3] = columns;
+    const int kind = source_.between(0, 2);
+    std::string right;
+    int64_t exponent = source_.between(-10, -2);
+    if (kind == 0) {
+      right = weights({input.dims[3], columns}, input.type, exponent);
+    } else {
+      add_input({1, kind == 1 ? 1 : input.dims[1], input.dims[3], columns}, input.type);
+      right = variables_.back().name;
+      exponent = variables_.back().exponent;
+    }
+    add("MatMul", {input.name, right}, {"", dims, input.type, behind_sum(input, exponent)});
   }
 
   // Length of one axis behind a window; its pads are drawn too.
@@ -133,22 +216,10 @@ class RandomGraph {
         behind_window(input.dims[2], dilation_w * (kernel_w - 1) + 1, stride_w, 3, &left, &right);
     if (out_h < 1 || out_w < 1) return;
     const Dims filter = {kernel_h, kernel_w, channels, depthwise ? 1 : outputs};
-    const size_t weights = static_cast<size_t>(kernel_h * kernel_w * channels * filter[3]);
-    const int64_t weight_exponent = source_.between(-10, -2);
-    std::vector<std::string> inputs = {
-        input.name, constant(filter, DataType::kInt8, weight_exponent, bytes_of(source_.int8s(weights)))};
-    if (source_.flag()) {
-      std::vector<int32_t> bias;
-      const int scale = source_.between(0, 24);
-      for (const int8_t value : source_.int8s(static_cast<size_t>(outputs)))
-        bias.push_back(value * (1 << scale));
-      inputs.push_back(
-          constant({outputs}, DataType::kInt32, input.exponent + weight_exponent, bytes_of(bias)));
-    }
-    // Left shifts exist on esp32 only (spec/numerics.md 3.1).
-    const int lowest = target_ == Target::kEsp32 ? -3 : 0;
-    add("Conv", inputs, {1, out_h, out_w, outputs},
-        input.exponent + weight_exponent + source_.between(lowest, 34),
+    const int64_t exponent = source_.between(-10, -2);
+    std::vector<std::string> inputs = {input.name, weights(filter, input.type, exponent)};
+    if (source_.flag()) inputs.push_back(bias(outputs, input.type, input.exponent + exponent));
+    add("Conv", inputs, {"", {1, out_h, out_w, outputs}, input.type, behind_sum(input, exponent)},
         {{"kernel_shape", Dims{kernel_h, kernel_w}},
          {"strides", Dims{stride_h, stride_w}},
          {"dilations", Dims{dilation_h, dilation_w}},
@@ -166,7 +237,7 @@ class RandomGraph {
     const int64_t out_h = behind_window(input.dims[1], kernel_h, stride_h, most, &top, &bottom);
     const int64_t out_w = behind_window(input.dims[2], kernel_w, stride_w, most, &left, &right);
     if (out_h < 1 || out_w < 1) return;
-    add(op, {input.name}, {1, out_h, out_w, input.dims[3]}, input.exponent,
+    add(op, {input.name}, {"", {1, out_h, out_w, input.dims[3]}, input.type, input.exponent},
         {{"kernel_shape", Dims{kernel_h, kernel_w}},
          {"strides", Dims{stride_h, stride_w}},
          {"pads", Dims{top, left, bottom, right}}});
@@ -179,7 +250,7 @@ class RandomGraph {
     Dims dims = input.dims;
     dims[static_cast<size_t>(axis)] *= 2;
     if (dims[1] * dims[2] * dims[3] > 20000) return;
-    add("Concat", {input.name, other.name}, dims, input.exponent, {{"axis", axis}});
+    add("Concat", {input.name, other.name}, {"", dims, input.type, input.exponent}, {{"axis", axis}});
   }
 
   void add_resize(const tests::Value& input) {
@@ -190,7 +261,7 @@ class RandomGraph {
         constant({4}, DataType::kFloat32, 0,
                  bytes_of(std::vector<float>{1, 1, static_cast<float>(up_h), static_cast<float>(up_w)}));
     const bool linear = source_.flag();
-    add("Resize", {input.name, "", scales}, dims, input.exponent + source_.between(-2, 2),
+    add("Resize", {input.name, "", scales}, {"", dims, input.type, input.exponent + source_.between(-2, 2)},
         {{"mode", std::string(linear ? "linear" : "nearest")},
          {"coordinate_transformation_mode", std::string(linear ? "half_pixel" : "asymmetric")},
          {"nearest_mode", std::string("floor")}});

@@ -30,14 +30,19 @@ struct Tile {
 };
 
 // Channels by fours, but the remainder behind full blocks, and what is left of plain storage, one by one.
+int32_t tile_channels(const Conv8& conv, int32_t channel) {
+  const ConvGeometry& g = conv.geometry;
+  const int32_t blocked = blocked_channels<int8_t>(g, conv.layout);
+  const bool four = channel < blocked || (blocked == 0 && g.out_c - channel >= kTileChannels);
+  return four ? kTileChannels : 1;
+}
+
 Tile tile_at(const Conv8& conv, int32_t channel) {
   const ConvGeometry& g = conv.geometry;
   const ChannelTaps at = channel_taps<int8_t>(g, conv.layout, channel);
   const bool blocked = channel < blocked_channels<int8_t>(g, conv.layout);
-  const bool all_plain = blocked_channels<int8_t>(g, conv.layout) == 0;
-  const bool four = blocked || (all_plain && g.out_c - channel >= kTileChannels);
-  const int32_t channels = four ? kTileChannels : 1;
-  return {conv.weights + at.offset, blocked ? size_t{1} : taps_per_channel(g), at.stride, channel, channels};
+  return {conv.weights + at.offset, blocked ? size_t{1} : taps_per_channel(g), at.stride, channel,
+          tile_channels(conv, channel)};
 }
 
 // Length of the group that starts at `tap`.
@@ -262,8 +267,7 @@ size_t conv8_packed_bytes(const Conv8& conv) {
   if (conv.weights != nullptr) return cut_groups(conv, nullptr);
   // Weights that come later: the worst they can be is one tap a group.
   size_t tiles = 0;
-  for (int32_t channel = 0; channel < conv.geometry.out_c; ++tiles)
-    channel += tile_at(conv, channel).channels;
+  for (int32_t channel = 0; channel < conv.geometry.out_c; ++tiles) channel += tile_channels(conv, channel);
   return tiles * taps_per_channel(conv.geometry);
 }
 
