@@ -21,6 +21,16 @@ struct ConvGeometry {
   bool depthwise;             // one filter per channel, in_c == out_c
 };
 
+// How often accumulators saturated: sums that met a limit (were cut, or ended at it), and multiply-adds that were
+// cut.
+struct SaturationCount {
+  uint64_t sums = 0, multiply_adds = 0;
+  void add(const SaturationCount& other) {
+    sums += other.sums;
+    multiply_adds += other.multiply_adds;
+  }
+};
+
 enum class WeightLayout : uint8_t { kBlocked, kPlain };  // spec/espdl-format.md 6.2 / 6.3
 
 // One 8-bit convolution, everything but the data. Filled in by the operator's prepare().
@@ -62,14 +72,14 @@ struct Conv16 {
   void* packed;           // as in Conv8
 };
 
-// As Conv8Kernel. Only the portable one takes saturating channels; `run` returns how many sums met the limit.
+// As Conv8Kernel. Only the portable one takes saturating channels.
 struct Conv16Kernel {
   const char* name;
   size_t (*packed_bytes)(const Conv16& conv);
   void (*pack)(const Conv16& conv, void* packed);
   size_t (*scratch_bytes)(const Conv16& conv);
-  uint64_t (*run)(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin, int32_t row_end,
-                  void* scratch);
+  SaturationCount (*run)(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
+                         int32_t row_end, void* scratch);
 };
 
 struct KernelSet {

@@ -109,7 +109,7 @@ Status Model::run_node(int32_t index) {
 
 void Model::reset() {
   if (state_ == nullptr) return;
-  state_->saturated = 0;
+  state_->saturated = {};
   for (int32_t i = 0; i < state_->node_count; ++i) {
     const NodeState& node = state_->nodes[i];
     if (node.op->reset != nullptr) node.op->reset(node.parameters);
@@ -225,10 +225,13 @@ MemoryReport Model::memory() const {
 }
 
 uint64_t Model::saturated_accumulators() const {
-  return state_ == nullptr ? 0 : state_->saturated;
+  return state_ == nullptr ? 0 : state_->saturated.sums;
 }
-void Model::add_saturated_accumulators(uint64_t count) {
-  if (state_ != nullptr) state_->saturated += count;
+uint64_t Model::saturated_multiply_adds() const {
+  return state_ == nullptr ? 0 : state_->saturated.multiply_adds;
+}
+void Model::add_saturated(const Model& other) {
+  if (state_ != nullptr && other.state_ != nullptr) state_->saturated.add(other.state_->saturated);
 }
 
 }  // namespace shrike

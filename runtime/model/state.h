@@ -44,7 +44,7 @@ struct ModelState {
   WorkerPool* workers;
   const KernelSet* kernels;
   void* scratch;
-  uint64_t saturated;
+  SaturationCount saturated;
   MemoryReport memory;
 
   Tensor* absent() const { return tensors + tensor_count; }

@@ -233,7 +233,7 @@ void cut_into_pieces(const Prepare& node, ConvPlan* plan) {
 }
 
 struct Piece {
-  uint64_t count;  // of saturated sums
+  SaturationCount count;
 };
 
 struct Job {
@@ -248,12 +248,12 @@ struct Job {
 };
 
 // Scratch of one piece: its counter, the columns of correct_rows, the kernel's own.
-uint64_t run_piece_8(const Job& job, const Conv8& conv, const int8_t* input, int8_t* output, int32_t begin,
-                     int32_t end, uint8_t* scratch) {
+SaturationCount run_piece_8(const Job& job, const Conv8& conv, const int8_t* input, int8_t* output,
+                            int32_t begin, int32_t end, uint8_t* scratch) {
   int32_t* columns = reinterpret_cast<int32_t*>(scratch);
   uint8_t* own = scratch + align64(static_cast<uint64_t>(job.plan->conv8.geometry.in_w) * sizeof(int32_t));
   job.plan->kernel->run(conv, input, output, begin, end, own);
-  if (!job.corrected) return 0;
+  if (!job.corrected) return {};
   return correct_rows(conv, job.exact, input, output, begin, end, columns);
 }
 
@@ -363,8 +363,8 @@ void run_convolution(const ConvPlan& plan, const Run& run, const void* input, co
     run.workers->run(run_piece, &job, plan.pieces);
   }
   for (int32_t i = 0; i < plan.pieces; ++i) {
-    *run.saturated +=
-        reinterpret_cast<const Piece*>(job.scratch + static_cast<uint64_t>(i) * plan.piece_scratch)->count;
+    run.saturated->add(
+        reinterpret_cast<const Piece*>(job.scratch + static_cast<uint64_t>(i) * plan.piece_scratch)->count);
   }
 }
 

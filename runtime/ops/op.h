@@ -4,6 +4,7 @@
 #pragma once
 #include <stddef.h>
 
+#include "kernels/kernels.h"
 #include "shrike/model.h"
 #include "shrike/status.h"
 #include "shrike/tensor.h"
@@ -90,7 +91,7 @@ struct Run {
   void* scratch;
   WorkerPool* workers;  // never null
   const KernelSet* kernels;
-  uint64_t* saturated;  // counter of saturated accumulators
+  SaturationCount* saturated;
 };
 
 struct Operator {

@@ -128,7 +128,8 @@ void fuzz_graph(ByteSource& source) {
     SHRIKE_FUZZ_EXPECT(fast.status().ok(), "only %s refuses: %s", kernels->isa, fast.status().detail);
     fast.run(seed);
     expect_equal_outputs(plain.model(), fast.model(), kernels->isa);
-    SHRIKE_FUZZ_EXPECT(plain.model().saturated_accumulators() == fast.model().saturated_accumulators(),
+    SHRIKE_FUZZ_EXPECT(plain.model().saturated_accumulators() == fast.model().saturated_accumulators() &&
+                           plain.model().saturated_multiply_adds() == fast.model().saturated_multiply_adds(),
                        "saturated accumulators are counted differently (%s)", kernels->isa);
   }
 }

@@ -111,10 +111,11 @@ void expect_output(const Conv16Kernel& kernel, const Case16& test, const std::ve
   for (const int cut : {0, 1, test.geometry.out_h / 2}) {
     if (cut >= test.geometry.out_h) continue;
     std::vector<int16_t> output(expected.size(), 0x3333);
-    uint64_t saturated = 0;
-    if (cut > 0) saturated += kernel.run(conv, test.input.data(), output.data(), 0, cut, scratch.data());
-    saturated += kernel.run(conv, test.input.data(), output.data(), cut, test.geometry.out_h, scratch.data());
-    EXPECT_EQ(saturated, 0u);
+    SaturationCount saturated;
+    if (cut > 0) saturated.add(kernel.run(conv, test.input.data(), output.data(), 0, cut, scratch.data()));
+    saturated.add(
+        kernel.run(conv, test.input.data(), output.data(), cut, test.geometry.out_h, scratch.data()));
+    EXPECT_EQ(saturated.sums, 0u);
     for (size_t k = 0; k < expected.size(); ++k) {
       const size_t channels = static_cast<size_t>(test.geometry.out_c);
       ASSERT_EQ(output[k], expected[k]) << test.name << ": " << kernel.name << ", rows cut at " << cut

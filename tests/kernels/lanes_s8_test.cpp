@@ -11,7 +11,7 @@ namespace {
 
 struct LaneResult {
   std::vector<int8_t> output;
-  uint64_t met = 0;
+  SaturationCount count;
 };
 
 int64_t clamp_to(int64_t value, int bits) {
@@ -45,11 +45,14 @@ LaneResult reference_lanes(const ConvCase& test, Lane block, Lane remainder) {
           sum += test.logical[static_cast<size_t>(n) * test.taps() + t] *
                  test.input[(static_cast<size_t>(iy) * g.in_w + ix) * g.in_c + channel];
           if (lane == Lane::kWrapping32) sum = wrap_to_32(sum);
-          if (saturates && clamp_to(sum, bits) != sum) met = true;
+          if (saturates && clamp_to(sum, bits) != sum) {
+            met = true;
+            ++result.count.multiply_adds;
+          }
           if (saturates) sum = clamp_to(sum, bits);
         }
         const int64_t high = (int64_t{1} << (bits - 1)) - 1;
-        if (met || (saturates && (sum == high || sum == -high - 1))) ++result.met;
+        if (met || (saturates && (sum == high || sum == -high - 1))) ++result.count.sums;
         int8_t value =
             reference_saturate(test.shifts[n] < 0 ? sum << -test.shifts[n]
                                                   : reference_shift(sum, test.shifts[n], test.rounding));
@@ -73,8 +76,8 @@ LaneResult run_lanes(const ConvCase& test, Lane block, Lane remainder) {
   std::vector<int32_t> limits(test.shifts.size()), columns(static_cast<size_t>(test.geometry.in_w));
   ExactSums exact{block, remainder, test.bias.data(), shifts.data(), limits.data()};
   if (find_limits(conv, exact, limits.data())) {
-    result.met = correct_rows(conv, exact, test.input.data(), result.output.data(), 0, test.geometry.out_h,
-                              columns.data());
+    result.count = correct_rows(conv, exact, test.input.data(), result.output.data(), 0, test.geometry.out_h,
+                                columns.data());
   }
   return result;
 }
@@ -83,7 +86,8 @@ void expect_lanes(const ConvCase& test, Lane block, Lane remainder) {
   const LaneResult expected = reference_lanes(test, block, remainder);
   const LaneResult got = run_lanes(test, block, remainder);
   EXPECT_EQ(got.output, expected.output) << test.name;
-  EXPECT_EQ(got.met, expected.met) << test.name;
+  EXPECT_EQ(got.count.sums, expected.count.sums) << test.name;
+  EXPECT_EQ(got.count.multiply_adds, expected.count.multiply_adds) << test.name;
 }
 
 // Spec 3.3: 40 products of +16129, then 20 of -16129, shift 12.
@@ -105,13 +109,15 @@ TEST(Lanes8, TwentyBitLanesGiveTheSpecsExample) {
   EXPECT_EQ(result.output[0], 49);
   EXPECT_EQ(result.output[15], 49);
   EXPECT_EQ(result.output[16], 79) << "a remainder channel has a 40-bit register";
-  EXPECT_EQ(result.met, 16u);
+  EXPECT_EQ(result.count.sums, 16u);
+  // 32 products of 16129 stay below 524288, each of the last 8 is cut.
+  EXPECT_EQ(result.count.multiply_adds, 16u * 8);
 }
 
 TEST(Lanes8, WideSumsGiveTheExactResult) {
   const LaneResult result = run_lanes(example(17), Lane::kSaturating32, Lane::kExact);
   EXPECT_EQ(result.output, std::vector<int8_t>(17, 79));
-  EXPECT_EQ(result.met, 0u);
+  EXPECT_EQ(result.count.sums, 0u);
 }
 
 // Sums walk along the limit of a 20-bit lane: some meet it, most do not.
@@ -132,7 +138,7 @@ TEST(Lanes8, OnlySumsThatMeetTheLimitChange) {
       if (seed % 3 == 0) test.table = random_table(seed);
       expect_lanes(test, Lane::kSaturating20, Lane::kExact);
       const LaneResult result = reference_lanes(test, Lane::kSaturating20, Lane::kExact);
-      met += result.met;
+      met += result.count.sums;
       outputs += result.output.size();
     }
   }

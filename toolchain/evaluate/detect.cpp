@@ -192,8 +192,7 @@ std::vector<Detector> Detector::on_one_thread_each() const {
 
 void Detector::add_counts(const Detector& other) {
   if (integer_model() == nullptr || other.integer_model() == nullptr) return;
-  backend_->integer_model()->model().add_saturated_accumulators(
-      other.integer_model()->model().saturated_accumulators());
+  backend_->integer_model()->model().add_saturated(other.integer_model()->model());
 }
 
 void detect_all(Detector& detector, const std::vector<std::string>& paths, const RunOptions& options,

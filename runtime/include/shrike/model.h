@@ -104,10 +104,14 @@ class Model {
   Text metadata(const char* key) const;
   Text graph_name() const;
   MemoryReport memory() const;
-  // esp32s3 exact-chip mode: accumulators that met a lane limit since load() or reset().
+  // Exact-chip mode: sums that met a limit of their lane since load() or reset(): were cut there, or ended at it.
+  // One sum is one output element, however often it was cut. Lanes have 20 bits on esp32s3 (40 at 16 bit), 32 on
+  // esp32p4.
   uint64_t saturated_accumulators() const;
+  // The multiply-adds in those sums that were cut, the unit of other simulators' counts for esp32p4.
+  uint64_t saturated_multiply_adds() const;
   // Adds what another instance of the same model met, when several share the inputs.
-  void add_saturated_accumulators(uint64_t count);
+  void add_saturated(const Model& other);
 
  private:
   ModelState* state_ = nullptr;  // at the head of the arena

@@ -12,7 +12,7 @@ constexpr int64_t kLaneLowest = -(int64_t{1} << 39);
 
 struct Sum {
   int64_t value;
-  bool saturated;
+  uint64_t cut;  // multiply-adds
 };
 
 // Exact sum of up to 2^16 products with 32-bit arithmetic only. Products p have at most 31 bits. `low` is the
@@ -42,7 +42,7 @@ void multiply_run(Sum& sum, const int16_t* x, const int16_t* w, size_t tap_strid
       value += static_cast<int64_t>(x[tap]) * w[static_cast<size_t>(tap) * tap_stride];
       if (value > kLaneHighest || value < kLaneLowest) {
         value = value < 0 ? kLaneLowest : kLaneHighest;
-        sum.saturated = true;
+        ++sum.cut;
       }
     }
     sum.value = value;
@@ -67,7 +67,7 @@ Sum window_sum(const Conv16& conv, const Pixel& pixel, int32_t channel) {
   const int16_t* weights = conv.weights + taps.offset;
   const size_t channels = static_cast<size_t>(g.in_c);
   const int32_t run = g.depthwise ? 1 : g.in_c;
-  Sum sum{conv.bias == nullptr ? 0 : conv.bias[channel], false};
+  Sum sum{conv.bias == nullptr ? 0 : conv.bias[channel], 0};
   for (int32_t ky = pixel.rows.begin; ky < pixel.rows.end; ++ky) {
     const size_t y = static_cast<size_t>(pixel.top + ky * g.dilation_h);
     for (int32_t kx = pixel.columns.begin; kx < pixel.columns.end; ++kx) {
@@ -83,10 +83,10 @@ Sum window_sum(const Conv16& conv, const Pixel& pixel, int32_t channel) {
 
 }  // namespace
 
-uint64_t conv_s16_rows(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
-                       int32_t row_end) {
+SaturationCount conv_s16_rows(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
+                              int32_t row_end) {
   const ConvGeometry& g = conv.geometry;
-  uint64_t saturated = 0;
+  SaturationCount saturated;
   for (int32_t y = row_begin; y < row_end; ++y) {
     for (int32_t x = 0; x < g.out_w; ++x) {
       Pixel pixel{input, y * g.stride_h - g.pad_top, x * g.stride_w - g.pad_left, {}, {}};
@@ -99,7 +99,7 @@ uint64_t conv_s16_rows(const Conv16& conv, const int16_t* input, int16_t* output
         const bool lane = conv.saturating != nullptr && conv.saturating[channel] != 0;
         const Sum sum =
             lane ? window_sum<true>(conv, pixel, channel) : window_sum<false>(conv, pixel, channel);
-        if (sum.saturated) ++saturated;
+        if (sum.cut > 0) saturated.add({1, sum.cut});
         const int16_t value =
             saturate<int16_t>(rounding_shift_any(sum.value, conv.shifts[channel], conv.rounding));
         target[channel] = conv.relu && value < 0 ? int16_t{0} : value;

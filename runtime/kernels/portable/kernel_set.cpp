@@ -18,8 +18,8 @@ size_t no_bytes_16(const Conv16&) {
 }
 void no_packing_16(const Conv16&, void*) {}
 
-uint64_t run_conv_16(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
-                     int32_t row_end, void*) {
+SaturationCount run_conv_16(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
+                            int32_t row_end, void*) {
   return conv_s16_rows(conv, input, output, row_begin, row_end);
 }
 

@@ -71,15 +71,16 @@ struct Window {
 };
 
 // Sums of kChannels channels from `first` on, in the order ky, kx, c. `met` tells which lanes met a limit.
+// Returns how many multiply-adds were cut.
 template <Lane lane, int kChannels>
-void window_sums(const Conv8& conv, const Window& window, int32_t first, int64_t (&sums)[kChannels],
-                 bool (&met)[kChannels]) {
+uint64_t window_sums(const Conv8& conv, const Window& window, int32_t first, int64_t (&sums)[kChannels],
+                     bool (&met)[kChannels]) {
   constexpr bool kSaturating = lane == Lane::kSaturating20 || lane == Lane::kSaturating32;
   const ConvGeometry& g = conv.geometry;
   const ChannelTaps at = channel_taps<int8_t>(g, conv.layout, first);
   using Type = typename Sum<kSaturating ? lane : Lane::kSaturating32>::Type;
   Type values[kChannels];
-  Type marks[kChannels] = {};
+  Type cut[kChannels] = {};
   for (int i = 0; i < kChannels; ++i) values[i] = static_cast<Type>(sums[i]);
   const int32_t run = g.depthwise ? 1 : g.in_c;
   for (int32_t ky = window.rows.begin; ky < window.rows.end; ++ky) {
@@ -97,7 +98,7 @@ void window_sums(const Conv8& conv, const Window& window, int32_t first, int64_t
           if constexpr (kSaturating) {
             const Type low = value < Sum<lane>::lowest ? static_cast<Type>(Sum<lane>::lowest) : value;
             values[i] = low > Sum<lane>::highest ? static_cast<Type>(Sum<lane>::highest) : low;
-            marks[i] |= values[i] ^ value;
+            cut[i] += values[i] != value;
           } else {
             values[i] = value;
           }
@@ -105,44 +106,47 @@ void window_sums(const Conv8& conv, const Window& window, int32_t first, int64_t
       }
     }
   }
+  uint64_t all = 0;
   for (int i = 0; i < kChannels; ++i) {
     sums[i] = values[i];
     if constexpr (lane == Lane::kWrapping32) sums[i] = static_cast<int32_t>(static_cast<uint32_t>(values[i]));
     if constexpr (kSaturating) {
-      met[i] = marks[i] != 0 || values[i] == Sum<lane>::lowest || values[i] == Sum<lane>::highest;
+      met[i] = cut[i] != 0 || values[i] == Sum<lane>::lowest || values[i] == Sum<lane>::highest;
+      all += static_cast<uint64_t>(cut[i]);
     }
   }
+  return all;
 }
 
 // Computes and stores kChannels outputs of one pixel.
 template <int kChannels>
-uint64_t correct_pixel(const Conv8& conv, const ExactSums& exact, const Window& window, int32_t first,
-                       int8_t* pixel) {
+SaturationCount correct_pixel(const Conv8& conv, const ExactSums& exact, const Window& window, int32_t first,
+                              int8_t* pixel) {
   const Lane lane = lane_of(conv, exact, first);
   int64_t sums[kChannels];
   bool met[kChannels] = {};
+  SaturationCount count;
   for (int i = 0; i < kChannels; ++i) sums[i] = initial_sum(lane, exact.bias, first + i);
   switch (lane) {
     case Lane::kSaturating20:
-      window_sums<Lane::kSaturating20>(conv, window, first, sums, met);
+      count.multiply_adds = window_sums<Lane::kSaturating20>(conv, window, first, sums, met);
       break;
     case Lane::kSaturating32:
-      window_sums<Lane::kSaturating32>(conv, window, first, sums, met);
+      count.multiply_adds = window_sums<Lane::kSaturating32>(conv, window, first, sums, met);
       break;
     case Lane::kWrapping32:
-      window_sums<Lane::kWrapping32>(conv, window, first, sums, met);
+      count.multiply_adds = window_sums<Lane::kWrapping32>(conv, window, first, sums, met);
       break;
     case Lane::kExact:
-      window_sums<Lane::kExact>(conv, window, first, sums, met);
+      count.multiply_adds = window_sums<Lane::kExact>(conv, window, first, sums, met);
       break;
   }
-  uint64_t count = 0;
   for (int i = 0; i < kChannels; ++i) {
     const int64_t rounded = rounding_shift_any(sums[i], exact.shifts[first + i], conv.rounding);
     int8_t value = saturate<int8_t>(rounded);
     if (conv.relu && value < 0) value = 0;
     pixel[first + i] = conv.table == nullptr ? value : conv.table[value + 128];
-    if (met[i]) ++count;
+    if (met[i]) ++count.sums;
   }
   return count;
 }
@@ -181,12 +185,12 @@ bool find_limits(const Conv8& conv, const ExactSums& exact, int32_t* limits) {
   return any;
 }
 
-uint64_t correct_rows(const Conv8& conv, const ExactSums& exact, const int8_t* input, int8_t* output,
-                      int32_t row_begin, int32_t row_end, int32_t* column_squares) {
+SaturationCount correct_rows(const Conv8& conv, const ExactSums& exact, const int8_t* input, int8_t* output,
+                             int32_t row_begin, int32_t row_end, int32_t* column_squares) {
   const ConvGeometry& g = conv.geometry;
   const int32_t blocked = blocked_channels<int8_t>(g, conv.layout);
   const bool squares_fit = taps_per_channel(g) <= kMaxSquaredTaps;
-  uint64_t count = 0;
+  SaturationCount count;
   for (int32_t y = row_begin; y < row_end; ++y) {
     Window window{input, y * g.stride_h - g.pad_top, 0, {}, {}};
     window.rows = valid_taps(window.top, g.kernel_h, g.dilation_h, g.in_h);
@@ -204,10 +208,10 @@ uint64_t correct_rows(const Conv8& conv, const ExactSums& exact, const int8_t* i
           output + (static_cast<size_t>(y) * static_cast<size_t>(g.out_w) + static_cast<size_t>(x)) *
                        static_cast<size_t>(g.out_c);
       for (int32_t n = 0; n < blocked; n += kBlock) {
-        if (squares > exact.limits[n]) count += correct_pixel<kBlock>(conv, exact, window, n, pixel);
+        if (squares > exact.limits[n]) count.add(correct_pixel<kBlock>(conv, exact, window, n, pixel));
       }
       for (int32_t n = blocked; n < g.out_c; ++n) {
-        if (squares > exact.limits[n]) count += correct_pixel<1>(conv, exact, window, n, pixel);
+        if (squares > exact.limits[n]) count.add(correct_pixel<1>(conv, exact, window, n, pixel));
       }
     }
   }

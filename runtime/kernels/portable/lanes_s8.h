@@ -32,8 +32,7 @@ constexpr int32_t kNeverExact = INT32_MAX;
 bool find_limits(const Conv8& conv, const ExactSums& exact, int32_t* limits);
 
 // Recomputes what may be wrong in rows [row_begin, row_end); `column_squares` holds in_w values.
-// Returns how many sums met a lane limit: were cut, or ended at it.
-uint64_t correct_rows(const Conv8& conv, const ExactSums& exact, const int8_t* input, int8_t* output,
-                      int32_t row_begin, int32_t row_end, int32_t* column_squares);
+SaturationCount correct_rows(const Conv8& conv, const ExactSums& exact, const int8_t* input, int8_t* output,
+                             int32_t row_begin, int32_t row_end, int32_t* column_squares);
 
 }  // namespace shrike

@@ -27,14 +27,13 @@ inline int8_t finish_s8(const Conv8& conv, int32_t sum, int32_t channel) {
   return conv.table == nullptr ? value : conv.table[value + 128];
 }
 
-// Returns how many sums met the 40-bit limit.
-uint64_t conv_s16_rows(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
-                       int32_t row_end);
+SaturationCount conv_s16_rows(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
+                              int32_t row_end);
 
 size_t no_bytes_16(const Conv16& conv);
 void no_packing_16(const Conv16& conv, void* packed);
-uint64_t run_conv_16(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
-                     int32_t row_end, void* scratch);
+SaturationCount run_conv_16(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
+                            int32_t row_end, void* scratch);
 constexpr Conv16Kernel kPortableConv16 = {"conv_s16_1x1_portable", no_bytes_16, no_packing_16, no_bytes_16,
                                           run_conv_16};
 

@@ -19,8 +19,8 @@ void depthwise8_run(const Conv8& conv, const int8_t* input, int8_t* output, int3
 size_t conv16_packed_bytes(const Conv16& conv);
 void conv16_pack(const Conv16& conv, void* packed);
 size_t conv16_scratch_bytes(const Conv16& conv);
-uint64_t conv16_run(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
-                    int32_t row_end, void* scratch);
+SaturationCount conv16_run(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
+                           int32_t row_end, void* scratch);
 
 void lookup8(const int8_t* input, int8_t* output, size_t count, const int8_t* table);
 void add8(const int8_t* a, const int8_t* b, int8_t* output, size_t count);

@@ -398,15 +398,15 @@ size_t conv16_scratch_bytes(const Conv16& conv) {
          strip * static_cast<size_t>(Layout(g).runs) * sizeof(int16_t*);
 }
 
-uint64_t conv16_run(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
-                    int32_t row_end, void* scratch) {
+SaturationCount conv16_run(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
+                           int32_t row_end, void* scratch) {
   const Runner runner(conv);
   if (is_pointwise(conv.geometry)) {
     runner.pointwise(input, output, row_begin, row_end, scratch);
   } else {
     runner.rows(input, output, row_begin, row_end, scratch);
   }
-  return 0;
+  return {};
 }
 
 }  // namespace avx2
