@@ -4,6 +4,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/checks.h"
+#include "ops/numeric.h"
 
 namespace shrike {
 namespace {
@@ -15,6 +16,35 @@ void convert(const Rescale& rescale, const void* input, void* output, int64_t co
 }
 
 }  // namespace
+
+// Rule RS with both roundings as data (kernels/x86/requantize_lanes.h): one loop for each pair of types,
+// which counts on a board. It goes through a small buffer so that the compiler need not fear that `from` and
+// `to` overlap.
+template <typename From, typename To>
+void rescale_values(const From* from, To* to, int64_t count, int32_t shift, Rounding rounding) {
+  // Beyond these shifts every value gives 0, or 0 and the limits.
+  const int32_t right = shift < 0 ? 0 : shift > 17 ? 17 : shift;
+  const int32_t left = shift >= 0 ? 0 : shift < -15 ? 15 : -shift;
+  const int32_t odd = right > 0 && rounding == Rounding::kHalfEven ? 1 : 0;
+  const int32_t addend = (right > 0 ? 1 << (right - 1) : 0) - odd;
+  constexpr int64_t kChunk = 256;
+  To chunk[kChunk];
+  while (count > 0) {
+    const int64_t size = count < kChunk ? count : kChunk;
+    for (int64_t i = 0; i < size; ++i) {
+      const int32_t value = from[i];
+      chunk[i] = saturate<To>(((value + addend + ((value >> right) & odd)) >> right) << left);
+    }
+    memcpy(to, chunk, static_cast<size_t>(size) * sizeof(To));
+    from += size;
+    to += size;
+    count -= size;
+  }
+}
+
+template void rescale_values(const int8_t*, int16_t*, int64_t, int32_t, Rounding);
+template void rescale_values(const int16_t*, int8_t*, int64_t, int32_t, Rounding);
+template void rescale_values(const int16_t*, int16_t*, int64_t, int32_t, Rounding);
 
 Status prepare_rescale(const Prepare& node, const Tensor& input, const Tensor& output, Rescale* rescale) {
   rescale->rounding = node.rounding;
@@ -35,12 +65,12 @@ void run_rescale(const Rescale& rescale, const Tensor& input, Tensor& output, co
   const bool narrow_out = output.type == DataType::kInt8;
   if (input.type == output.type && rescale.shift == 0) {
     if (input.data != output.data) memcpy(output.data, input.data, byte_count(input));
-  } else if (narrow_in && narrow_out && rescale.shift >= -30 && rescale.shift <= 30) {
+  } else if (narrow_in && narrow_out) {
+    const int32_t shift = rescale.shift < -30 ? -30 : rescale.shift > 30 ? 30 : rescale.shift;
     run.kernels->requantize8(static_cast<const int8_t*>(input.data), static_cast<int8_t*>(output.data),
-                             static_cast<size_t>(count), rescale.shift, rescale.rounding);
+                             static_cast<size_t>(count), shift, rescale.rounding);
   } else if (narrow_in) {
-    narrow_out ? convert<int8_t, int8_t>(rescale, input.data, output.data, count)
-               : convert<int8_t, int16_t>(rescale, input.data, output.data, count);
+    convert<int8_t, int16_t>(rescale, input.data, output.data, count);
   } else {
     narrow_out ? convert<int16_t, int8_t>(rescale, input.data, output.data, count)
                : convert<int16_t, int16_t>(rescale, input.data, output.data, count);
