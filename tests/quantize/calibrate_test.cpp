@@ -1,6 +1,7 @@
 #include "toolchain/quantize/calibrate.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <numeric>
@@ -55,7 +56,7 @@ TEST(TensorStatistics, PicksTheExponentWithTheLeastNoise) {
 // y = 2 - 60 r of the picture's red channel: its values reach far below zero, where Swish gives next to
 // nothing.
 TEST(Calibrate, TheNoiseBehindTheActivationDecidesWhereThereIsOne) {
-  const std::string folder = ::testing::TempDir() + "/behind_the_activation";
+  const std::string folder = ::testing::TempDir() + "shrike_calibrate_" + std::to_string(::getpid());
   std::filesystem::create_directories(folder);
   data::Image picture{16, 16, {}};
   for (int i = 0; i < 16 * 16 * 3; ++i) picture.pixels.push_back(static_cast<uint8_t>(i / 3));

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <set>
@@ -33,7 +34,7 @@ class SettingsFile : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove(path_); }
 
-  std::string path_ = ::testing::TempDir() + "/shrike_settings_test.yaml";
+  std::string path_ = ::testing::TempDir() + "shrike_settings_" + std::to_string(::getpid()) + ".yaml";
 };
 
 TEST_F(SettingsFile, RoundTripsEverySetting) {
