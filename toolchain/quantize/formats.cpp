@@ -309,9 +309,7 @@ void insert_quantize_nodes(graph::Graph& graph) {
     if (op != "Softmax" && op != "LogSoftmax") continue;
     if (graph.is_output(source)) continue;
     const std::string quantized = graph::add_variable(graph, source, source + "_quantized");
-    for (graph::Node& node : graph.nodes) {
-      std::replace(node.inputs.begin(), node.inputs.end(), source, quantized);
-    }
+    graph::replace_uses(graph, source, quantized);
     graph::Node node;
     node.name = graph.fresh_name(graph.nodes[i].name + "/Quantize");
     node.op = "QuantizeLinear";

@@ -46,9 +46,7 @@ void enforce_right_shifts(const graph::Graph& graph, Plan& plan) {
       float largest = 1e-12f;
       for (const float w : weight.values) largest = std::max(largest, std::fabs(w));
       const int bits = output.bits;
-      const int exponent =
-          static_cast<int>(std::ceil(std::log2(largest / (std::ldexp(1.0f, bits - 1) - 0.5f))));
-      needed = plan.formats.at(node.inputs[0]).exponent + exponent;
+      needed = plan.formats.at(node.inputs[0]).exponent + covering_exponent(largest, bits);
     } else {
       needed = 0;
       for (const std::string& input : node.inputs) {
@@ -163,8 +161,7 @@ class Materializer {
       if (!is_join(node.op)) {
         float largest = 1e-9f;
         for (const float v : tensor.values) largest = std::max(largest, std::fabs(v));
-        exponent =
-            static_cast<int>(std::ceil(std::log2(largest / (std::ldexp(1.0f, output.bits - 1) - 0.5f))));
+        exponent = covering_exponent(largest, output.bits);
       }
       tensor.format = {output.bits, exponent, {}};
       tensor.integers.clear();

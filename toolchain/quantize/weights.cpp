@@ -12,12 +12,11 @@ float largest_code(int bits) {
   return std::ldexp(1.0f, bits - 1) - 1;
 }
 
-// The finest exponent that rounds `largest` (above 0) without clipping it.
+}  // namespace
+
 int covering_exponent(float largest, int bits) {
   return static_cast<int>(std::ceil(std::log2(largest / (largest_code(bits) + 0.5f))));
 }
-
-}  // namespace
 
 bool has_weights(const graph::Graph& graph, const graph::Node& node) {
   if (node.op == "Conv" || node.op == "Gemm" || node.op == "ConvTranspose") return true;

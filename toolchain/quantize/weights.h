@@ -32,6 +32,9 @@ struct ExponentRange {
 };
 ExponentRange exponent_range(Target target, int bits, int input_exponent, int output_exponent, float bias);
 
+// The finest exponent that rounds `largest` (above 0) without clipping it.
+int covering_exponent(float largest, int bits);
+
 // Exponent within the range that rounds `weights` (with importance `weight_power`, null: equal) with the
 // least squared error.
 int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int bits,
