@@ -112,31 +112,39 @@ Status fill_fast_operands(Prepare& node, const ExactSums& exact, Conv8* conv) {
   return {};
 }
 
+// Takes the table's kernel, or the fallback's when it refuses (0 packed bytes); packs weights that are known.
+template <class Kernel, class Conv>
+Status choose_kernel(Prepare& node, const Kernel& fast, const Kernel* fallback, size_t packed_bytes,
+                     ConvPlan* plan, Conv* conv, const Kernel** chosen) {
+  *chosen = packed_bytes == 0 && fallback != nullptr ? fallback : &fast;
+  if (plan->weights_vary) {
+    plan->packed_scratch = align64(packed_bytes);
+  } else if (packed_bytes > 0) {
+    conv->packed = node.allocate(packed_bytes, 64);
+    if (conv->packed == nullptr) return node.arena_status();
+    fast.pack(*conv, conv->packed);
+  }
+  return {};
+}
+
 Status plan_8(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
   Conv8& conv = plan->conv8;
   if (taps_per_channel(conv.geometry) >= 1 << 16) {
     return node.error(StatusCode::kBadShape, "a filter has more than 65535 weights per output channel");
   }
   SHRIKE_RETURN_IF_ERROR(fill_fast_operands(node, plan->exact, &conv));
-  const auto of = [&conv](const KernelSet& kernels) -> const Conv8Kernel& {
-    return conv.geometry.depthwise ? kernels.depthwise8 : kernels.conv8;
+  const auto of = [&conv](const KernelSet* kernels) {
+    return kernels == nullptr ? nullptr : conv.geometry.depthwise ? &kernels->depthwise8 : &kernels->conv8;
   };
-  const Conv8Kernel& fast = of(*node.kernels);
+  const Conv8Kernel& fast = *of(node.kernels);
   // The kernel may look at weights that are known to say how much it needs.
   if (!plan->weights_vary) conv.weights = static_cast<const int8_t*>(request.filter->data);
-  const size_t packed_bytes = fast.packed_bytes(conv);
-  const bool refused = packed_bytes == 0 && node.kernels->fallback != nullptr;
-  plan->kernel = refused ? &of(*node.kernels->fallback) : &fast;
+  SHRIKE_RETURN_IF_ERROR(choose_kernel(node, fast, of(node.kernels->fallback), fast.packed_bytes(conv), plan,
+                                       &conv, &plan->kernel));
   if (plan->weights_vary) {
-    plan->packed_scratch = align64(packed_bytes);
     plan->limits_scratch = align64(static_cast<uint64_t>(conv.geometry.out_c) * sizeof(int32_t));
     plan->corrected = true;
     return {};
-  }
-  if (packed_bytes > 0) {
-    conv.packed = node.allocate(packed_bytes, 64);
-    if (conv.packed == nullptr) return node.arena_status();
-    fast.pack(conv, conv.packed);
   }
   int32_t* limits = new_array<int32_t>(node, conv.geometry.out_c);
   if (limits == nullptr) return node.arena_status();
@@ -195,17 +203,10 @@ Status plan_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
   if (!plan->weights_vary) conv.weights = static_cast<const int16_t*>(request.filter->data);
   SHRIKE_RETURN_IF_ERROR(find_saturating_16(node, plan));
   const Conv16Kernel& fast = node.kernels->conv16;
+  const Conv16Kernel* fallback =
+      node.kernels->fallback == nullptr ? nullptr : &node.kernels->fallback->conv16;
   const size_t packed_bytes = conv.saturating == nullptr ? fast.packed_bytes(conv) : 0;
-  const bool refused = packed_bytes == 0 && node.kernels->fallback != nullptr;
-  plan->kernel16 = refused ? &node.kernels->fallback->conv16 : &fast;
-  if (plan->weights_vary) {
-    plan->packed_scratch = align64(packed_bytes);
-  } else if (packed_bytes > 0) {
-    conv.packed = node.allocate(packed_bytes, 64);
-    if (conv.packed == nullptr) return node.arena_status();
-    fast.pack(conv, conv.packed);
-  }
-  return {};
+  return choose_kernel(node, fast, fallback, packed_bytes, plan, &conv, &plan->kernel16);
 }
 
 // Few pieces per thread: enough to even out, few enough that scratch stays small.

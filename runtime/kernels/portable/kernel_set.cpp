@@ -3,20 +3,10 @@
 
 namespace shrike {
 
-size_t no_bytes(const Conv8&) {
-  return 0;
-}
-void no_packing(const Conv8&, void*) {}
-
 void run_depthwise(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
                    void*) {
   depthwise_s8_rows(conv, input, output, row_begin, row_end);
 }
-
-size_t no_bytes_16(const Conv16&) {
-  return 0;
-}
-void no_packing_16(const Conv16&, void*) {}
 
 SaturationCount run_conv_16(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
                             int32_t row_end, void*) {

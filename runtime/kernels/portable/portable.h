@@ -12,9 +12,15 @@ void conv_s8_rows(const Conv8& conv, const int8_t* input, int8_t* output, int32_
 void depthwise_s8_rows(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin,
                        int32_t row_end);
 
+// Weights and scratch of kernels that need neither.
+template <class Conv>
+size_t no_bytes(const Conv&) {
+  return 0;
+}
+template <class Conv>
+void no_packing(const Conv&, void*) {}
+
 // The entry of a table whose depthwise convolution is the portable one.
-size_t no_bytes(const Conv8& conv);
-void no_packing(const Conv8& conv, void* packed);
 void run_depthwise(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
                    void* scratch);
 constexpr Conv8Kernel kPortableDepthwise = {"depthwise_s8_4x1_portable", no_bytes, no_packing, no_bytes,
@@ -30,11 +36,10 @@ inline int8_t finish_s8(const Conv8& conv, int32_t sum, int32_t channel) {
 SaturationCount conv_s16_rows(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
                               int32_t row_end);
 
-size_t no_bytes_16(const Conv16& conv);
-void no_packing_16(const Conv16& conv, void* packed);
+// The entry of a table whose 16-bit convolution is the portable one.
 SaturationCount run_conv_16(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,
                             int32_t row_end, void* scratch);
-constexpr Conv16Kernel kPortableConv16 = {"conv_s16_1x1_portable", no_bytes_16, no_packing_16, no_bytes_16,
+constexpr Conv16Kernel kPortableConv16 = {"conv_s16_1x1_portable", no_bytes, no_packing, no_bytes,
                                           run_conv_16};
 
 void lookup_s8(const int8_t* input, int8_t* output, size_t count, const int8_t* table);

@@ -48,30 +48,12 @@ class BlockedConv {
                                         << 10;  // converted input that should stay in the second-level cache
   static constexpr size_t kMaxScratch = 64u << 20;
 
-  // Output pixel i needs input pixel i only: rows don't matter.
-  static bool is_pointwise(const ConvGeometry& g) {
-    return g.kernel_h == 1 && g.kernel_w == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_top == 0 &&
-           g.pad_left == 0 && g.out_h == g.in_h && g.out_w == g.in_w;
-  }
-
   static PackedLayout layout_of(const ConvGeometry& g) {
     return PackedLayout(g, Isa::kLanes, Isa::kSaturatingPairs);
   }
 
-  // Output rows (pointwise: pixels) per strip. A strip's input is converted once and meets every weight block
-  // while it is in the cache.
-  static size_t strip_length(const ConvGeometry& g) {
-    if (is_pointwise(g)) {
-      const size_t pixels = kStripBytes / static_cast<size_t>(g.in_c);
-      const size_t whole = pixels / Isa::kPixels * Isa::kPixels;
-      const size_t longest = 64 * Isa::kPixels;
-      return whole < Isa::kPixels ? Isa::kPixels : whole > longest ? longest : whole;
-    }
-    const size_t row_bytes = RingSize(g, 1, kSlack, 1).row_elements;
-    const size_t fixed = static_cast<size_t>(g.kernel_h) * row_bytes;
-    const size_t rows =
-        1 + (fixed < kStripBytes ? (kStripBytes - fixed) / (row_bytes * static_cast<size_t>(g.stride_h)) : 0);
-    return rows < static_cast<size_t>(g.out_h) ? rows : static_cast<size_t>(g.out_h);
+  static size_t strip_of(const ConvGeometry& g) {
+    return strip_length(g, Isa::kPixels, kSlack, 1, kStripBytes);
   }
 
  public:
@@ -90,7 +72,7 @@ class BlockedConv {
 
   static size_t scratch_bytes(const Conv8& conv) {
     const ConvGeometry& g = conv.geometry;
-    const size_t strip = strip_length(g);
+    const size_t strip = strip_of(g);
     if (is_pointwise(g)) return kCacheLine + strip * static_cast<size_t>(g.in_c) + kSlack;
     const RingSize ring(g, static_cast<int32_t>(strip), kSlack, 1);
     return kCacheLine + ring.elements() + strip * static_cast<size_t>(layout_of(g).runs) * sizeof(uint8_t*);
@@ -155,7 +137,7 @@ class BlockedConv {
   void run_pointwise(const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
                      void* scratch) const {
     const size_t in_c = static_cast<size_t>(g_.in_c), out_c = static_cast<size_t>(g_.out_c);
-    const size_t strip = strip_length(g_);
+    const size_t strip = strip_of(g_);
     const size_t end = static_cast<size_t>(row_end) * static_cast<size_t>(g_.out_w);
     uint8_t* converted = align_line<uint8_t>(scratch);
     const uint8_t* runs[1] = {converted};
@@ -175,7 +157,7 @@ class BlockedConv {
 
   void run_rows(const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
                 void* scratch) const {
-    const int32_t strip = static_cast<int32_t>(strip_length(g_));
+    const int32_t strip = static_cast<int32_t>(strip_of(g_));
     const RingSize size(g_, strip, kSlack, 1);
     uint8_t* memory = align_line<uint8_t>(scratch);
     RowRing<Isa> ring(g_, size, input, memory);
@@ -187,8 +169,8 @@ class BlockedConv {
       ring.advance(top, top + static_cast<int64_t>(rows - 1) * g_.stride_h +
                             static_cast<int64_t>(g_.kernel_h - 1) * g_.dilation_h);
       for (int32_t y = 0; y < rows; ++y) {
-        find_runs(ring, top + static_cast<int64_t>(y) * g_.stride_h,
-                  runs + static_cast<size_t>(y * layout_.runs));
+        ring.find_runs(top + static_cast<int64_t>(y) * g_.stride_h, layout_.runs,
+                       runs + static_cast<size_t>(y * layout_.runs));
       }
       int8_t* target = output + static_cast<size_t>(row) * row_bytes;
       for (int32_t block = 0; block < layout_.blocks; ++block) {
@@ -199,15 +181,6 @@ class BlockedConv {
         }
       }
       finish(target, static_cast<size_t>(rows) * row_bytes);
-    }
-  }
-
-  void find_runs(const RowRing<Isa>& ring, int64_t top, const uint8_t** runs) const {
-    const int32_t per_row = layout_.runs / g_.kernel_h;
-    for (int32_t run = 0; run < layout_.runs; ++run) {
-      const size_t tap = static_cast<size_t>(run % per_row) * static_cast<size_t>(g_.dilation_w);
-      runs[run] = ring.row(top + static_cast<int64_t>(run / per_row) * g_.dilation_h) +
-                  tap * static_cast<size_t>(g_.in_c);
     }
   }
 

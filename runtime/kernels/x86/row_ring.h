@@ -37,6 +37,30 @@ struct RingSize {
   }  // one more row: the padding above and below
 };
 
+// Output pixel i needs input pixel i only: rows don't matter.
+inline bool is_pointwise(const ConvGeometry& g) {
+  return g.kernel_h == 1 && g.kernel_w == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_top == 0 &&
+         g.pad_left == 0 && g.out_h == g.in_h && g.out_w == g.in_w;
+}
+
+// Output rows (pointwise: pixels, in whole tiles of `tile_pixels`) whose input fits in `strip_bytes`: it is
+// converted once and meets every block of weights while it is in the cache.
+inline size_t strip_length(const ConvGeometry& g, size_t tile_pixels, size_t slack, size_t element_bytes,
+                           size_t strip_bytes) {
+  if (is_pointwise(g)) {
+    const size_t pixels = strip_bytes / (static_cast<size_t>(g.in_c) * element_bytes);
+    const size_t longest = 64 * tile_pixels;
+    return pixels < tile_pixels ? tile_pixels
+           : pixels > longest   ? longest
+                                : pixels / tile_pixels * tile_pixels;
+  }
+  const size_t row_bytes = RingSize(g, 1, slack, element_bytes).row_elements * element_bytes;
+  const size_t fixed = static_cast<size_t>(g.kernel_h) * row_bytes;
+  const size_t rows =
+      1 + (fixed < strip_bytes ? (strip_bytes - fixed) / (row_bytes * static_cast<size_t>(g.stride_h)) : 0);
+  return rows < static_cast<size_t>(g.out_h) ? rows : static_cast<size_t>(g.out_h);
+}
+
 // Elements provides Element, kZero (what 0 becomes) and convert(input, output, count).
 template <class Elements, typename Input = int8_t>
 class RowRing {
@@ -62,6 +86,17 @@ class RowRing {
   const Element* row(int64_t y) const {
     return y < 0 || y >= g_.in_h ? zero_
                                  : rows_ + static_cast<size_t>(y) % size_.capacity * size_.row_elements;
+  }
+
+  // The input of `count` runs (packed_conv.h) of the output row whose window begins at input row `top`, at
+  // output pixel 0.
+  void find_runs(int64_t top, int32_t count, const Element** runs) const {
+    const int32_t per_row = count / g_.kernel_h;
+    for (int32_t run = 0; run < count; ++run) {
+      const size_t tap = static_cast<size_t>(run % per_row) * static_cast<size_t>(g_.dilation_w);
+      runs[run] =
+          row(top + static_cast<int64_t>(run / per_row) * g_.dilation_h) + tap * static_cast<size_t>(g_.in_c);
+    }
   }
 
  private:

@@ -26,12 +26,6 @@ constexpr int64_t kMostPairs = (1 << 16) - 1;
 constexpr int64_t kLaneBound = int64_t{1} << 58;
 constexpr int64_t kLaneOffset = int64_t{1} << 62;
 
-// Output pixel i needs input pixel i only: rows don't matter.
-bool is_pointwise(const ConvGeometry& g) {
-  return g.kernel_h == 1 && g.kernel_w == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_top == 0 &&
-         g.pad_left == 0 && g.out_h == g.in_h && g.out_w == g.in_w;
-}
-
 // A run is a stretch of input elements that meets a contiguous stretch of weights (x86/packed_conv.h);
 // depthwise: one tap, whose weight has a zero beside it.
 struct Layout {
@@ -225,18 +219,8 @@ struct CopiedRow {
   }
 };
 
-// Output rows (pointwise: pixels) whose input is copied once and meets every block while it is in the cache.
-size_t strip_length(const ConvGeometry& g) {
-  if (is_pointwise(g)) {
-    const size_t pixels = kStripBytes / (static_cast<size_t>(g.in_c) * sizeof(int16_t));
-    const size_t longest = 64 * kPixels;
-    return pixels < kPixels ? kPixels : pixels > longest ? longest : pixels / kPixels * kPixels;
-  }
-  const size_t row_bytes = RingSize(g, 1, kSlack, sizeof(int16_t)).row_elements * sizeof(int16_t);
-  const size_t fixed = static_cast<size_t>(g.kernel_h) * row_bytes;
-  const size_t rows =
-      1 + (fixed < kStripBytes ? (kStripBytes - fixed) / (row_bytes * static_cast<size_t>(g.stride_h)) : 0);
-  return rows < static_cast<size_t>(g.out_h) ? rows : static_cast<size_t>(g.out_h);
+size_t strip_of(const ConvGeometry& g) {
+  return strip_length(g, kPixels, kSlack, sizeof(int16_t), kStripBytes);
 }
 
 class Runner {
@@ -247,7 +231,7 @@ class Runner {
   void pointwise(const int16_t* input, int16_t* output, int32_t row_begin, int32_t row_end,
                  void* scratch) const {
     const size_t in_c = static_cast<size_t>(g_.in_c), out_c = static_cast<size_t>(g_.out_c);
-    const size_t strip = strip_length(g_), width = static_cast<size_t>(g_.out_w);
+    const size_t strip = strip_of(g_), width = static_cast<size_t>(g_.out_w);
     const size_t end = static_cast<size_t>(row_end) * width;
     int16_t* copy = align_line<int16_t>(scratch);
     const int16_t* runs[1] = {copy};
@@ -262,7 +246,7 @@ class Runner {
   }
 
   void rows(const int16_t* input, int16_t* output, int32_t row_begin, int32_t row_end, void* scratch) const {
-    const int32_t strip = static_cast<int32_t>(strip_length(g_));
+    const int32_t strip = static_cast<int32_t>(strip_of(g_));
     const RingSize size(g_, strip, kSlack, sizeof(int16_t));
     int16_t* memory = align_line<int16_t>(scratch);
     RowRing<CopiedRow, int16_t> ring(g_, size, input, memory);
@@ -274,7 +258,7 @@ class Runner {
       ring.advance(top, top + static_cast<int64_t>(count - 1) * g_.stride_h +
                             static_cast<int64_t>(g_.kernel_h - 1) * g_.dilation_h);
       for (int32_t y = 0; y < count; ++y)
-        find_runs(ring, top + static_cast<int64_t>(y) * g_.stride_h, runs + runs_before(y));
+        ring.find_runs(top + static_cast<int64_t>(y) * g_.stride_h, layout_.runs, runs + runs_before(y));
       for (int32_t block = 0; block < layout_.blocks; ++block) {
         for (int32_t y = 0; y < count; ++y)
           span(block, runs + runs_before(y), g_.out_w, output + static_cast<size_t>(row + y) * row_elements);
@@ -285,15 +269,6 @@ class Runner {
  private:
   size_t runs_before(int32_t row) const {
     return static_cast<size_t>(row) * static_cast<size_t>(layout_.runs);
-  }
-
-  void find_runs(const RowRing<CopiedRow, int16_t>& ring, int64_t top, const int16_t** runs) const {
-    const int32_t per_row = layout_.runs / g_.kernel_h;
-    for (int32_t run = 0; run < layout_.runs; ++run) {
-      const size_t tap = static_cast<size_t>(run % per_row) * static_cast<size_t>(g_.dilation_w);
-      runs[run] = ring.row(top + static_cast<int64_t>(run / per_row) * g_.dilation_h) +
-                  tap * static_cast<size_t>(g_.in_c);
-    }
   }
 
   // `pixels` neighbouring output pixels from `output` (channel 0) on.
@@ -391,7 +366,7 @@ void conv16_pack(const Conv16& conv, void* memory) {
 
 size_t conv16_scratch_bytes(const Conv16& conv) {
   const ConvGeometry& g = conv.geometry;
-  const size_t strip = strip_length(g);
+  const size_t strip = strip_of(g);
   if (is_pointwise(g)) return kCacheLine + (strip * static_cast<size_t>(g.in_c) + kSlack) * sizeof(int16_t);
   const RingSize ring(g, static_cast<int32_t>(strip), kSlack, sizeof(int16_t));
   return kCacheLine + ring.elements() * sizeof(int16_t) +
