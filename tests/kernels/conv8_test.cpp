@@ -3,27 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/kernels/geometries.h"
 #include "tests/kernels/reference.h"
 #include "tests/kernels/tables.h"
 
 namespace shrike::tests {
 namespace {
 
-// Checks the case on every table of this machine, as one call and cut into row ranges.
+// Checks the case on every table of this machine.
 void check_everywhere(const ConvCase& test) {
   const std::vector<int8_t> expected = reference_conv(test);
   for (int i = 0; const KernelSet* kernels = tested_kernels(i); ++i) {
-    for (const int cut : {0, 1, test.geometry.out_h / 2}) {
-      if (cut >= test.geometry.out_h) continue;
-      const std::vector<int8_t> output = run_conv(*kernels, test, cut);
-      ASSERT_EQ(output.size(), expected.size())
-          << test.name << ": " << kernels->isa << " refuses the geometry";
-      for (size_t k = 0; k < expected.size(); ++k) {
-        const size_t channels = static_cast<size_t>(test.geometry.out_c);
-        ASSERT_EQ(output[k], expected[k]) << test.name << ": " << kernels->isa << ", rows cut at " << cut
-                                          << ", pixel " << k / channels << ", channel " << k % channels;
-      }
-    }
+    expect_at_every_cut(test, kernels->isa, expected, [&](int cut) { return run_conv(*kernels, test, cut); });
+    if (testing::Test::HasFatalFailure()) return;
   }
 }
 
@@ -51,53 +43,12 @@ void check_variants(const std::string& name, const ConvGeometry& g) {
   }
 }
 
-struct Named {
-  const char* name;
-  ConvGeometry geometry;
-};
-
-const Named kGeometries[] = {
-    {"1x1 on 1x1", geometry(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)},
-    {"1x1, one channel in, 17 out", geometry(5, 7, 1, 17, 1, 1, 1, 1, 0, 0, 0, 0)},
-    {"1x1, 37 in, 48 out", geometry(9, 13, 37, 48, 1, 1, 1, 1, 0, 0, 0, 0)},
-    {"1x1 on one long column", geometry(301, 1, 24, 16, 1, 1, 1, 1, 0, 0, 0, 0)},
-    {"1x1 on one long row", geometry(1, 1009, 64, 24, 1, 1, 1, 1, 0, 0, 0, 0)},
-    {"1x1 stride 2", geometry(9, 11, 20, 33, 1, 1, 2, 1, 0, 0, 0, 0)},
-    {"1x1 with padding", geometry(4, 5, 6, 7, 1, 1, 1, 1, 1, 2, 2, 1)},
-    {"3x3 stem, stride 2", geometry(17, 23, 3, 16, 3, 3, 2, 1, 1, 1, 1, 1)},
-    {"3x3 on 1x1", geometry(1, 1, 5, 20, 3, 3, 1, 1, 1, 1, 1, 1)},
-    {"3x3 same", geometry(12, 20, 16, 32, 3, 3, 1, 1, 1, 1, 1, 1)},
-    {"3x3, many rows", geometry(70, 6, 96, 8, 3, 3, 1, 1, 1, 1, 1, 1)},
-    {"3x3, 8 channels", geometry(11, 9, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1)},
-    {"3x3, odd everything", geometry(13, 19, 7, 29, 3, 3, 1, 1, 1, 1, 1, 1)},
-    {"3x3 dilation 2", geometry(15, 14, 9, 18, 3, 3, 1, 2, 2, 2, 2, 2)},
-    {"3x3 dilation 3, stride 2", geometry(21, 18, 4, 16, 3, 3, 2, 3, 3, 3, 3, 3)},
-    {"3x3, padding at one side", geometry(8, 9, 10, 16, 3, 3, 1, 1, 2, 0, 0, 1)},
-    {"padding wider than the input", geometry(2, 3, 4, 16, 3, 3, 1, 1, 5, 6, 5, 6)},
-    {"2x5", geometry(10, 12, 6, 40, 2, 5, 1, 1, 0, 2, 1, 2)},
-    {"7x1 stride 3", geometry(25, 4, 3, 5, 7, 1, 3, 1, 3, 0, 3, 0)},
-    {"1-D, kernel 9", geometry(1, 50, 12, 12, 1, 9, 1, 1, 0, 4, 0, 4)},
-    {"kernel as large as the input", geometry(6, 7, 11, 31, 6, 7, 1, 1, 0, 0, 0, 0)},
-    {"taller stride than kernel", geometry(23, 23, 5, 6, 2, 2, 5, 1, 0, 0, 0, 0)},
-};
-
 TEST(Conv8, EqualsTheFormulaOnEveryGeometry) {
   for (const Named& named : kGeometries) {
     check_variants(named.name, named.geometry);
     if (HasFatalFailure()) return;
   }
 }
-
-const Named kDepthwise[] = {
-    {"depthwise 1x1 on 1x1", geometry(1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, true)},
-    {"depthwise 3x3", geometry(10, 14, 64, 0, 3, 3, 1, 1, 1, 1, 1, 1, true)},
-    {"depthwise 3x3, one channel", geometry(7, 9, 1, 0, 3, 3, 1, 1, 1, 1, 1, 1, true)},
-    {"depthwise 3x3, 37 channels, stride 2", geometry(15, 13, 37, 0, 3, 3, 2, 1, 1, 1, 1, 1, true)},
-    {"depthwise 5x5, 20 channels", geometry(9, 9, 20, 0, 5, 5, 1, 1, 2, 2, 2, 2, true)},
-    {"depthwise dilation 2", geometry(12, 11, 33, 0, 3, 3, 1, 2, 2, 2, 2, 2, true)},
-    {"depthwise, padding at one side", geometry(6, 8, 16, 0, 2, 4, 1, 1, 0, 3, 1, 0, true)},
-    {"depthwise, padding wider than the input", geometry(2, 2, 18, 0, 3, 3, 1, 1, 4, 5, 4, 5, true)},
-};
 
 TEST(Depthwise8, EqualsTheFormulaOnEveryGeometry) {
   for (const Named& named : kDepthwise) {

@@ -1,8 +1,11 @@
-// Naive 8-bit convolution and rounding straight from the spec's formulas: an oracle that shares no code with
-// any kernel, the portable ones included. And the machinery that runs a kernel the way operators do.
+// Naive convolution and rounding straight from the spec's formulas: an oracle that shares no code with any
+// kernel, the portable ones included. And the machinery that runs a kernel the way operators do.
 #pragma once
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <random>
 #include <string>
@@ -26,33 +29,36 @@ inline int8_t reference_saturate(int64_t value) {
   return static_cast<int8_t>(value < -128 ? -128 : value > 127 ? 127 : value);
 }
 
-// A convolution with its data. Weights are kept in logical order [output][ky][kx][c] and stored per layout.
-struct ConvCase {
+// A convolution with its data. Weights are kept in logical order [output][ky][kx][c] and stored per layout,
+// in blocks of kBlock channels.
+template <typename ValueType, typename BiasType, int kBlock>
+struct CaseData {
+  using Value = ValueType;
   std::string name;
   ConvGeometry geometry;
   WeightLayout layout = WeightLayout::kBlocked;
   Rounding rounding = Rounding::kHalfEven;
   bool relu = false;
-  std::vector<int8_t> input, logical, stored, shifts, table;
-  std::vector<int32_t> bias;
+  std::vector<Value> input, logical, stored, shifts;
+  std::vector<BiasType> bias;
 
   int taps() const {
     return geometry.kernel_h * geometry.kernel_w * (geometry.depthwise ? 1 : geometry.in_c);
   }
-  size_t output_bytes() const {
+  size_t output_count() const {
     return static_cast<size_t>(geometry.out_h) * geometry.out_w * geometry.out_c;
   }
 
   // spec/espdl-format.md 6.2 and 6.3.
   void store_weights() {
     const ConvGeometry& g = geometry;
-    const int outputs = g.out_c, blocked = layout == WeightLayout::kBlocked ? outputs / 16 * 16 : 0;
+    const int outputs = g.out_c, blocked = layout == WeightLayout::kBlocked ? outputs / kBlock * kBlock : 0;
     stored.assign(logical.size(), 0);
     for (int n = 0; n < outputs; ++n) {
       for (int t = 0; t < taps(); ++t) {
         size_t offset;
         if (n < blocked) {
-          offset = (static_cast<size_t>(n / 16) * taps() + t) * 16 + n % 16;
+          offset = (static_cast<size_t>(n / kBlock) * taps() + t) * kBlock + n % kBlock;
         } else if (g.depthwise) {
           offset = static_cast<size_t>(blocked) * taps() + static_cast<size_t>(t) * (outputs - blocked) +
                    (n - blocked);
@@ -64,8 +70,10 @@ struct ConvCase {
     }
   }
 
-  Conv8 conv() const {
-    Conv8 result{};
+ protected:
+  template <class Conv>
+  Conv operands() const {
+    Conv result{};
     result.geometry = geometry;
     result.layout = layout;
     result.weights = stored.data();
@@ -73,6 +81,15 @@ struct ConvCase {
     result.shifts = shifts.data();
     result.rounding = rounding;
     result.relu = relu;
+    return result;
+  }
+};
+
+struct ConvCase : CaseData<int8_t, int32_t, 16> {
+  std::vector<int8_t> table;
+
+  Conv8 conv() const {
+    Conv8 result = operands<Conv8>();
     result.uniform_shift = true;
     for (int8_t shift : shifts) result.uniform_shift &= shift == shifts[0];
     result.table = table.empty() ? nullptr : table.data();
@@ -80,15 +97,20 @@ struct ConvCase {
   }
 };
 
-// spec/numerics.md 3.1.
-inline std::vector<int8_t> reference_conv(const ConvCase& test) {
+struct Case16 : CaseData<int16_t, int64_t, 8> {
+  Conv16 conv() const { return operands<Conv16>(); }
+};
+
+// spec/numerics.md 3.1; finish(sum, channel) makes the output of an exact sum.
+template <class Case, class Finish>
+std::vector<typename Case::Value> reference_conv(const Case& test, const Finish& finish) {
   const ConvGeometry& g = test.geometry;
-  std::vector<int8_t> output;
+  std::vector<typename Case::Value> output;
   for (int y = 0; y < g.out_h; ++y) {
     for (int x = 0; x < g.out_w; ++x) {
       for (int n = 0; n < g.out_c; ++n) {
         int64_t sum = test.bias.empty() ? 0 : test.bias[n];
-        const int8_t* weight = &test.logical[static_cast<size_t>(n) * test.taps()];
+        const auto* weight = &test.logical[static_cast<size_t>(n) * test.taps()];
         for (int ky = 0; ky < g.kernel_h; ++ky) {
           for (int kx = 0; kx < g.kernel_w; ++kx) {
             const int iy = y * g.stride_h - g.pad_top + ky * g.dilation_h;
@@ -97,21 +119,27 @@ inline std::vector<int8_t> reference_conv(const ConvCase& test) {
             for (int c = 0; c < channels; ++c, ++weight) {
               if (iy < 0 || iy >= g.in_h || ix < 0 || ix >= g.in_w) continue;
               const int channel = g.depthwise ? n : c;
-              sum += *weight * test.input[(static_cast<size_t>(iy) * g.in_w + ix) * g.in_c + channel];
+              sum +=
+                  int64_t{*weight} * test.input[(static_cast<size_t>(iy) * g.in_w + ix) * g.in_c + channel];
             }
           }
         }
-        int8_t value = reference_saturate(reference_shift(sum, test.shifts[n], test.rounding));
-        if (test.relu && value < 0) value = 0;
-        output.push_back(test.table.empty() ? value : test.table[value + 128]);
+        output.push_back(finish(sum, n));
       }
     }
   }
   return output;
 }
 
+inline std::vector<int8_t> reference_conv(const ConvCase& test) {
+  return reference_conv(test, [&test](int64_t sum, int n) {
+    int8_t value = reference_saturate(reference_shift(sum, test.shifts[n], test.rounding));
+    if (test.relu && value < 0) value = 0;
+    return test.table.empty() ? value : test.table[value + 128];
+  });
+}
+
 // As many bytes as asked for and one to watch, so that sanitizers and canaries see every byte too many.
-// byte too many.
 class Memory {
  public:
   explicit Memory(size_t bytes) : bytes_(new uint8_t[bytes + 1]) {
@@ -123,21 +151,31 @@ class Memory {
   std::unique_ptr<uint8_t[]> bytes_;
 };
 
-// Runs rows [0, cut) and [cut, out_h) by separate calls. Empty when the kernel does not take the geometry.
-inline std::vector<int8_t> run_conv(const KernelSet& kernels, const ConvCase& test, int cut) {
-  Conv8 conv = test.conv();
-  const Conv8Kernel& kernel = test.geometry.depthwise ? kernels.depthwise8 : kernels.conv8;
-  const bool portable =
-      kernel.run == kPortableKernels.conv8.run || kernel.run == kPortableKernels.depthwise8.run;
+// Runs rows [0, cut) and [cut, out_h) by separate calls; `rows` makes the call. Empty when the
+// kernel does not take the geometry.
+template <class Case, class Kernel, class Rows>
+std::vector<typename Case::Value> run_kernel(const Case& test, const Kernel& kernel, bool portable, int cut,
+                                             const Rows& rows) {
+  auto conv = test.conv();
   const size_t packed_bytes = kernel.packed_bytes(conv);
   if (packed_bytes == 0 && !portable) return {};
   Memory packed(packed_bytes), scratch(kernel.scratch_bytes(conv));
   kernel.pack(conv, packed.data());
   conv.packed = packed.data();
-  std::vector<int8_t> output(test.output_bytes(), 0x33);
-  if (cut > 0) kernel.run(conv, test.input.data(), output.data(), 0, cut, scratch.data());
-  kernel.run(conv, test.input.data(), output.data(), cut, test.geometry.out_h, scratch.data());
+  std::vector<typename Case::Value> output(test.output_count(), 0x33);
+  if (cut > 0) rows(conv, output.data(), 0, cut, scratch.data());
+  rows(conv, output.data(), cut, test.geometry.out_h, scratch.data());
   return output;
+}
+
+inline std::vector<int8_t> run_conv(const KernelSet& kernels, const ConvCase& test, int cut) {
+  const Conv8Kernel& kernel = test.geometry.depthwise ? kernels.depthwise8 : kernels.conv8;
+  const bool portable =
+      kernel.run == kPortableKernels.conv8.run || kernel.run == kPortableKernels.depthwise8.run;
+  return run_kernel(test, kernel, portable, cut,
+                    [&](const Conv8& conv, int8_t* output, int32_t begin, int32_t end, void* scratch) {
+                      kernel.run(conv, test.input.data(), output, begin, end, scratch);
+                    });
 }
 
 // Tables whose sums have 32 bits: given biases and shifts that leave them head room, as the portable one.
@@ -147,16 +185,18 @@ inline bool scalar(const KernelSet& kernels) {
 
 enum class Fill { kRandom, kLowest, kHighest, kExtremes };
 
-inline int8_t fill_value(Fill fill, std::mt19937& random) {
+template <typename Value>
+Value fill_value(Fill fill, std::mt19937& random) {
+  constexpr Value kLowest = std::numeric_limits<Value>::min(), kHighest = std::numeric_limits<Value>::max();
   switch (fill) {
     case Fill::kLowest:
-      return -128;
+      return kLowest;
     case Fill::kHighest:
-      return 127;
+      return kHighest;
     case Fill::kExtremes:
-      return random() % 2 == 0 ? int8_t{-128} : int8_t{127};
+      return random() % 2 == 0 ? kLowest : kHighest;
     default:
-      return static_cast<int8_t>(random());
+      return static_cast<Value>(random());
   }
 }
 
@@ -177,25 +217,58 @@ inline ConvGeometry geometry(int in_h, int in_w, int in_c, int out_c, int kernel
   return g;
 }
 
-// Data for a geometry. Shifts are spread around the one that makes full use of the output range.
-inline ConvCase make_case(const std::string& name, const ConvGeometry& g, Fill inputs, Fill weights,
-                          unsigned seed) {
+// Data for a geometry. Shifts are spread around the one that makes full use of the output range: `one_tap`
+// for a filter of one tap.
+template <class Case, class DrawBias>
+Case draw_case(const std::string& name, const ConvGeometry& g, Fill inputs, Fill weights, unsigned seed,
+               int one_tap, const DrawBias& draw_bias) {
+  using Value = typename Case::Value;
   std::mt19937 random(seed);
-  ConvCase test;
+  Case test;
   test.name = name;
   test.geometry = g;
   test.input.resize(static_cast<size_t>(g.in_h) * g.in_w * g.in_c);
-  for (int8_t& value : test.input) value = fill_value(inputs, random);
+  for (Value& value : test.input) value = fill_value<Value>(inputs, random);
   test.logical.resize(static_cast<size_t>(g.out_c) * test.taps());
-  for (int8_t& value : test.logical) value = fill_value(weights, random);
-  int typical = 5;
-  while ((1 << (2 * typical - 10)) < test.taps()) ++typical;
+  for (Value& value : test.logical) value = fill_value<Value>(weights, random);
+  int typical = one_tap;
+  while ((int64_t{1} << (2 * (typical - one_tap))) < test.taps()) ++typical;
   for (int n = 0; n < g.out_c; ++n) {
-    test.shifts.push_back(static_cast<int8_t>(typical + static_cast<int>(random() % 5) - 2));
-    test.bias.push_back(static_cast<int32_t>(random() % 20001) - 10000);
+    test.shifts.push_back(static_cast<Value>(typical + static_cast<int>(random() % 5) - 2));
+    test.bias.push_back(draw_bias(random));
   }
   test.store_weights();
   return test;
+}
+
+inline ConvCase make_case(const std::string& name, const ConvGeometry& g, Fill inputs, Fill weights,
+                          unsigned seed) {
+  return draw_case<ConvCase>(name, g, inputs, weights, seed, 5, [](std::mt19937& random) {
+    return static_cast<int32_t>(random() % 20001) - 10000;
+  });
+}
+
+inline Case16 make_case_16(const std::string& name, const ConvGeometry& g, Fill inputs, Fill weights,
+                           unsigned seed) {
+  return draw_case<Case16>(name, g, inputs, weights, seed, 14, [](std::mt19937& random) {
+    return static_cast<int64_t>(random()) - (int64_t{1} << 31);
+  });
+}
+
+// What `run` gives equals `expected`, as one call and cut into row ranges. run(cut); `by`: whose run.
+template <class Case, class Run>
+void expect_at_every_cut(const Case& test, const std::string& by,
+                         const std::vector<typename Case::Value>& expected, const Run& run) {
+  for (const int cut : {0, 1, test.geometry.out_h / 2}) {
+    if (cut >= test.geometry.out_h) continue;
+    const std::vector<typename Case::Value> output = run(cut);
+    ASSERT_EQ(output.size(), expected.size()) << test.name << ": " << by << " refuses the geometry";
+    for (size_t k = 0; k < expected.size(); ++k) {
+      const size_t channels = static_cast<size_t>(test.geometry.out_c);
+      ASSERT_EQ(output[k], expected[k]) << test.name << ": " << by << ", rows cut at " << cut << ", pixel "
+                                        << k / channels << ", channel " << k % channels;
+    }
+  }
 }
 
 inline std::vector<int8_t> random_table(unsigned seed) {

@@ -1,0 +1,50 @@
+// Corners of the convolutions' geometry, for all widths.
+#pragma once
+#include "tests/kernels/reference.h"
+
+namespace shrike::tests {
+
+struct Named {
+  const char* name;
+  ConvGeometry geometry;
+};
+
+inline const Named kGeometries[] = {
+    {"1x1 on 1x1", geometry(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)},
+    {"1x1, one channel in, 17 out", geometry(5, 7, 1, 17, 1, 1, 1, 1, 0, 0, 0, 0)},
+    {"1x1, 37 in, 48 out", geometry(9, 13, 37, 48, 1, 1, 1, 1, 0, 0, 0, 0)},
+    {"1x1 on one long column", geometry(301, 1, 24, 16, 1, 1, 1, 1, 0, 0, 0, 0)},
+    {"1x1 on one long row", geometry(1, 1009, 64, 24, 1, 1, 1, 1, 0, 0, 0, 0)},
+    {"1x1 stride 2", geometry(9, 11, 20, 33, 1, 1, 2, 1, 0, 0, 0, 0)},
+    {"1x1 with padding", geometry(4, 5, 6, 7, 1, 1, 1, 1, 1, 2, 2, 1)},
+    {"3x3 stem, stride 2", geometry(17, 23, 3, 16, 3, 3, 2, 1, 1, 1, 1, 1)},
+    {"3x3 on 1x1", geometry(1, 1, 5, 20, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3 same", geometry(12, 20, 16, 32, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3, many rows", geometry(70, 6, 96, 8, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3, 8 channels", geometry(11, 9, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3, odd everything", geometry(13, 19, 7, 29, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3 dilation 2", geometry(15, 14, 9, 18, 3, 3, 1, 2, 2, 2, 2, 2)},
+    {"3x3 dilation 3, stride 2", geometry(21, 18, 4, 16, 3, 3, 2, 3, 3, 3, 3, 3)},
+    {"3x3, padding at one side", geometry(8, 9, 10, 16, 3, 3, 1, 1, 2, 0, 0, 1)},
+    {"padding wider than the input", geometry(2, 3, 4, 16, 3, 3, 1, 1, 5, 6, 5, 6)},
+    {"2x5", geometry(10, 12, 6, 40, 2, 5, 1, 1, 0, 2, 1, 2)},
+    {"7x1 stride 3", geometry(25, 4, 3, 5, 7, 1, 3, 1, 3, 0, 3, 0)},
+    {"1-D, kernel 9", geometry(1, 50, 12, 12, 1, 9, 1, 1, 0, 4, 0, 4)},
+    {"kernel as large as the input", geometry(6, 7, 11, 31, 6, 7, 1, 1, 0, 0, 0, 0)},
+    {"taller stride than kernel", geometry(23, 23, 5, 6, 2, 2, 5, 1, 0, 0, 0, 0)},
+    {"3x3, many rows", geometry(90, 6, 96, 8, 3, 3, 1, 1, 1, 1, 1, 1)},
+};
+
+inline const Named kDepthwise[] = {
+    {"depthwise 1x1 on 1x1", geometry(1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, true)},
+    {"depthwise 3x3", geometry(10, 14, 64, 0, 3, 3, 1, 1, 1, 1, 1, 1, true)},
+    {"depthwise 3x3, one channel", geometry(7, 9, 1, 0, 3, 3, 1, 1, 1, 1, 1, 1, true)},
+    {"depthwise 3x3, 37 channels, stride 2", geometry(15, 13, 37, 0, 3, 3, 2, 1, 1, 1, 1, 1, true)},
+    {"depthwise 5x5, 20 channels", geometry(9, 9, 20, 0, 5, 5, 1, 1, 2, 2, 2, 2, true)},
+    {"depthwise dilation 2", geometry(12, 11, 33, 0, 3, 3, 1, 2, 2, 2, 2, 2, true)},
+    {"depthwise, padding at one side", geometry(6, 8, 16, 0, 2, 4, 1, 1, 0, 3, 1, 0, true)},
+    {"depthwise, padding wider than the input", geometry(2, 2, 18, 0, 3, 3, 1, 1, 4, 5, 4, 5, true)},
+    {"depthwise 1x1", geometry(3, 5, 21, 0, 1, 1, 1, 1, 0, 0, 0, 0, true)},
+};
+
+}  // namespace shrike::tests
