@@ -43,6 +43,20 @@ struct Plan {
   std::set<std::string> kept;  // float tensors that the layers need
 };
 
+// What the values stand for in the model: scale and offset of their channel taken off.
+std::vector<float> meaning(const graph::Tensor& tensor, const float* values, int64_t count) {
+  std::vector<float> plain(values, values + count);
+  const auto channels = static_cast<int64_t>(tensor.scales.size());
+  if (channels == 0) return plain;
+  const int64_t inner = tensor.elements() / tensor.shape[0] / channels;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto channel = static_cast<size_t>(i / inner % channels);
+    plain[static_cast<size_t>(i)] =
+        (plain[static_cast<size_t>(i)] - tensor.offsets[channel]) / tensor.scales[channel];
+  }
+  return plain;
+}
+
 // Noise to signal of a layer's tensor behind the activation function that alone reads it, on a sample of the
 // elements: every one of them tells the same.
 class Judge {
@@ -50,8 +64,17 @@ class Judge {
   Judge(const graph::Graph& graph, const Layer& layer, const std::vector<float>& reference)
       : stride_(std::max<size_t>(1, (reference.size() / kSamples) | 1)),  // odd: not in step with the rows
         reference_(sample(reference)) {
-    if (layer.judge >= 0)
-      function_ = graph::activation_function(graph, graph.nodes[static_cast<size_t>(layer.judge)]);
+    if (layer.judge >= 0) {
+      const graph::Node& node = graph.nodes[static_cast<size_t>(layer.judge)];
+      function_ = [function = graph::activation_function(graph, node),
+                   offset = node.real(graph::kOutputOffset, 0)](float x) { return function(x) - offset; };
+    } else if (const graph::Tensor& tensor = graph.tensor(layer.tensors[0]); !tensor.scales.empty()) {
+      const int64_t inner = tensor.elements() / tensor.shape[0] / tensor.shape[1];
+      for (size_t i = 0; i < reference.size(); i += stride_)
+        channels_.push_back(static_cast<size_t>(static_cast<int64_t>(i) / inner % tensor.shape[1]));
+      scales_ = tensor.scales;
+      offsets_ = tensor.offsets;
+    }
     judged_ = behind(reference_);
   }
 
@@ -70,12 +93,17 @@ class Judge {
 
   std::vector<float> behind(std::vector<float> values) const {
     if (function_) std::transform(values.begin(), values.end(), values.begin(), function_);
+    for (size_t i = 0; i < channels_.size(); ++i)
+      values[i] = (values[i] - offsets_[channels_[i]]) / scales_[channels_[i]];
     return values;
   }
 
   size_t stride_;
   std::vector<float> reference_, judged_;
   std::function<float(float)> function_;
+  // Of rescaled tensors that no activation reads.
+  std::vector<size_t> channels_;  // of each sample
+  std::vector<float> scales_, offsets_;
 };
 
 // One thread's two networks.
@@ -119,8 +147,14 @@ class Worker {
     if (const auto found = plan.compared.find(name); found != plan.compared.end()) {
       for (const std::string& variable : found->second) {
         const Array quantized = file_.values(variable);
-        piece.tensors[variable] = measure(tensor.values, quantized.values.data(), tensor.count,
-                                          file_.bits(variable), file_.view(variable).exponent);
+        Distribution& distribution = piece.tensors[variable];
+        distribution = measure(tensor.values, quantized.values.data(), tensor.count, file_.bits(variable),
+                               file_.view(variable).exponent);
+        if (!tensor.tensor->scales.empty()) {
+          const std::vector<float> wanted = meaning(*tensor.tensor, tensor.values, tensor.count);
+          const std::vector<float> got = meaning(*tensor.tensor, quantized.values.data(), tensor.count);
+          distribution.ratio_sum = compare(wanted.data(), got.data(), tensor.count).ratio();
+        }
       }
     }
     if (plan.kept.contains(name))

@@ -7,6 +7,7 @@
 #include "toolchain/host/tensors.h"
 #include "toolchain/quantize/formats.h"
 #include "toolchain/quantize/quantize.h"
+#include "toolchain/quantize/rescale.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::analyze {
@@ -63,7 +64,10 @@ graph::Graph float_graph_of(const std::string& model_path, const host::IntegerMo
                                 [](const std::string& name) { return kHeadOutputs.contains(name); });
   if (head) settings.outputs.clear();
   graph::Graph graph = quantize::load_float_graph(model_path, settings);
-  return multiplies_what_is_folded(file, graph) ? with_attention_scale(model_path, settings) : graph;
+  if (multiplies_what_is_folded(file, graph)) graph = with_attention_scale(model_path, settings);
+  quantize::rescale(graph,
+                    quantize::parse_rescaling(host::to_string(model.metadata(quantize::kRescalingKey))));
+  return graph;
 }
 
 }  // namespace shrike::analyze

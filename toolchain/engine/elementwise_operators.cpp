@@ -168,7 +168,12 @@ at::Tensor look_up(const Call& call) {
 template <Results (*function)(const Call&)>
 Results activation(const Call& call) {
   if (uses_table(call)) return {look_up(call)};
-  return function(call);
+  if (!call.node.attributes.contains(graph::kInputScale)) return function(call);
+  Call plain = call;
+  plain.inputs[0] =
+      (call.input(0) - call.node.real(graph::kInputOffset, 0)) / call.node.real(graph::kInputScale, 1);
+  at::Tensor result = function(plain)[0];
+  return {result.mul_(call.node.real(graph::kOutputScale, 1)).add_(call.node.real(graph::kOutputOffset, 0))};
 }
 
 }  // namespace

@@ -23,6 +23,8 @@ float constant_scalar(const Graph& graph, const Node& node, size_t index, float 
   return tensor.values[0];
 }
 
+std::function<float(float)> plain_function(const Graph& graph, const Node& node);
+
 }  // namespace
 
 bool is_activation(const std::string& op) {
@@ -33,6 +35,16 @@ bool is_activation(const std::string& op) {
 }
 
 std::function<float(float)> activation_function(const Graph& graph, const Node& node) {
+  const auto function = plain_function(graph, node);
+  if (!node.attributes.contains(kInputScale)) return function;
+  const float t = node.real(kInputScale, 1), a = node.real(kInputOffset, 0);
+  const float s = node.real(kOutputScale, 1), b = node.real(kOutputOffset, 0);
+  return [=](float x) { return s * function((x - a) / t) + b; };
+}
+
+namespace {
+
+std::function<float(float)> plain_function(const Graph& graph, const Node& node) {
   const std::string& op = node.op;
   if (op == "Swish") return [](float x) { return x * sigmoid(x); };
   if (op == "Sigmoid") return sigmoid;
@@ -67,4 +79,5 @@ std::function<float(float)> activation_function(const Graph& graph, const Node& 
   fail("node '{}': {} is not an activation function", node.name, op);
 }
 
+}  // namespace
 }  // namespace shrike::graph

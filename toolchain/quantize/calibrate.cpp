@@ -57,9 +57,14 @@ std::pair<float, float> range_of(const float* values, int64_t count) {
   return {*std::min_element(low, low + kLanes) + poison, *std::max_element(high, high + kLanes) + poison};
 }
 
-double power_of(const std::vector<float>& samples) {
+// Of what the samples mean: `offset(i)` was added to sample i.
+template <typename Offset>
+double power_of(const std::vector<float>& samples, const Offset& offset) {
   double power = 0;
-  for (const float x : samples) power += static_cast<double>(x) * x;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const double x = static_cast<double>(samples[i]) - offset(i);
+    power += x * x;
+  }
   return power;
 }
 
@@ -104,8 +109,12 @@ double squared_error_behind(const std::vector<float>& samples, const std::vector
   return total;
 }
 
-// What the pass does with each tensor: which function (if any) judges it.
-using Judges = std::map<std::string, std::function<float(float)>>;
+// Which function (if any) judges a tensor, and the offset that the function adds.
+struct Judge {
+  std::function<float(float)> function;
+  float offset = 0;
+};
+using Judges = std::map<std::string, Judge>;
 
 Judges find_judges(const graph::Graph& graph) {
   const graph::Links links(graph);
@@ -114,13 +123,12 @@ Judges find_judges(const graph::Graph& graph) {
     if (consumers.size() != 1 || graph.is_output(name) || graph.tensor(name).constant) continue;
     const graph::Node& node = graph.nodes[consumers[0]];
     if (graph::is_activation(node.op) && node.inputs[0] == name)
-      judges[name] = graph::activation_function(graph, node);
+      judges[name] = {graph::activation_function(graph, node), node.real(graph::kOutputOffset, 0)};
   }
   return judges;
 }
 
-TensorStatistics measure(const engine::TensorData& tensor, int first_exponent,
-                         const std::function<float(float)>* judge) {
+TensorStatistics measure(const engine::TensorData& tensor, int first_exponent, const Judge* judge) {
   TensorStatistics result;
   result.first_exponent = first_exponent;
   const auto [low, high] = range_of(tensor.values, tensor.count);
@@ -138,16 +146,22 @@ TensorStatistics measure(const engine::TensorData& tensor, int first_exponent,
   result.histogram.cover(result.largest());
   for (const float x : samples) result.histogram.add(std::fabs(x));
   if (judge == nullptr) {
-    const double power = power_of(samples) + kNoSignal;
+    const std::vector<float>& offsets = tensor.tensor->offsets;
+    const auto channels = static_cast<int64_t>(offsets.size());
+    const int64_t inner = channels == 0 ? 1 : tensor.count / channels;
+    const auto offset_of = [&](size_t i) {
+      return channels == 0 ? 0.0f : offsets[static_cast<size_t>(static_cast<int64_t>(i) * stride / inner)];
+    };
+    const double power = power_of(samples, offset_of) + kNoSignal;
     for (int i = 0; i < kCandidates; ++i)
       result.noise[i] = squared_error(samples, first_exponent + i) / power;
     return result;
   }
   std::vector<float> activated(samples.size());
-  for (size_t i = 0; i < samples.size(); ++i) activated[i] = (*judge)(samples[i]);
-  const double power = power_of(activated) + kNoSignal;
+  for (size_t i = 0; i < samples.size(); ++i) activated[i] = judge->function(samples[i]);
+  const double power = power_of(activated, [&](size_t) { return judge->offset; }) + kNoSignal;
   for (int i = 0; i < kCandidates; ++i) {
-    result.noise[i] = squared_error_behind(samples, activated, *judge, first_exponent + i) / power;
+    result.noise[i] = squared_error_behind(samples, activated, judge->function, first_exponent + i) / power;
   }
   return result;
 }

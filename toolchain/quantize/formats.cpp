@@ -16,17 +16,6 @@ namespace {
 // second rounding.
 constexpr double kRequantizePrice = 3e-5;
 
-// Class logits: detections have |logit| below 8, and what lies under -8 (probability 0.0003) never becomes
-// one. The whole range goes to where ranking happens instead of to the background's tail (spec/quantizer.md
-// section 21).
-constexpr int kScoreExponent = -4;
-
-// score0, score1, ...: class logits of a detection head.
-bool is_score_output(const graph::Graph& graph, const std::string& name) {
-  return name.size() == 6 && name.starts_with("score") && graph.is_output(name) &&
-         graph.is_output("box" + name.substr(5));
-}
-
 bool is_variable(const graph::Graph& graph, const std::string& name) {
   return !name.empty() && !graph.tensor(name).constant;
 }
@@ -65,11 +54,6 @@ class Chooser {
       if (found == statistics.end()) fail("tensor '{}' was never computed during calibration", group.root);
       group.statistics = &found->second;
       group.exponent = group.bits == 16 ? exponent16(*group.statistics) : clipped_exponent(*group.statistics);
-      if (group.bits == 8 && settings.calibration == Calibration::kDirect &&
-          is_score_output(graph, group.root)) {
-        group.exponent = kScoreExponent;
-        group.fixed = true;
-      }
       for (const std::string& member : members) {
         if (const auto fixed = settings.fixed_exponents.find(member);
             fixed != settings.fixed_exponents.end()) {

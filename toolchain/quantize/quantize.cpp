@@ -12,6 +12,7 @@
 #include "toolchain/quantize/equalize.h"
 #include "toolchain/quantize/formats.h"
 #include "toolchain/quantize/refit.h"
+#include "toolchain/quantize/rescale.h"
 #include "toolchain/quantize/search.h"
 #include "toolchain/quantize/split.h"
 #include "toolchain/quantize/trial.h"
@@ -82,11 +83,19 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
 
   phases.begin("import");
   result.float_graph = load_float_graph(model_path, settings, &result.notes);
-  const graph::Graph& graph = result.float_graph;
+  graph::Graph& graph = result.float_graph;
   choose_bits(graph, settings);  // a wrong name is told before the long work
   check_exponent_names(graph, settings);
   const std::vector<std::string> all_images = data::list_images(calibration_folder);
   const std::vector<std::string> images = choose_images(all_images, settings.calibration_images);
+
+  if (settings.rescaling && settings.bits == 8) {
+    phases.begin("rescale");
+    const Rescaling rescaling = choose_rescaling(
+        graph, images, settings, [&](size_t done, size_t total) { progress("rescale", done, total); });
+    rescale(graph, rescaling);
+    graph.metadata[kRescalingKey] = rescaling_text(rescaling);
+  }
 
   phases.begin("calibrate");
   const Statistics statistics = calibrate(

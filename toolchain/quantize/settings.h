@@ -47,9 +47,10 @@ struct Settings {
   int equalization_iterations = 10;
   double equalization_threshold = 0.5;
 
+  bool rescaling = true;  // see rescale.h
   Calibration calibration = Calibration::kDirect;
   double percentile = 0.9999;
-  int calibration_images = 24;  // 0: all
+  int calibration_images = 48;  // 0: all
   Alignment add_alignment = Alignment::kJoint;
   Alignment concat_alignment = Alignment::kJoint;
 
@@ -59,7 +60,7 @@ struct Settings {
   WeightCalibration weight_calibration = WeightCalibration::kDirect;
   bool weight_refit = true;     // second-order rounding against the quantised input
   bool bias_correction = true;  // exact mean correction
-  int refit_images = 16;
+  int refit_images = 24;
   int bias_images = 12;
   bool exponent_search = false;  // trial exponents judged at the outputs by the integer runtime
   int search_images = 8;

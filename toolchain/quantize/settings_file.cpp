@@ -153,6 +153,9 @@ std::vector<SettingField> make_fields() {
   fields.push_back(real_field("equalization-threshold",
                               "channels whose largest weights add up to less are not equalised",
                               &Settings::equalization_threshold, 0.0, 1e6));
+  fields.push_back(switch_field("rescaling",
+                                "free scales and offsets around activations that are evaluated by a table",
+                                &Settings::rescaling));
   fields.push_back(choice_field("calibration", "how activation exponents are found", &Settings::calibration,
                                 Choices<Calibration>{{"direct", Calibration::kDirect},
                                                      {"minmax", Calibration::kMinMax},
