@@ -11,6 +11,7 @@
 #include "toolchain/data/image.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/host/integer_model.h"
+#include "toolchain/quantize/cost_model.h"
 #include "toolchain/quantize/quantize.h"
 #include "toolchain/quantize/settings_file.h"
 #include "toolchain/support/error.h"
@@ -37,7 +38,7 @@ std::string as_text(const std::vector<uint8_t>& bytes) {
 }
 
 void print_summary(const Arguments& arguments, const quantize::Result& result, uint64_t file_bytes,
-                   const MemoryReport& memory) {
+                   const MemoryReport& memory, const std::optional<quantize::Latency>& chip) {
   double total = 0;
   for (const quantize::Phase& phase : result.phases) total += phase.seconds;
   if (arguments.json) {
@@ -47,6 +48,7 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
     json["nodes"] = result.program.nodes.size();
     json["requantize_nodes"] = result.requantize_nodes;
     json["arena_bytes"] = memory.activation_bytes;
+    if (chip) json["chip_milliseconds"] = chip->milliseconds;
     for (size_t i = 0; i < result.output_names.size(); ++i) {
       json["noise_to_signal"][result.output_names[i]] = result.output_noise[i];
     }
@@ -57,6 +59,9 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
   fmt::print("{}: {} nodes ({} RequantizeLinear), {:.2f} MB, arena {:.2f} MB\n", arguments.output,
              result.program.nodes.size(), result.requantize_nodes, file_bytes / 1e6,
              memory.activation_bytes / 1e6);
+  if (chip)
+    fmt::print("estimated on {}: {:.1f} ms a run\n", host::target_name(result.program.target),
+               chip->milliseconds);
   fmt::print("noise to signal at the outputs:");
   double sum = 0;
   for (size_t i = 0; i < result.output_names.size(); ++i) {
@@ -104,15 +109,15 @@ void run(const Arguments& arguments) {
   const std::vector<uint8_t> bytes = espdl::serialize(result.program);
   host::IntegerOptions options;
   options.target = host::target_name(settings.target);
-  const MemoryReport memory =
-      host::IntegerModel::from_bytes(bytes, arguments.output, options).model().memory();
+  const host::IntegerModel written = host::IntegerModel::from_bytes(bytes, arguments.output, options);
   if (!arguments.save_config.empty())
     write_file_atomically(arguments.save_config, quantize::to_yaml(settings));
   write_file_atomically(with_extension(arguments.output, ".info"), espdl::info_text(result.program));
   write_file_atomically(with_extension(arguments.output, ".json"),
                         espdl::config_json(result.quantized_graph, settings.target));
   write_file_atomically(arguments.output, as_text(bytes));
-  print_summary(arguments, result, bytes.size(), memory);
+  print_summary(arguments, result, bytes.size(), written.model().memory(),
+                quantize::estimate_latency(written.model(), settings.target));
 }
 
 void add_quantize(CLI::App& app) {
