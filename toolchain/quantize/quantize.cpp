@@ -75,23 +75,9 @@ graph::Graph load_float_graph(const std::string& model_path, const Settings& set
   return graph;
 }
 
-Result quantize(const std::string& model_path, const std::string& calibration_folder,
-                const Settings& settings, const PhaseProgress& progress) {
-  Result result;
-  Phases phases(result.phases);
-
-  phases.begin("import");
-  result.float_graph = load_float_graph(model_path, settings, &result.notes);
-  const graph::Graph& graph = result.float_graph;
-  choose_bits(graph, settings);  // a wrong name is told before the long work
-  check_exponent_names(graph, settings);
-  const std::vector<std::string> all_images = data::list_images(calibration_folder);
-  const std::vector<std::string> images = choose_images(all_images, settings.calibration_images);
-
-  phases.begin("calibrate");
-  const Statistics statistics = calibrate(
-      graph, images, settings, [&](size_t done, size_t total) { progress("calibrate", done, total); });
-
+Plan fit_plan(const graph::Graph& graph, const Statistics& statistics, const std::vector<std::string>& images,
+              const Settings& settings, const PhaseProgress& progress, std::vector<Phase>& list) {
+  Phases phases(list);
   phases.begin("formats");
   Plan plan = choose_formats(graph, statistics, settings);
   round_weights(graph, settings, plan);
@@ -113,6 +99,28 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
     correct_biases(graph, choose_images(images, settings.bias_images), settings, plan,
                    [&](size_t done, size_t total) { progress("bias", done, total); });
   }
+  phases.end();
+  return plan;
+}
+
+Result quantize(const std::string& model_path, const std::string& calibration_folder,
+                const Settings& settings, const PhaseProgress& progress) {
+  Result result;
+  Phases phases(result.phases);
+
+  phases.begin("import");
+  result.float_graph = load_float_graph(model_path, settings, &result.notes);
+  const graph::Graph& graph = result.float_graph;
+  choose_bits(graph, settings);  // a wrong name is told before the long work
+  check_exponent_names(graph, settings);
+  const std::vector<std::string> all_images = data::list_images(calibration_folder);
+  const std::vector<std::string> images = choose_images(all_images, settings.calibration_images);
+
+  phases.begin("calibrate");
+  const Statistics statistics = calibrate(
+      graph, images, settings, [&](size_t done, size_t total) { progress("calibrate", done, total); });
+  phases.end();
+  const Plan plan = fit_plan(graph, statistics, images, settings, progress, result.phases);
 
   phases.begin("write");
   result.quantized_graph = materialize(graph, plan, settings.target);
