@@ -38,13 +38,13 @@ std::string limits_text(const quantize::Limits& limits) {
 void print_auto_table(const quantize::AutoResult& result) {
   fmt::print("{} trials, {} of them remembered; budget{}\n", result.trials + result.remembered,
              result.remembered, limits_text(result.limits));
-  fmt::print("    {:>9} {:>9} {:>8} {:>8} {:>7} {:>10}  {}\n", "error", "noise %", "est. ms", "MB", "16-bit",
-             "Requantize", "options");
+  fmt::print("    {:>9} {:>9} {:>8} {:>8} {:>7} {:>10}  {}\n", "error %", "noise %", "est. ms", "MB",
+             "16-bit", "Requantize", "options");
   for (size_t i = 0; i < result.rows.size(); ++i) {
     const quantize::AutoRow& row = result.rows[i];
     if (row.dominated && i != 0) continue;
-    fmt::print("  {} {:>9.4f} {:>9.3f} {:>8} {:>8.2f} {:>7} {:>10}  {}\n", i == result.chosen ? '*' : ' ',
-               row.judgement.error, 100 * mean(row.judgement.noise),
+    fmt::print("  {} {:>9.3f} {:>9.3f} {:>8} {:>8.2f} {:>7} {:>10}  {}\n", i == result.chosen ? '*' : ' ',
+               100 * row.judgement.error, 100 * mean(row.judgement.noise),
                time_text(row.judgement.cost.milliseconds), row.judgement.cost.bytes / 1e6, row.wide_layers,
                row.judgement.requantize_nodes, options_text(row, i == 0));
   }

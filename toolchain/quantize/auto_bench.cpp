@@ -1,7 +1,10 @@
 #include "toolchain/quantize/auto_bench.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <set>
+#include <string_view>
 
 #include "toolchain/quantize/bias.h"
 #include "toolchain/quantize/cost_model.h"
@@ -30,6 +33,33 @@ std::vector<std::string> without(const std::vector<std::string>& all, const std:
     if (!gone.contains(name)) rest.push_back(name);
   }
   return rest;
+}
+
+// Class logits below this (probability 0.0003) never become a detection, whatever they are; formats clip
+// them.
+constexpr float kBackground = -8.0f;
+
+bool is_class_logits(const graph::Graph& graph, const std::string& output) {
+  constexpr std::string_view kStem = "score";
+  return output.starts_with(kStem) && graph.is_output("box" + output.substr(kStem.size()));
+}
+
+struct Power {
+  double noise = 0, signal = 0;
+  double ratio() const { return noise / (signal + 1e-7); }
+};
+
+// Power of the difference and of the wanted values. With a finite floor, both are taken above it and the
+// signal is what rises above it.
+Power power_of(const engine::Array& wanted, const engine::Array& got, float floor) {
+  const float origin = std::isfinite(floor) ? floor : 0.0f;
+  Power power;
+  for (size_t i = 0; i < wanted.values.size(); ++i) {
+    const double w = std::max(wanted.values[i], floor), g = std::max(got.values[i], floor);
+    power.noise += (g - w) * (g - w);
+    power.signal += (w - origin) * (w - origin);
+  }
+  return power;
 }
 
 bool holds(const graph::Graph& graph, Target target) {
@@ -90,7 +120,7 @@ const AutoBench::Fit& AutoBench::fit(const Settings& settings) {
   return *fit_;
 }
 
-Judgement AutoBench::judge(const Plan& plan, const Settings& settings, bool with_noise) const {
+Judgement AutoBench::judge(const Plan& plan, const Settings& settings) const {
   Judgement judgement;
   const graph::Graph materialized = materialize(graph_, plan, settings.target);
   if (!holds(materialized, settings.target)) {
@@ -99,20 +129,32 @@ Judgement AutoBench::judge(const Plan& plan, const Settings& settings, bool with
   }
   for (const graph::Node& node : materialized.nodes)
     judgement.requantize_nodes += node.op == "RequantizeLinear";
-  {
-    IntegerNetwork network(graph_, plan, settings, KeepTensors::kReuseMemory, 1);
-    judgement.cost.bytes = static_cast<double>(network.file_bytes());
-    if (const auto latency = estimate_latency(network.model(), settings.target))
-      judgement.cost.milliseconds = latency->milliseconds;
+  const int threads = resolve_threads(settings.threads);
+  IntegerNetwork network(graph_, plan, settings, KeepTensors::kReuseMemory, threads);
+  judgement.cost.bytes = static_cast<double>(network.file_bytes());
+  if (const auto latency = estimate_latency(network.model(), settings.target))
+    judgement.cost.milliseconds = latency->milliseconds;
+  judgement.noise.resize(graph_.outputs.size());
+  std::vector<Power> judged(graph_.outputs.size());
+  for (size_t image = 0; image < reference_->inputs.size(); ++image) {
+    network.run(reference_->inputs[image]);
+    for (size_t i = 0; i < graph_.outputs.size(); ++i) {
+      const std::string& output = graph_.outputs[i];
+      const engine::Array &wanted = reference_->outputs[image].at(output), got = network.values(output);
+      const Power whole = power_of(wanted, got, -std::numeric_limits<float>::infinity());
+      const Power power = is_class_logits(graph_, output) ? power_of(wanted, got, kBackground) : whole;
+      judgement.noise[i] += whole.ratio() / static_cast<double>(reference_->inputs.size());
+      judged[i].noise += power.noise;
+      judged[i].signal += power.signal;
+    }
   }
-  judgement.error = output_loss(graph_, plan, settings, *reference_);
-  if (with_noise) judgement.noise = output_noise(graph_, plan, settings, *reference_);
+  for (const Power& power : judged) judgement.error += power.ratio() / static_cast<double>(judged.size());
   return judgement;
 }
 
 Judgement AutoBench::judge_fitted(const Settings& settings) {
   reference();
-  return judge(fit(settings).plan, settings, true);
+  return judge(fit(settings).plan, settings);
 }
 
 Judgement AutoBench::judge_rounded(const Settings& settings) {
@@ -120,7 +162,7 @@ Judgement AutoBench::judge_rounded(const Settings& settings) {
   reference();
   Plan plan = choose_formats(graph_, *statistics_, settings);
   round_weights(graph_, settings, plan);
-  return judge(plan, settings, false);
+  return judge(plan, settings);
 }
 
 Plan AutoBench::widen(const Fit& fit, const std::vector<std::string>& layers) const {
@@ -162,7 +204,7 @@ void AutoBench::judge_widened(const Settings& settings,
   const int threads = std::min(resolve_threads(settings.threads), static_cast<int>(layer_sets.size()));
   ordered_parallel<Judgement>(
       layer_sets.size(), threads,
-      [&](int, size_t index) { return judge(widen(base, layer_sets[index]), alone, false); },
+      [&](int, size_t index) { return judge(widen(base, layer_sets[index]), alone); },
       [&](size_t index, Judgement&& judgement) { consume(index, judgement); });
 }
 

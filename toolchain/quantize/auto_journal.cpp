@@ -22,7 +22,7 @@ Json to_json(const std::string& trial, const Judgement& judgement) {
   Json json = {{"trial", trial}, {"feasible", judgement.feasible}};
   if (!judgement.feasible) return json;
   json["error"] = judgement.error;
-  if (!judgement.noise.empty()) json["noise"] = judgement.noise;
+  json["noise"] = judgement.noise;
   if (judgement.cost.milliseconds) json["milliseconds"] = *judgement.cost.milliseconds;
   json["bytes"] = judgement.cost.bytes;
   json["requantize_nodes"] = judgement.requantize_nodes;
@@ -34,7 +34,7 @@ Judgement from_json(const Json& json) {
   judgement.feasible = json.at("feasible");
   if (!judgement.feasible) return judgement;
   judgement.error = json.at("error");
-  if (json.contains("noise")) judgement.noise = json.at("noise").get<std::vector<double>>();
+  judgement.noise = json.at("noise").get<std::vector<double>>();
   if (json.contains("milliseconds")) judgement.cost.milliseconds = json.at("milliseconds").get<double>();
   judgement.cost.bytes = json.at("bytes");
   judgement.requantize_nodes = json.at("requantize_nodes");

@@ -10,7 +10,7 @@
 //    gain and its cost are measured on the network as it then is, RequantizeLinear borders included.
 // 4. Confirming: the whole pipeline for some stages of the way. The table and the choice rest on these alone.
 //
-// Judged is quantize/trial.h's output_loss, by the integer runtime, on calibration images that no fit has
+// Judged is Judgement::error, by the integer runtime, on calibration images that no fit has
 // seen. Nothing depends on the number of threads, on the clock, or on whether the search was interrupted.
 #pragma once
 #include <string>
