@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "toolchain/host/plan_check.h"
 #include "toolchain/host/profile.h"
 #include "toolchain/host/tensors.h"
+#include "toolchain/quantize/cost_model.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
 
@@ -30,16 +32,22 @@ uint64_t total_macs(const host::Profile& profile) {
   return sum;
 }
 
-void print_nodes(const host::Profile& profile) {
-  fmt::print("{:>4} {:<18} {:>9} {:>6} {:>9} {:>7} {:>10} {:>10} {:>10} {:>5}  {:<18} {}\n", "node", "type",
-             "ms", "share", "MMAC", "GMAC/s", "moved", "weights", "live", "fast", "output", "name");
+// A node's estimated time on the chip, "-" on a chip without published timings.
+std::string chip_column(const std::optional<quantize::Latency>& chip, size_t node) {
+  return chip ? fmt::format("{:.2f}", chip->nodes[node]) : "-";
+}
+
+void print_nodes(const host::Profile& profile, const std::optional<quantize::Latency>& chip) {
+  fmt::print("{:>4} {:<18} {:>9} {:>6} {:>9} {:>9} {:>7} {:>10} {:>10} {:>10} {:>5}  {:<18} {}\n", "node",
+             "type", "ms", "share", "chip ms", "MMAC", "GMAC/s", "moved", "weights", "live", "fast", "output",
+             "name");
   double sum = 0;
   for (const host::NodeProfile& node : profile.nodes) sum += node.milliseconds;
   for (size_t i = 0; i < profile.nodes.size(); ++i) {
     const host::NodeProfile& node = profile.nodes[i];
     fmt::print(
-        "{:>4} {:<18} {:>9.3f} {:>5.1f}% {:>9.2f} {:>7} {:>10} {:>10} {:>10} {:>4.0f}%  {:<18} {}\n", i,
-        node.type, node.milliseconds, sum > 0 ? 100 * node.milliseconds / sum : 0.0,
+        "{:>4} {:<18} {:>9.3f} {:>5.1f}% {:>9} {:>9.2f} {:>7} {:>10} {:>10} {:>10} {:>4.0f}%  {:<18} {}\n", i,
+        node.type, node.milliseconds, sum > 0 ? 100 * node.milliseconds / sum : 0.0, chip_column(chip, i),
         static_cast<double>(node.macs) / 1e6,
         node.macs == 0 ? "" : fmt::format("{:.1f}", static_cast<double>(node.macs) / node.milliseconds / 1e6),
         node.activation_bytes, node.weight_bytes, node.live_bytes,
@@ -64,6 +72,16 @@ void print_map(const Model& model) {
                place.shares_with < 0 ? ""
                                      : fmt::format(" (in the memory of {})",
                                                    host::to_string(model.variable(place.shares_with).name)));
+  }
+}
+
+void print_chip(const host::IntegerModel& file, const std::optional<quantize::Latency>& chip) {
+  const std::string target = host::target_name(file.target());
+  if (chip) {
+    fmt::print("estimated on {} with ESP-DL, from published timings: {:.1f} ms a run on one core\n", target,
+               chip->milliseconds);
+  } else {
+    fmt::print("no published timings tell how long {} takes\n", target);
   }
 }
 
@@ -93,7 +111,8 @@ void print_summary(const host::IntegerModel& file, const host::Profile& profile)
              format_bytes(memory.arena_bytes), memory.arena_bytes, format_bytes(profile.weight_bytes));
 }
 
-nlohmann::ordered_json to_json(const host::IntegerModel& file, const host::Profile& profile) {
+nlohmann::ordered_json to_json(const host::IntegerModel& file, const host::Profile& profile,
+                               const std::optional<quantize::Latency>& chip) {
   const Model& model = file.model();
   const MemoryReport memory = model.memory();
   nlohmann::ordered_json json;
@@ -102,21 +121,25 @@ nlohmann::ordered_json to_json(const host::IntegerModel& file, const host::Profi
   json["target_assumed"] = file.target_assumed();
   json["isa"] = file.isa();
   json["milliseconds"] = profile.milliseconds;
+  if (chip) json["chip_milliseconds"] = chip->milliseconds;
   json["macs"] = total_macs(profile);
   json["weight_bytes"] = profile.weight_bytes;
   json["memory"] = {{"arena_bytes", memory.arena_bytes},     {"activation_bytes", memory.activation_bytes},
                     {"lower_bound", memory.lower_bound},     {"internal_bytes", memory.internal_bytes},
                     {"scratch_bytes", memory.scratch_bytes}, {"table_bytes", memory.table_bytes}};
-  for (const host::NodeProfile& node : profile.nodes) {
-    json["nodes"].push_back({{"name", node.name},
-                             {"type", node.type},
-                             {"output_shape", node.output_shape},
-                             {"milliseconds", node.milliseconds},
-                             {"macs", node.macs},
-                             {"activation_bytes", node.activation_bytes},
-                             {"internal_bytes", node.internal_bytes},
-                             {"weight_bytes", node.weight_bytes},
-                             {"live_bytes", node.live_bytes}});
+  for (size_t i = 0; i < profile.nodes.size(); ++i) {
+    const host::NodeProfile& node = profile.nodes[i];
+    nlohmann::ordered_json entry = {{"name", node.name},
+                                    {"type", node.type},
+                                    {"output_shape", node.output_shape},
+                                    {"milliseconds", node.milliseconds},
+                                    {"macs", node.macs},
+                                    {"activation_bytes", node.activation_bytes},
+                                    {"internal_bytes", node.internal_bytes},
+                                    {"weight_bytes", node.weight_bytes},
+                                    {"live_bytes", node.live_bytes}};
+    if (chip) entry["chip_milliseconds"] = chip->nodes[i];
+    json["nodes"].push_back(std::move(entry));
   }
   for (int32_t i = 0; i < model.variable_count(); ++i) {
     const Model::Placement place = model.placement(i);
@@ -142,23 +165,28 @@ void run(Arguments& arguments) {
     fail("the memory plan of '{}' is wrong: {}", arguments.file, *problem);
   host::fill_inputs(model.model(), 1);
   const host::Profile profile = host::profile(model, arguments.runs);
+  const std::optional<quantize::Latency> chip = quantize::estimate_latency(model.model(), model.target());
   if (arguments.json) {
-    fmt::print("{}\n", to_json(model, profile).dump(2));
+    fmt::print("{}\n", to_json(model, profile, chip).dump(2));
     return;
   }
-  print_nodes(profile);
+  print_nodes(profile, chip);
   print_map(model.model());
   print_summary(model, profile);
+  print_chip(model, chip);
 }
 
 void add_profile(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
-      app.add_subcommand("profile", "Time, multiply-adds, bytes moved and arena map, node by node");
+  CLI::App* command = app.add_subcommand(
+      "profile", "Time here and on the chip, multiply-adds, bytes moved and arena map, node by node");
   command->footer(
       "Examples:\n"
       "  shrike profile yolo11n.espdl --target esp32p4\n"
       "  shrike profile yolo11n.espdl --internal-ram 512K --json\n"
+      "'ms' is this machine's time, 'chip ms' what ESP-DL on one core of the target is estimated to take: "
+      "totals\n"
+      "to about a tenth, single nodes roughly.\n"
       "'moved' counts activations read and written once; 'fast' is their share in the internal RAM.");
   command->add_option("FILE", arguments->file, ".espdl file")->required();
   add_model_options(*command, arguments->options);

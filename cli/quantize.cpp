@@ -7,10 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/auto_table.h"
 #include "cli/commands.h"
 #include "toolchain/data/image.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/host/integer_model.h"
+#include "toolchain/quantize/auto_search.h"
+#include "toolchain/quantize/cost_model.h"
 #include "toolchain/quantize/quantize.h"
 #include "toolchain/quantize/settings_file.h"
 #include "toolchain/support/error.h"
@@ -25,6 +28,9 @@ struct Arguments {
   std::map<std::string, std::string> fields;
   int threads = 0;
   bool json = false, quiet = false;
+  bool search = false;  // --auto
+  quantize::Budget budget{.milliseconds = {}, .bytes = {}, .percent = 10};
+  int judge_images = 16;
 };
 
 std::string with_extension(const std::string& path, const std::string& extension) {
@@ -36,8 +42,13 @@ std::string as_text(const std::vector<uint8_t>& bytes) {
   return {bytes.begin(), bytes.end()};
 }
 
+std::string journal_of(const Arguments& arguments) {
+  return with_extension(arguments.output, ".auto.jsonl");
+}
+
 void print_summary(const Arguments& arguments, const quantize::Result& result, uint64_t file_bytes,
-                   const MemoryReport& memory) {
+                   const MemoryReport& memory, const std::optional<quantize::Latency>& chip,
+                   const std::optional<quantize::AutoResult>& found) {
   double total = 0;
   for (const quantize::Phase& phase : result.phases) total += phase.seconds;
   if (arguments.json) {
@@ -47,16 +58,22 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
     json["nodes"] = result.program.nodes.size();
     json["requantize_nodes"] = result.requantize_nodes;
     json["arena_bytes"] = memory.activation_bytes;
+    if (chip) json["chip_milliseconds"] = chip->milliseconds;
     for (size_t i = 0; i < result.output_names.size(); ++i) {
       json["noise_to_signal"][result.output_names[i]] = result.output_noise[i];
     }
     for (const quantize::Phase& phase : result.phases) json["seconds"][phase.name] = phase.seconds;
+    if (found) json["auto"] = auto_json(*found);
     fmt::print("{}\n", json.dump(2));
     return;
   }
+  if (found) print_auto_table(*found);
   fmt::print("{}: {} nodes ({} RequantizeLinear), {:.2f} MB, arena {:.2f} MB\n", arguments.output,
              result.program.nodes.size(), result.requantize_nodes, file_bytes / 1e6,
              memory.activation_bytes / 1e6);
+  if (chip)
+    fmt::print("estimated on {}: {:.1f} ms a run\n", host::target_name(result.program.target),
+               chip->milliseconds);
   fmt::print("noise to signal at the outputs:");
   double sum = 0;
   for (size_t i = 0; i < result.output_names.size(); ++i) {
@@ -74,8 +91,35 @@ void require_usable_files(const Arguments& arguments) {
   require_writable(arguments.output);
   for (const char* extension : {".info", ".json"})
     require_writable(with_extension(arguments.output, extension));
+  if (arguments.search) require_writable(journal_of(arguments));
   if (!arguments.save_config.empty()) require_writable(arguments.save_config);
   if (!arguments.test_image.empty()) data::load_image(arguments.test_image);
+}
+
+// One progress bar a phase.
+class Bars {
+ public:
+  quantize::PhaseProgress progress() {
+    return [this](const std::string& name, size_t done, size_t total) {
+      if (name != phase_) {
+        bar_.emplace(name, static_cast<int64_t>(total));
+        phase_ = name;
+      }
+      bar_->update(static_cast<int64_t>(done));
+    };
+  }
+  void end() { bar_.reset(); }
+
+ private:
+  std::string phase_;
+  std::optional<Progress> bar_;
+};
+
+quantize::AutoResult search(const Arguments& arguments, const quantize::Settings& settings) {
+  Bars bars;
+  return quantize::auto_search(arguments.model, arguments.calibration_folder, settings,
+                               {arguments.budget, arguments.judge_images, journal_of(arguments)},
+                               bars.progress());
 }
 
 void run(const Arguments& arguments) {
@@ -86,17 +130,16 @@ void run(const Arguments& arguments) {
   require_usable_files(arguments);
   if (arguments.quiet) silence_progress();
 
-  std::string phase;
-  std::optional<Progress> bar;
-  quantize::Result result = quantize::quantize(arguments.model, arguments.calibration_folder, settings,
-                                               [&](const std::string& name, size_t done, size_t total) {
-                                                 if (name != phase) {
-                                                   bar.emplace(name, static_cast<int64_t>(total));
-                                                   phase = name;
-                                                 }
-                                                 bar->update(static_cast<int64_t>(done));
-                                               });
-  bar.reset();
+  std::optional<quantize::AutoResult> found;
+  if (arguments.search) {
+    found = search(arguments, settings);
+    for (const std::string& note : found->notes) fmt::print(stderr, "note: {}\n", note);
+    settings = found->settings();
+  }
+  Bars bars;
+  quantize::Result result =
+      quantize::quantize(arguments.model, arguments.calibration_folder, settings, bars.progress());
+  bars.end();
   for (const std::string& note : result.notes) fmt::print(stderr, "note: {}\n", note);
   if (!arguments.test_image.empty())
     quantize::embed_test_values(result.program, arguments.test_image, settings);
@@ -104,15 +147,15 @@ void run(const Arguments& arguments) {
   const std::vector<uint8_t> bytes = espdl::serialize(result.program);
   host::IntegerOptions options;
   options.target = host::target_name(settings.target);
-  const MemoryReport memory =
-      host::IntegerModel::from_bytes(bytes, arguments.output, options).model().memory();
+  const host::IntegerModel written = host::IntegerModel::from_bytes(bytes, arguments.output, options);
   if (!arguments.save_config.empty())
     write_file_atomically(arguments.save_config, quantize::to_yaml(settings));
   write_file_atomically(with_extension(arguments.output, ".info"), espdl::info_text(result.program));
   write_file_atomically(with_extension(arguments.output, ".json"),
                         espdl::config_json(result.quantized_graph, settings.target));
   write_file_atomically(arguments.output, as_text(bytes));
-  print_summary(arguments, result, bytes.size(), memory);
+  print_summary(arguments, result, bytes.size(), written.model().memory(),
+                quantize::estimate_latency(written.model(), settings.target), found);
 }
 
 void add_quantize(CLI::App& app) {
@@ -122,9 +165,13 @@ void add_quantize(CLI::App& app) {
   command->footer(
       "Example:\n"
       "  shrike quantize yolo11n.onnx --calib coco/images --target esp32p4 -o yolo11n.espdl\n"
-      "  shrike quantize yolo11n.onnx --calib coco/images --imgsz 320 -o yolo11n_320.espdl\n\n"
+      "  shrike quantize yolo11n.onnx --calib coco/images --imgsz 320 -o yolo11n_320.espdl\n"
+      "  shrike quantize yolo11n.onnx --calib coco/images --auto --budget 2.7s -o yolo11n.espdl\n\n"
       "A few hundred photographs like those the camera will see are enough for --calib; labels are not "
       "needed.\n"
+      "--auto judges by images that nothing was fitted to and keeps its trials in OUT.auto.jsonl: an "
+      "interrupted\n"
+      "search goes on from there, another --budget uses them again.\n"
       "OUT.info (text) and OUT.json (formats) are written beside OUT.espdl. Settings may come from a YAML "
       "file with\n"
       "the same names (--config); options on the command line override it.");
@@ -139,6 +186,29 @@ void add_quantize(CLI::App& app) {
       "embed this image and the outputs it gives, for `shrike test` and the chip's self test");
   command->add_option("--threads", arguments->threads, "threads (0: all cores); never changes the result")
       ->check(CLI::Range(0, 256));
+  CLI::Option* search =
+      command
+          ->add_flag("--auto", arguments->search,
+                     "search options and 16-bit layers for the least error that --budget allows")
+          ->group("Search");
+  command
+      ->add_option_function<std::string>(
+          "--budget",
+          [arguments](const std::string& text) {
+            as_command_line([&] { arguments->budget = quantize::parse_budget(text); });
+          },
+          "most that --auto may spend: estimated time on the chip (2.5s, 800ms), size of the file (3.2MB), "
+          "or "
+          "time above the start's (+10%); several with commas [+10%]")
+      ->needs(search)
+      ->group("Search")
+      ->type_name("");
+  command
+      ->add_option("--auto-images", arguments->judge_images,
+                   "images that judge a trial, other than those that are calibrated on [16]")
+      ->needs(search)
+      ->check(CLI::Range(1, 100000))
+      ->group("Search");
   command->add_flag("--json", arguments->json, "summary as JSON on standard output");
   command->add_flag("--quiet", arguments->quiet, "no progress");
   const quantize::Settings defaults;

@@ -9,6 +9,7 @@
 #include "tests/shared_data.h"
 #include "toolchain/engine/engine.h"
 #include "toolchain/quantize/quantize.h"
+#include "toolchain/quantize/rescale.h"
 #include "toolchain/quantize/trial.h"
 
 namespace shrike::quantize {
@@ -39,9 +40,10 @@ TEST_P(Agreement, EveryNodeOfYolo11nOnARealImage) {
   settings.target = GetParam();
   settings.size = {320, 320};
   settings.threads = 2;
-  const graph::Graph float_graph = load_float_graph(tests::shared_root() + "/models/yolo11n.onnx", settings);
+  graph::Graph float_graph = load_float_graph(tests::shared_root() + "/models/yolo11n.onnx", settings);
   const std::vector<std::string> images =
       choose_images(data::list_images(tests::shared_root() + "/data/coco_calib320/images"), 4);
+  rescale(float_graph, choose_rescaling(float_graph, images, settings, [](size_t, size_t) {}));
   const Statistics statistics = calibrate(float_graph, images, settings, [](size_t, size_t) {});
   Plan plan = choose_formats(float_graph, statistics, settings);
   round_weights(float_graph, settings, plan);

@@ -76,31 +76,17 @@ graph::Graph load_float_graph(const std::string& model_path, const Settings& set
   return graph;
 }
 
-Result quantize(const std::string& model_path, const std::string& calibration_folder,
-                const Settings& settings, const PhaseProgress& progress) {
-  Result result;
-  Phases phases(result.phases);
+void rescale_ranges(graph::Graph& graph, const std::vector<std::string>& images, const Settings& settings,
+                    const ProgressCallback& progress) {
+  if (!settings.rescaling || settings.bits != 8) return;
+  const Rescaling rescaling = choose_rescaling(graph, images, settings, progress);
+  rescale(graph, rescaling);
+  graph.metadata[kRescalingKey] = rescaling_text(rescaling);
+}
 
-  phases.begin("import");
-  result.float_graph = load_float_graph(model_path, settings, &result.notes);
-  graph::Graph& graph = result.float_graph;
-  choose_bits(graph, settings);  // a wrong name is told before the long work
-  check_exponent_names(graph, settings);
-  const std::vector<std::string> all_images = data::list_images(calibration_folder);
-  const std::vector<std::string> images = choose_images(all_images, settings.calibration_images);
-
-  if (settings.rescaling && settings.bits == 8) {
-    phases.begin("rescale");
-    const Rescaling rescaling = choose_rescaling(
-        graph, images, settings, [&](size_t done, size_t total) { progress("rescale", done, total); });
-    rescale(graph, rescaling);
-    graph.metadata[kRescalingKey] = rescaling_text(rescaling);
-  }
-
-  phases.begin("calibrate");
-  const Statistics statistics = calibrate(
-      graph, images, settings, [&](size_t done, size_t total) { progress("calibrate", done, total); });
-
+Plan fit_plan(const graph::Graph& graph, const Statistics& statistics, const std::vector<std::string>& images,
+              const Settings& settings, const PhaseProgress& progress, std::vector<Phase>& list) {
+  Phases phases(list);
   phases.begin("formats");
   Plan plan = choose_formats(graph, statistics, settings);
   round_weights(graph, settings, plan);
@@ -122,6 +108,32 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
     correct_biases(graph, choose_images(images, settings.bias_images), settings, plan,
                    [&](size_t done, size_t total) { progress("bias", done, total); });
   }
+  phases.end();
+  return plan;
+}
+
+Result quantize(const std::string& model_path, const std::string& calibration_folder,
+                const Settings& settings, const PhaseProgress& progress) {
+  Result result;
+  Phases phases(result.phases);
+
+  phases.begin("import");
+  result.float_graph = load_float_graph(model_path, settings, &result.notes);
+  graph::Graph& graph = result.float_graph;
+  choose_bits(graph, settings);  // a wrong name is told before the long work
+  check_exponent_names(graph, settings);
+  const std::vector<std::string> all_images = data::list_images(calibration_folder);
+  const std::vector<std::string> images = choose_images(all_images, settings.calibration_images);
+
+  phases.begin("rescale");
+  rescale_ranges(graph, images, settings,
+                 [&](size_t done, size_t total) { progress("rescale", done, total); });
+
+  phases.begin("calibrate");
+  const Statistics statistics = calibrate(
+      graph, images, settings, [&](size_t done, size_t total) { progress("calibrate", done, total); });
+  phases.end();
+  const Plan plan = fit_plan(graph, statistics, images, settings, progress, result.phases);
 
   phases.begin("write");
   result.quantized_graph = materialize(graph, plan, settings.target);

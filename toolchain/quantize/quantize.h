@@ -6,6 +6,7 @@
 #include "toolchain/espdl/writer.h"
 #include "toolchain/graph/graph.h"
 #include "toolchain/quantize/calibrate.h"
+#include "toolchain/quantize/formats.h"
 #include "toolchain/quantize/settings.h"
 
 namespace shrike::quantize {
@@ -37,6 +38,16 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
 // (split, equalisation) applied. `notes` receives what there is to tell about them.
 graph::Graph load_float_graph(const std::string& model_path, const Settings& settings,
                               std::vector<std::string>* notes = nullptr);
+
+// Everything between calibration and writing: chooses formats, rounds weights and moves biases. `images` are
+// those that were calibrated on; `phases` receives what each step took.
+Plan fit_plan(const graph::Graph& graph, const Statistics& statistics, const std::vector<std::string>& images,
+              const Settings& settings, const PhaseProgress& progress, std::vector<Phase>& phases);
+
+// Chooses scales and offsets on the images (rescale.h), applies them and notes them in the metadata. Nothing
+// with Settings::rescaling off or at 16 bit.
+void rescale_ranges(graph::Graph& graph, const std::vector<std::string>& images, const Settings& settings,
+                    const ProgressCallback& progress);
 
 // Adds the image, prepared as for calibration, and the outputs that the integer runtime computes for it to
 // the program.
