@@ -23,7 +23,7 @@ namespace shrike::bench {
 namespace {
 
 struct Settings {
-  std::string file, onnx, target;
+  std::string file, onnx, target, isa;
   int runs = 20;
   std::vector<int> threads = {1, 2};
   bool layers = true;
@@ -198,9 +198,9 @@ void print_row(const std::string& what, int threads, const Times& times, double 
 }
 
 void run(const Settings& settings) {
-  const std::string best = best_kernels()->isa;
+  const std::string best = settings.isa.empty() ? best_kernels()->isa : settings.isa;
   fmt::print("Machine: clock {:.2f} GHz (time stamp {:.2f} GHz), best instruction set {}\n", clock_ghz(),
-             timestamp_ghz(), best);
+             timestamp_ghz(), best_kernels()->isa);
   std::map<int, Peak> peaks;
   for (int threads : settings.threads) {
     peaks[threads] = multiply_add_peak(best, threads);
@@ -213,6 +213,7 @@ void run(const Settings& settings) {
              "peak");
   std::map<int, Times> integer;
   for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) {
+    if (!settings.isa.empty() && settings.isa != kernels->isa) continue;
     for (int threads : settings.threads) {
       const int runs = i == 0 ? std::min(settings.runs, 3) : settings.runs;
       const Times times = time_network(settings, kernels->isa, threads, runs);
@@ -244,6 +245,7 @@ int main(int argc, char** argv) {
   app.add_option("FILE", settings.file, "network (.espdl)")->required();
   app.add_option("--onnx", settings.onnx, "the float model, run by LibTorch for comparison");
   app.add_option("--target", settings.target, "esp32p4, esp32s3 or esp32, when the file does not say");
+  app.add_option("--isa", settings.isa, "this instruction set only (default: every one)");
   app.add_option("--runs", settings.runs, "runs per measurement")->check(CLI::PositiveNumber);
   app.add_option("--threads", settings.threads, "thread counts")->delimiter(',');
   app.add_flag("--layers,!--no-layers", settings.layers, "print the table of layers");

@@ -25,36 +25,60 @@ inline void relax() {
 #endif
 }
 
+// A share of a job's tasks: the last ones before `end`. `ticket` packs the job's number (high half) and how
+// many tasks are left (low half), so a thread that wakes up late can't take a task of a job that is over.
+// `end` is read only by who took a task, which keeps the job from ending.
+struct alignas(64) Share {
+  std::atomic<uint64_t> ticket{0};
+  uint32_t end = 0;
+};
+
 }  // namespace
 
 struct ThreadPool::Impl {
-  // One job at a time. `ticket` packs the job's number (high half) and the next task index (low half), so a
-  // worker that wakes up late can't take a task of a job that is over.
-  std::atomic<uint64_t> ticket{0};
+  // One job at a time. Every thread begins with its own share, always the same part of the index range,
+  // because what it wrote for the node before is still in its cache; then it helps the others.
+  std::vector<Share> shares;
   std::atomic<uint32_t> job{0};
   std::atomic<int> unfinished{0};
   std::atomic<bool> stop{false};
   std::atomic<int> sleepers{0};
   void (*task)(void*, int) = nullptr;
   void* argument = nullptr;
-  std::atomic<int> count{0};
   std::mutex mutex;
   std::condition_variable wake;
   std::vector<std::thread> workers;
 
-  void work(uint32_t number) {
-    for (;;) {
-      uint64_t current = ticket.load(std::memory_order_acquire);
-      if (static_cast<uint32_t>(current >> 32) != number) return;
-      const int index = static_cast<int>(current & 0xffffffffu);
-      if (index >= count.load(std::memory_order_relaxed)) return;
-      if (!ticket.compare_exchange_weak(current, current + 1, std::memory_order_acq_rel)) continue;
-      task(argument, index);
-      unfinished.fetch_sub(1, std::memory_order_release);
+  explicit Impl(int threads) : shares(static_cast<size_t>(threads)) {}
+
+  void hand_out(uint32_t number, int count) {
+    unfinished.store(count, std::memory_order_relaxed);
+    const uint64_t tasks = static_cast<uint64_t>(count), threads = shares.size();
+    for (uint64_t i = 0; i < threads; ++i) {
+      const uint64_t begin = tasks * i / threads, end = tasks * (i + 1) / threads;
+      shares[i].end = static_cast<uint32_t>(end);
+      shares[i].ticket.store(uint64_t{number} << 32 | (end - begin), std::memory_order_release);
     }
   }
 
-  void loop() {
+  void work_on(Share& share, uint32_t number) {
+    uint64_t current = share.ticket.load(std::memory_order_acquire);
+    while (static_cast<uint32_t>(current >> 32) == number) {
+      const uint32_t left = static_cast<uint32_t>(current);
+      if (left == 0) return;
+      if (!share.ticket.compare_exchange_weak(current, current - 1, std::memory_order_acq_rel)) continue;
+      task(argument, static_cast<int>(share.end - left));
+      unfinished.fetch_sub(1, std::memory_order_release);
+      current = share.ticket.load(std::memory_order_acquire);
+    }
+  }
+
+  // `thread`: 0 is the one that calls run().
+  void work(size_t thread, uint32_t number) {
+    for (size_t i = 0; i < shares.size(); ++i) work_on(shares[(thread + i) % shares.size()], number);
+  }
+
+  void loop(size_t thread) {
     uint32_t seen = 0;
     for (;;) {
       uint32_t number = job.load(std::memory_order_acquire);
@@ -71,13 +95,14 @@ struct ThreadPool::Impl {
       }
       if (stop.load()) return;
       seen = number;
-      work(number);
+      work(thread, number);
     }
   }
 };
 
-ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
-  for (int i = 1; i < threads; ++i) impl_->workers.emplace_back([this] { impl_->loop(); });
+ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>(threads < 1 ? 1 : threads)) {
+  for (size_t i = 1; i < impl_->shares.size(); ++i)
+    impl_->workers.emplace_back([this, i] { impl_->loop(i); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -102,9 +127,7 @@ void ThreadPool::run(void (*task)(void* argument, int index), void* argument, in
   const uint32_t number = impl.job.load(std::memory_order_relaxed) + 1;
   impl.task = task;
   impl.argument = argument;
-  impl.count.store(count, std::memory_order_relaxed);
-  impl.unfinished.store(count, std::memory_order_relaxed);
-  impl.ticket.store(uint64_t{number} << 32, std::memory_order_release);
+  impl.hand_out(number, count);
   impl.job.store(number);
   if (impl.sleepers.load() > 0) {
     {
@@ -112,7 +135,7 @@ void ThreadPool::run(void (*task)(void* argument, int index), void* argument, in
     }  // a worker between its check and its wait must not miss the wake-up
     impl.wake.notify_all();
   }
-  impl.work(number);
+  impl.work(0, number);
   for (int spin = 0; impl.unfinished.load(std::memory_order_acquire) > 0; ++spin) {
     if (spin < kSpins) {
       relax();

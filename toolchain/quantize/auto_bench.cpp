@@ -97,7 +97,7 @@ AutoBench::AutoBench(const std::string& model_path, const std::string& calibrati
 
 void AutoBench::calibrate_once() {
   if (statistics_) return;
-  rescale_ranges(graph_, fitted_images_, settings_, no_progress);
+  rescale_ranges(graph_, fitted_images_, settings_, [](size_t, size_t) {});
   statistics_ = calibrate(graph_, fitted_images_, settings_, calibrating_);
 }
 
