@@ -30,7 +30,7 @@ struct Arguments {
   bool json = false, quiet = false;
   bool search = false;  // --auto
   quantize::Budget budget{.milliseconds = {}, .bytes = {}, .percent = 10};
-  int judge_images = 16;
+  int judge_images = 32;
 };
 
 std::string with_extension(const std::string& path, const std::string& extension) {
@@ -205,7 +205,7 @@ void add_quantize(CLI::App& app) {
       ->type_name("");
   command
       ->add_option("--auto-images", arguments->judge_images,
-                   "images that judge a trial, other than those that are calibrated on [16]")
+                   "images that judge a trial, other than those that are calibrated on [32]")
       ->needs(search)
       ->check(CLI::Range(1, 100000))
       ->group("Search");

@@ -123,9 +123,10 @@ TEST_F(AutoSearchTest, SpendsTheBudgetOnLessErrorAndNoMore) {
     EXPECT_TRUE(start.options.empty());
     EXPECT_EQ(start.wide_layers, 0);
     EXPECT_LE(*chosen.judgement.cost.milliseconds, result->limits.milliseconds);
-    EXPECT_LT(chosen.judgement.error, start.judgement.error);
+    EXPECT_LE(chosen.judgement.error, start.judgement.error);
     EXPECT_FALSE(chosen.dominated);
   }
+  EXPECT_LT(wide.rows[wide.chosen].judgement.error, wide.rows[0].judgement.error);
   EXPECT_LT(wide.rows[wide.chosen].judgement.error, narrow.rows[narrow.chosen].judgement.error);
   EXPECT_GT(wide.rows[wide.chosen].wide_layers, 0);
   EXPECT_GT(wide.remembered, 10u) << "the second budget should use the first one's trials";

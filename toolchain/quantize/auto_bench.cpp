@@ -102,6 +102,7 @@ void AutoBench::calibrate_once() {
 }
 
 const Reference& AutoBench::reference() {
+  calibrate_once();  // the graph is rescaled by then: the same reference whatever was asked for first
   if (!reference_) reference_ = make_reference(graph_, judge_images_, settings_);
   return *reference_;
 }

@@ -54,9 +54,8 @@ class Trials {
     std::vector<size_t> missing;
     std::vector<Layers> missing_sets;
     for (size_t i = 0; i < sets.size(); ++i) {
-      if (const Judgement* known = journal_.find(widened_name(settings, sets[i]))) {
+      if (const Judgement* known = find(widened_name(settings, sets[i]))) {
         judgements[i] = *known;
-        ++from_journal;
         judged();
       } else {
         missing.push_back(i);
@@ -64,17 +63,26 @@ class Trials {
       }
     }
     bench_.judge_widened(settings, missing_sets, [&](size_t index, const Judgement& judgement) {
-      journal_.add(widened_name(settings, missing_sets[index]), judgement);
+      add(widened_name(settings, missing_sets[index]), judgement);
       judgements[missing[index]] = judgement;
-      ++made;
       judged();
     });
     return judgements;
   }
 
-  size_t made = 0, from_journal = 0;
+  size_t made() const { return made_.size(); }
+  size_t remembered() const { return remembered_.size(); }
 
  private:
+  const Judgement* find(const std::string& name) {
+    const Judgement* known = journal_.find(name);
+    if (known != nullptr && !made_.contains(name)) remembered_.insert(name);
+    return known;
+  }
+  void add(const std::string& name, const Judgement& judgement) {
+    journal_.add(name, judgement);
+    made_.insert(name);
+  }
   static std::string name_of(const Settings& settings) {
     const std::string text = to_yaml(settings);
     return sha256(text.data(), text.size()).substr(0, 16);
@@ -84,18 +92,15 @@ class Trials {
   }
 
   Judgement remembered(const std::string& name, const std::function<Judgement()>& judge) {
-    if (const Judgement* known = journal_.find(name)) {
-      ++from_journal;
-      return *known;
-    }
+    if (const Judgement* known = find(name)) return *known;
     const Judgement judgement = judge();
-    journal_.add(name, judgement);
-    ++made;
+    add(name, judgement);
     return judgement;
   }
 
   AutoBench& bench_;
   AutoJournal& journal_;
+  std::set<std::string> made_, remembered_;
 };
 
 class Search {
@@ -333,8 +338,8 @@ class Search {
     }
     result.limits = limits_;
     result.output_names = bench_.graph().outputs;
-    result.trials = trials_.made;
-    result.remembered = trials_.from_journal;
+    result.trials = trials_.made();
+    result.remembered = trials_.remembered();
     return result;
   }
 

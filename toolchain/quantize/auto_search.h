@@ -25,7 +25,7 @@ namespace shrike::quantize {
 
 struct AutoOptions {
   Budget budget;
-  int judge_images = 16;
+  int judge_images = 32;
   std::string journal;  // path
 };
 
