@@ -320,7 +320,7 @@ class Chooser {
       place(range, nearest_exponent(range), rescale.input_scale, rescale.input_offset);
     }
     if (source.parent >= 0 || source.fixed) return;
-    if (source.shiftable && source.tensors.size() == 1 && !has_children(index)) {
+    if (shifts_outputs() && source.shiftable && source.tensors.size() == 1 && !has_children(index)) {
       place(best_range(samples_.at(output), {}), kExponent, rescale.output_scale, rescale.output_offset);
       return;
     }
@@ -329,6 +329,9 @@ class Chooser {
     const double step = best_step(tensors);
     if (step > 0) rescale.output_scale = static_cast<float>(std::ldexp(1.0, kExponent) / step);
   }
+
+  // esp32s3 has 20-bit accumulators: b in the biases of the readers would leave less of them to the products.
+  bool shifts_outputs() const { return settings_.target != Target::kEsp32s3; }
 
   bool has_children(int index) const {
     const std::vector<Source>& list = const_cast<Sources&>(sources_).list();
