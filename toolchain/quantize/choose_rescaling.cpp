@@ -10,6 +10,7 @@
 #include "toolchain/quantize/channels.h"
 #include "toolchain/quantize/ordered.h"
 #include "toolchain/quantize/rescale.h"
+#include "toolchain/support/error.h"
 
 namespace shrike::quantize {
 namespace {
@@ -292,7 +293,14 @@ class Chooser {
                 if (!samples_.contains(tensor.tensor->name)) return;
                 std::vector<float>& values = item[tensor.tensor->name];
                 const int64_t stride = std::max<int64_t>(tensor.count / kSamplesPerImage, 1) | 1;
-                for (int64_t i = 0; i < tensor.count; i += stride) values.push_back(tensor.values[i]);
+                for (int64_t i = 0; i < tensor.count; i += stride) {
+                  if (!std::isfinite(tensor.values[i]))
+                    fail(
+                        "tensor '{}' holds values that are not finite; the float model itself overflows on "
+                        "'{}'",
+                        tensor.tensor->name, images[index]);
+                  values.push_back(tensor.values[i]);
+                }
               });
           return item;
         },
