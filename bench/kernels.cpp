@@ -3,6 +3,7 @@
 // rate.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <omp.h>
 #include <dnnl.hpp>
 
 #include <algorithm>
@@ -200,6 +201,7 @@ void register_all() {
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  omp_set_num_threads(1);  // oneDNN would take all cores
   fmt::print(
       "clock {:.2f} GHz, multiply-add peak {:.1f} GMAC/s ({}), one thread\n", shrike::bench::clock_ghz(),
       shrike::bench::multiply_add_peak(shrike::best_kernels()->isa, 1).gmacs, shrike::best_kernels()->isa);

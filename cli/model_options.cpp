@@ -43,8 +43,8 @@ void report_assumed_target(const host::IntegerModel& model) {
 void report_saturation(const host::IntegerModel& model) {
   const uint64_t count = model.model().saturated_accumulators();
   if (count > 0)
-    fmt::print(stderr, "note: {} accumulators met a limit of the lanes of {}\n", count,
-               host::target_name(model.target()));
+    fmt::print(stderr, "note: {} accumulators met a limit of the lanes of {}; {} multiply-adds were cut\n",
+               count, host::target_name(model.target()), model.model().saturated_multiply_adds());
 }
 
 uint64_t parse_bytes(const std::string& text) {

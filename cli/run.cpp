@@ -111,6 +111,7 @@ void run(const Arguments& arguments) {
   json["target_assumed"] = model.target_assumed();
   json["isa"] = model.isa();
   json["saturated_accumulators"] = model.model().saturated_accumulators();
+  json["saturated_multiply_adds"] = model.model().saturated_multiply_adds();
   for (const host::DumpedTensor& tensor : tensors) json["tensors"].push_back(to_json(tensor));
   fmt::print("{}\n", json.dump(2));
 }
@@ -124,7 +125,10 @@ void add_run(CLI::App& app) {
       "  shrike run yolo11n.espdl --seed 7\n"
       "  shrike run yolo11n.espdl --input images=picture.bin --output dump/ --tensors\n"
       "Raw input: the elements in stored order ([N, H, W, C]), little-endian, no header.\n"
-      "Generated input: splitmix64 from the seed, the low bits of each number.");
+      "Generated input: splitmix64 from the seed, the low bits of each number.\n"
+      "Sums that met a limit of the chip's accumulators, and multiply-adds that were cut there, are "
+      "reported\n"
+      "on the error output and in --json.");
   command->add_option("FILE", arguments->file, ".espdl file")->required();
   add_model_options(*command, arguments->options);
   CLI::Option* seed =

@@ -142,13 +142,15 @@ Status plan_8(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
   SHRIKE_RETURN_IF_ERROR(choose_kernel(node, fast, of(node.kernels->fallback), fast.packed_bytes(conv), plan,
                                        &conv, &plan->kernel));
   if (plan->weights_vary) {
-    plan->limits_scratch = align64(static_cast<uint64_t>(conv.geometry.out_c) * sizeof(int32_t));
+    plan->limits_scratch = align64(static_cast<uint64_t>(conv.geometry.out_c) * kCentres * sizeof(int32_t));
     plan->corrected = true;
     return {};
   }
-  int32_t* limits = new_array<int32_t>(node, conv.geometry.out_c);
+  plan->corrected = needs_correction(conv, plan->exact);
+  if (!plan->corrected) return {};
+  int32_t* limits = new_array<int32_t>(node, conv.geometry.out_c * kCentres);
   if (limits == nullptr) return node.arena_status();
-  plan->corrected = find_limits(conv, plan->exact, limits);
+  find_limits(conv, plan->exact, limits);
   plan->exact.limits = limits;
   return {};
 }
@@ -248,11 +250,15 @@ struct Job {
   uint8_t* scratch;  // of all pieces
 };
 
+uint64_t columns_bytes(const ConvGeometry& g) {
+  return align64(static_cast<uint64_t>(g.in_w) * sizeof(ColumnSums));
+}
+
 // Scratch of one piece: its counter, the columns of correct_rows, the kernel's own.
 SaturationCount run_piece_8(const Job& job, const Conv8& conv, const int8_t* input, int8_t* output,
                             int32_t begin, int32_t end, uint8_t* scratch) {
-  int32_t* columns = reinterpret_cast<int32_t*>(scratch);
-  uint8_t* own = scratch + align64(static_cast<uint64_t>(job.plan->conv8.geometry.in_w) * sizeof(int32_t));
+  ColumnSums* columns = reinterpret_cast<ColumnSums*>(scratch);
+  uint8_t* own = scratch + columns_bytes(job.plan->conv8.geometry);
   job.plan->kernel->run(conv, input, output, begin, end, own);
   if (!job.corrected) return {};
   return correct_rows(conv, job.exact, input, output, begin, end, columns);
@@ -329,8 +335,8 @@ Status plan_convolution(Prepare& node, const ConvRequest& request, ConvPlan* pla
     plan->piece_scratch = 64 + align64(plan->kernel16->scratch_bytes(plan->conv16));
   } else {
     SHRIKE_RETURN_IF_ERROR(plan_8(node, request, plan));
-    const uint64_t columns = static_cast<uint64_t>(plan->conv8.geometry.in_w) * sizeof(int32_t);
-    plan->piece_scratch = 64 + align64(columns) + align64(plan->kernel->scratch_bytes(plan->conv8));
+    plan->piece_scratch =
+        64 + columns_bytes(plan->conv8.geometry) + align64(plan->kernel->scratch_bytes(plan->conv8));
   }
   node.scratch_bytes =
       plan->packed_scratch + plan->limits_scratch + static_cast<uint64_t>(plan->pieces) * plan->piece_scratch;
@@ -353,7 +359,7 @@ void run_convolution(const ConvPlan& plan, const Run& run, const void* input, co
         plan.kernel->pack(job.conv8, job.scratch);
       }
       int32_t* limits = reinterpret_cast<int32_t*>(job.scratch + plan.packed_scratch);
-      job.corrected = find_limits(job.conv8, plan.exact, limits);
+      find_limits(job.conv8, plan.exact, limits);
       job.exact.limits = limits;
     }
     job.scratch += plan.packed_scratch + plan.limits_scratch;

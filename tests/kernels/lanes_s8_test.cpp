@@ -73,9 +73,11 @@ LaneResult run_lanes(const ConvCase& test, Lane block, Lane remainder) {
   LaneResult result;
   result.output = run_conv(kPortableKernels, harmless, 0);
   const Conv8 conv = harmless.conv();
-  std::vector<int32_t> limits(test.shifts.size()), columns(static_cast<size_t>(test.geometry.in_w));
+  std::vector<int32_t> limits(test.shifts.size() * kCentres);
+  std::vector<ColumnSums> columns(static_cast<size_t>(test.geometry.in_w));
   ExactSums exact{block, remainder, test.bias.data(), shifts.data(), limits.data()};
-  if (find_limits(conv, exact, limits.data())) {
+  if (needs_correction(conv, exact)) {
+    find_limits(conv, exact, limits.data());
     result.count = correct_rows(conv, exact, test.input.data(), result.output.data(), 0, test.geometry.out_h,
                                 columns.data());
   }
@@ -144,6 +146,51 @@ TEST(Lanes8, OnlySumsThatMeetTheLimitChange) {
   }
   EXPECT_GT(met, outputs / 100);
   EXPECT_LT(met, outputs / 2);
+}
+
+// Activations with an offset: values near the lowest code, and a bias that takes it back.
+ConvCase shifted_case(const ConvGeometry& g, unsigned seed) {
+  ConvCase test = make_case("shifted activations", g, Fill::kRandom, Fill::kRandom, seed);
+  for (int8_t& value : test.input) value = static_cast<int8_t>(-128 + (value & 31));
+  for (size_t n = 0; n < test.bias.size(); ++n) {
+    int32_t sum = 0;
+    for (int t = 0; t < test.taps(); ++t) sum += test.logical[n * static_cast<size_t>(test.taps()) + t];
+    test.bias[n] = 112 * sum;
+  }
+  test.rounding = Rounding::kHalfUp;
+  return test;
+}
+
+TEST(Lanes8, ShiftedActivationsMeetLimitsExactlyWhereLanesDo) {
+  const ConvGeometry geometries[] = {
+      geometry(7, 9, 64, 40, 3, 3, 1, 1, 1, 1, 1, 1), geometry(9, 8, 96, 16, 3, 3, 2, 1, 0, 0, 0, 0),
+      geometry(6, 10, 48, 33, 3, 3, 1, 2, 2, 0, 2, 0), geometry(1, 40, 200, 18, 1, 1, 1, 1, 0, 0, 0, 0)};
+  uint64_t met = 0, outputs = 0;
+  unsigned seed = 20;
+  for (const ConvGeometry& g : geometries) {
+    const ConvCase test = shifted_case(g, ++seed);
+    expect_lanes(test, Lane::kSaturating20, Lane::kExact);
+    const LaneResult result = reference_lanes(test, Lane::kSaturating20, Lane::kExact);
+    met += result.count.sums;
+    outputs += result.output.size();
+  }
+  EXPECT_GT(met, 0u);
+  EXPECT_LT(met, outputs / 2);
+}
+
+// Sums of squares of the codes themselves would say that every lane may saturate.
+TEST(Lanes8, ShiftedActivationsAreNotComputedTwice) {
+  const ConvCase test = shifted_case(geometry(1, 40, 64, 48, 1, 1, 1, 1, 0, 0, 0, 0), 31);
+  const Conv8 conv = test.conv();
+  const std::vector<int16_t> shifts(test.shifts.begin(), test.shifts.end());
+  std::vector<int32_t> limits(test.shifts.size() * kCentres);
+  std::vector<ColumnSums> columns(40);
+  const ExactSums exact{Lane::kSaturating20, Lane::kExact, test.bias.data(), shifts.data(), limits.data()};
+  ASSERT_TRUE(needs_correction(conv, exact));
+  find_limits(conv, exact, limits.data());
+  std::vector<int8_t> output(40 * 48, 99);
+  correct_rows(conv, exact, test.input.data(), output.data(), 0, 1, columns.data());
+  EXPECT_EQ(output, std::vector<int8_t>(40 * 48, 99));
 }
 
 // Channels without weights on esp32p4 have biases at the 32-bit limits (spec 4).

@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Raised when judgements of earlier programs no longer hold.
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 Json header_line(const std::string& inputs) {
   return {{"shrike_auto", kVersion}, {"inputs", inputs}};

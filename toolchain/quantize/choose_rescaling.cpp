@@ -43,7 +43,7 @@ class Sources {
     for (const std::string& output : graph.outputs) fix(output);
   }
 
-  std::vector<Source>& list() { return list_; }
+  const std::vector<Source>& list() const { return list_; }
   int root(int source) const {
     while (list_[static_cast<size_t>(source)].parent >= 0) source = list_[static_cast<size_t>(source)].parent;
     return source;
@@ -258,7 +258,7 @@ class Chooser {
 
   Rescaling run(const std::vector<std::string>& images, const ProgressCallback& progress) {
     sample(images, progress);
-    std::vector<Source>& list = sources_.list();
+    const std::vector<Source>& list = sources_.list();
     std::vector<Rescale> chosen(list.size());
     parallel(list.size(), [&](size_t i) { choose(list[i], static_cast<int>(i), chosen[i]); });
     Rescaling result;
@@ -328,7 +328,7 @@ class Chooser {
       place(range, nearest_exponent(range), rescale.input_scale, rescale.input_offset);
     }
     if (source.parent >= 0 || source.fixed) return;
-    if (shifts_outputs() && source.shiftable && source.tensors.size() == 1 && !has_children(index)) {
+    if (source.shiftable && source.tensors.size() == 1 && !has_children(index)) {
       place(best_range(samples_.at(output), {}), kExponent, rescale.output_scale, rescale.output_offset);
       return;
     }
@@ -338,11 +338,8 @@ class Chooser {
     if (step > 0) rescale.output_scale = static_cast<float>(std::ldexp(1.0, kExponent) / step);
   }
 
-  // esp32s3 has 20-bit accumulators: b in the biases of the readers would leave less of them to the products.
-  bool shifts_outputs() const { return settings_.target != Target::kEsp32s3; }
-
   bool has_children(int index) const {
-    const std::vector<Source>& list = const_cast<Sources&>(sources_).list();
+    const std::vector<Source>& list = sources_.list();
     return std::any_of(list.begin(), list.end(), [&](const Source& other) { return other.parent == index; });
   }
 

@@ -9,8 +9,7 @@
 //
 // The float network computes the same function, the chip executes the same nodes, and ranges end where t, a,
 // s and b put them. b needs readers without padding (a padded zero would no longer stand for zero); members
-// of an Add share one s, and esp32s3 does without: its accumulators have 20 bits, and b in the biases would
-// leave less of them to the products. Convolutions without activation have s only.
+// of an Add share one s. Convolutions without activation have s only.
 #pragma once
 #include <map>
 #include <string>

@@ -10,11 +10,16 @@ namespace {
 constexpr int32_t kBlock = kBlockChannels<int8_t>;
 // Fast kernels round 32-bit sums, which needs one bit of head room.
 constexpr int64_t kFastLimit = (int64_t{1} << 30) - 1;
-// Sums of squares of at most this many taps fit 32 bits.
-constexpr size_t kMaxSquaredTaps = INT32_MAX / (128 * 128) - 1;
+// Sums of squared distances (at most 255) of at most this many taps fit 32 bits.
+constexpr size_t kMaxSquaredTaps = INT32_MAX / (256 * 256) - 1;
 
 constexpr int64_t lane_limit(Lane lane) {
   return lane == Lane::kSaturating20 ? (1 << 19) - 1 : kFastLimit;
+}
+
+// Depthwise lanes read a channel each; sums over all channels would say nothing about one.
+bool squares_fit(const ConvGeometry& g) {
+  return !g.depthwise && taps_per_channel(g) <= kMaxSquaredTaps;
 }
 
 Lane lane_of(const Conv8& conv, const ExactSums& exact, int32_t channel) {
@@ -30,39 +35,50 @@ int32_t initial_sum(Lane lane, const int32_t* bias, int32_t channel) {
   return static_cast<int32_t>(static_cast<uint32_t>(bias[channel]) << 12) >> 12;
 }
 
-int32_t find_limit(const Conv8& conv, const ExactSums& exact, int32_t channel) {
-  const Lane lane = lane_of(conv, exact, channel);
-  const int64_t limit = lane_limit(lane);
+// What bounds the partial sums of one channel.
+struct Filter {
+  int64_t magnitude = 0, squares = 0;             // sum of |w|, of w^2
+  int64_t lowest_prefix = 0, highest_prefix = 0;  // of the sums of the first 0, 1, ... weights
+};
+
+Filter filter_of(const Conv8& conv, int32_t channel) {
   const size_t taps = taps_per_channel(conv.geometry);
   const ChannelTaps at = channel_taps<int8_t>(conv.geometry, conv.layout, channel);
-  int64_t magnitude = 0, squares = 0;
+  Filter filter;
+  int64_t prefix = 0;
   for (size_t tap = 0; tap < taps; ++tap) {
     const int32_t weight = conv.weights[at.offset + tap * at.stride];
-    magnitude += weight < 0 ? -weight : weight;
-    squares += weight * weight;
+    filter.magnitude += weight < 0 ? -weight : weight;
+    filter.squares += weight * weight;
+    prefix += weight;
+    if (prefix < filter.lowest_prefix) filter.lowest_prefix = prefix;
+    if (prefix > filter.highest_prefix) filter.highest_prefix = prefix;
   }
-  int64_t bias = initial_sum(lane, exact.bias, channel);
-  if (bias < 0) bias = -bias;
-  if (exact.shifts[channel] < 0 || bias > limit) return -1;
-  if (bias + 128 * magnitude <= limit) return kNeverExact;
-  if (conv.geometry.depthwise || taps > kMaxSquaredTaps) return -1;
-  const int64_t bound = (limit - bias) * (limit - bias) / squares;
-  return bound < kNeverExact ? static_cast<int32_t>(bound) : kNeverExact;
+  return filter;
 }
 
-template <Lane lane>
-struct Sum;
+int64_t magnitude(int64_t value) {
+  return value < 0 ? -value : value;
+}
 
-template <>
-struct Sum<Lane::kSaturating20> {
-  using Type = int32_t;
-  static constexpr int32_t lowest = -(1 << 19), highest = (1 << 19) - 1;
-};
-template <>
-struct Sum<Lane::kSaturating32> {
-  using Type = int64_t;
-  static constexpr int64_t lowest = INT32_MIN, highest = INT32_MAX;
-};
+bool never_differs(const Conv8& conv, const ExactSums& exact, int32_t channel, const Filter& filter) {
+  const Lane lane = lane_of(conv, exact, channel);
+  return exact.shifts[channel] >= 0 &&
+         magnitude(initial_sum(lane, exact.bias, channel)) + 128 * filter.magnitude <= lane_limit(lane);
+}
+
+int32_t limit_at(const Conv8& conv, const ExactSums& exact, int32_t channel, const Filter& filter,
+                 int32_t centre) {
+  const Lane lane = lane_of(conv, exact, channel);
+  const int64_t bias = initial_sum(lane, exact.bias, channel);
+  const int64_t low = magnitude(bias + centre * filter.lowest_prefix);
+  const int64_t high = magnitude(bias + centre * filter.highest_prefix);
+  const int64_t room = lane_limit(lane) - (low > high ? low : high);
+  if (exact.shifts[channel] < 0 || room < 0 || !squares_fit(conv.geometry)) return -1;
+  if (filter.squares == 0) return kNeverExact;
+  const int64_t bound = room * room / filter.squares;
+  return bound < kNeverExact ? static_cast<int32_t>(bound) : kNeverExact;
+}
 
 struct Window {
   const int8_t* input;
@@ -70,18 +86,28 @@ struct Window {
   Range rows, columns;
 };
 
-// Sums of kChannels channels from `first` on, in the order ky, kx, c. `met` tells which lanes met a limit.
-// Returns how many multiply-adds were cut.
-template <Lane lane, int kChannels>
-uint64_t window_sums(const Conv8& conv, const Window& window, int32_t first, int64_t (&sums)[kChannels],
-                     bool (&met)[kChannels]) {
-  constexpr bool kSaturating = lane == Lane::kSaturating20 || lane == Lane::kSaturating32;
+// What a sum is cut to after every multiply-add.
+struct Limits {
+  int64_t lowest, highest;
+};
+
+Limits limits_of(Lane lane) {
+  if (lane == Lane::kSaturating20) return {-(1 << 19), (1 << 19) - 1};
+  if (lane == Lane::kSaturating32) return {INT32_MIN, INT32_MAX};
+  return {INT64_MIN, INT64_MAX};
+}
+
+// Sums of kChannels channels from `first` on, in the order ky, kx, c. `met` tells which met a limit. Returns
+// how many multiply-adds were cut. Sum: a type that holds the limits and one product more.
+template <class Sum, int kChannels>
+uint64_t window_sums(const Conv8& conv, const Window& window, int32_t first, Limits limits,
+                     int64_t (&sums)[kChannels], bool (&met)[kChannels]) {
   const ConvGeometry& g = conv.geometry;
   const ChannelTaps at = channel_taps<int8_t>(g, conv.layout, first);
-  using Type = typename Sum<kSaturating ? lane : Lane::kSaturating32>::Type;
-  Type values[kChannels];
-  Type cut[kChannels] = {};
-  for (int i = 0; i < kChannels; ++i) values[i] = static_cast<Type>(sums[i]);
+  const Sum lowest = static_cast<Sum>(limits.lowest), highest = static_cast<Sum>(limits.highest);
+  Sum values[kChannels];
+  Sum cut[kChannels] = {};
+  for (int i = 0; i < kChannels; ++i) values[i] = static_cast<Sum>(sums[i]);
   const int32_t run = g.depthwise ? 1 : g.in_c;
   for (int32_t ky = window.rows.begin; ky < window.rows.end; ++ky) {
     for (int32_t kx = window.columns.begin; kx < window.columns.end; ++kx) {
@@ -94,14 +120,10 @@ uint64_t window_sums(const Conv8& conv, const Window& window, int32_t first, int
           conv.weights + at.offset + static_cast<size_t>((ky * g.kernel_w + kx) * run) * at.stride;
       for (int32_t c = 0; c < run; ++c, w += at.stride) {
         for (int i = 0; i < kChannels; ++i) {
-          const Type value = values[i] + x[g.depthwise ? i : c] * w[i];
-          if constexpr (kSaturating) {
-            const Type low = value < Sum<lane>::lowest ? static_cast<Type>(Sum<lane>::lowest) : value;
-            values[i] = low > Sum<lane>::highest ? static_cast<Type>(Sum<lane>::highest) : low;
-            cut[i] += values[i] != value;
-          } else {
-            values[i] = value;
-          }
+          const Sum value = values[i] + x[g.depthwise ? i : c] * w[i];
+          const Sum low = value < lowest ? lowest : value;
+          values[i] = low > highest ? highest : low;
+          cut[i] += values[i] != value;
         }
       }
     }
@@ -109,11 +131,8 @@ uint64_t window_sums(const Conv8& conv, const Window& window, int32_t first, int
   uint64_t all = 0;
   for (int i = 0; i < kChannels; ++i) {
     sums[i] = values[i];
-    if constexpr (lane == Lane::kWrapping32) sums[i] = static_cast<int32_t>(static_cast<uint32_t>(values[i]));
-    if constexpr (kSaturating) {
-      met[i] = cut[i] != 0 || values[i] == Sum<lane>::lowest || values[i] == Sum<lane>::highest;
-      all += static_cast<uint64_t>(cut[i]);
-    }
+    met[i] = cut[i] != 0 || values[i] == lowest || values[i] == highest;
+    all += static_cast<uint64_t>(cut[i]);
   }
   return all;
 }
@@ -127,21 +146,12 @@ SaturationCount correct_pixel(const Conv8& conv, const ExactSums& exact, const W
   bool met[kChannels] = {};
   SaturationCount count;
   for (int i = 0; i < kChannels; ++i) sums[i] = initial_sum(lane, exact.bias, first + i);
-  switch (lane) {
-    case Lane::kSaturating20:
-      count.multiply_adds = window_sums<Lane::kSaturating20>(conv, window, first, sums, met);
-      break;
-    case Lane::kSaturating32:
-      count.multiply_adds = window_sums<Lane::kSaturating32>(conv, window, first, sums, met);
-      break;
-    case Lane::kWrapping32:
-      count.multiply_adds = window_sums<Lane::kWrapping32>(conv, window, first, sums, met);
-      break;
-    case Lane::kExact:
-      count.multiply_adds = window_sums<Lane::kExact>(conv, window, first, sums, met);
-      break;
-  }
+  const Limits limits = limits_of(lane);
+  count.multiply_adds = lane == Lane::kSaturating20
+                            ? window_sums<int32_t>(conv, window, first, limits, sums, met)
+                            : window_sums<int64_t>(conv, window, first, limits, sums, met);
   for (int i = 0; i < kChannels; ++i) {
+    if (lane == Lane::kWrapping32) sums[i] = static_cast<int32_t>(static_cast<uint32_t>(sums[i]));
     const int64_t rounded = rounding_shift_any(sums[i], exact.shifts[first + i], conv.rounding);
     int8_t value = saturate<int8_t>(rounded);
     if (conv.relu && value < 0) value = 0;
@@ -151,67 +161,102 @@ SaturationCount correct_pixel(const Conv8& conv, const ExactSums& exact, const W
   return count;
 }
 
-// Sum of squares over the window's rows, for each input column.
-void sum_columns(const ConvGeometry& g, const int8_t* input, int32_t top, Range rows,
-                 int32_t* column_squares) {
-  for (int32_t x = 0; x < g.in_w; ++x) column_squares[x] = 0;
+// Sums over the window's rows, for each input column.
+void sum_columns(const ConvGeometry& g, const int8_t* input, int32_t top, Range rows, ColumnSums* columns) {
+  for (int32_t x = 0; x < g.in_w; ++x) columns[x] = {};
   for (int32_t ky = rows.begin; ky < rows.end; ++ky) {
     const size_t y = static_cast<size_t>(top + ky * g.dilation_h);
     const int8_t* value = input + y * static_cast<size_t>(g.in_w) * static_cast<size_t>(g.in_c);
     for (int32_t x = 0; x < g.in_w; ++x) {
-      int32_t sum = 0;
-      for (int32_t c = 0; c < g.in_c; ++c) sum += value[c] * value[c];
+      int32_t sum = 0, squares = 0;
+      for (int32_t c = 0; c < g.in_c; ++c) {
+        sum += value[c];
+        squares += value[c] * value[c];
+      }
       value += g.in_c;
-      column_squares[x] += sum;
+      columns[x].values += sum;
+      columns[x].squares += squares;
     }
   }
 }
 
+// Sums of squared distances from the centres, of the inputs under one window.
+struct Distances {
+  int32_t count;  // leading centres that count
+  int32_t squares[kCentres];
+};
+
+Distances distances(const ConvGeometry& g, const Window& window, const ColumnSums* columns) {
+  int64_t values = 0, squares = 0;
+  for (int32_t kx = window.columns.begin; kx < window.columns.end; ++kx) {
+    const ColumnSums& column = columns[window.left + kx * g.dilation_w];
+    values += column.values;
+    squares += column.squares;
+  }
+  const bool whole = window.rows.end - window.rows.begin == g.kernel_h &&
+                     window.columns.end - window.columns.begin == g.kernel_w;
+  const int64_t taps = static_cast<int64_t>(taps_per_channel(g));
+  Distances result{whole ? kCentres : 1, {}};
+  for (int32_t i = 0; i < result.count; ++i) {
+    const int64_t centre = i * kCentreStep;
+    result.squares[i] = static_cast<int32_t>(squares - 2 * centre * values + taps * centre * centre);
+  }
+  return result;
+}
+
+bool may_differ(const ExactSums& exact, int32_t channels, int32_t channel, const Distances& distances) {
+  for (int32_t i = 0; i < distances.count; ++i) {
+    if (distances.squares[i] <= exact.limits[i * channels + channel]) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
-bool find_limits(const Conv8& conv, const ExactSums& exact, int32_t* limits) {
+bool needs_correction(const Conv8& conv, const ExactSums& exact) {
+  for (int32_t n = 0; n < conv.geometry.out_c; ++n) {
+    if (!never_differs(conv, exact, n, filter_of(conv, n))) return true;
+  }
+  return false;
+}
+
+void find_limits(const Conv8& conv, const ExactSums& exact, int32_t* limits) {
   const int32_t channels = conv.geometry.out_c;
   const int32_t blocked = blocked_channels<int8_t>(conv.geometry, conv.layout);
-  bool any = false;
   for (int32_t n = 0; n < channels; ++n) {
-    limits[n] = find_limit(conv, exact, n);
-    if (limits[n] != kNeverExact) any = true;
+    const Filter filter = filter_of(conv, n);
+    const bool never = never_differs(conv, exact, n, filter);
+    for (int32_t i = 0; i < kCentres; ++i) {
+      const int32_t limit = never ? kNeverExact : limit_at(conv, exact, n, filter, i * kCentreStep);
+      int32_t& shared = limits[i * channels + (n < blocked ? n / kBlock * kBlock : n)];
+      if (n >= blocked || n % kBlock == 0 || limit < shared) shared = limit;
+    }
   }
-  for (int32_t block = 0; block < blocked; block += kBlock) {
-    int32_t lowest = kNeverExact;
-    for (int32_t i = 0; i < kBlock; ++i) lowest = limits[block + i] < lowest ? limits[block + i] : lowest;
-    for (int32_t i = 0; i < kBlock; ++i) limits[block + i] = lowest;
-  }
-  return any;
 }
 
 SaturationCount correct_rows(const Conv8& conv, const ExactSums& exact, const int8_t* input, int8_t* output,
-                             int32_t row_begin, int32_t row_end, int32_t* column_squares) {
+                             int32_t row_begin, int32_t row_end, ColumnSums* columns) {
   const ConvGeometry& g = conv.geometry;
   const int32_t blocked = blocked_channels<int8_t>(g, conv.layout);
-  const bool squares_fit = taps_per_channel(g) <= kMaxSquaredTaps;
   SaturationCount count;
   for (int32_t y = row_begin; y < row_end; ++y) {
     Window window{input, y * g.stride_h - g.pad_top, 0, {}, {}};
     window.rows = valid_taps(window.top, g.kernel_h, g.dilation_h, g.in_h);
-    if (squares_fit && !g.depthwise) sum_columns(g, input, window.top, window.rows, column_squares);
+    if (squares_fit(g)) sum_columns(g, input, window.top, window.rows, columns);
     for (int32_t x = 0; x < g.out_w; ++x) {
       window.left = x * g.stride_w - g.pad_left;
       window.columns = valid_taps(window.left, g.kernel_w, g.dilation_w, g.in_w);
-      int32_t squares = 0;  // only limits of -1 and kNeverExact exist when no squares were summed
-      if (squares_fit && !g.depthwise) {
-        for (int32_t kx = window.columns.begin; kx < window.columns.end; ++kx) {
-          squares += column_squares[window.left + kx * g.dilation_w];
-        }
-      }
+      // Where no squares were summed only limits of -1 and kNeverExact exist.
+      const Distances from = squares_fit(g) ? distances(g, window, columns) : Distances{1, {}};
       int8_t* pixel =
           output + (static_cast<size_t>(y) * static_cast<size_t>(g.out_w) + static_cast<size_t>(x)) *
                        static_cast<size_t>(g.out_c);
       for (int32_t n = 0; n < blocked; n += kBlock) {
-        if (squares > exact.limits[n]) count.add(correct_pixel<kBlock>(conv, exact, window, n, pixel));
+        if (may_differ(exact, g.out_c, n, from))
+          count.add(correct_pixel<kBlock>(conv, exact, window, n, pixel));
       }
       for (int32_t n = blocked; n < g.out_c; ++n) {
-        if (squares > exact.limits[n]) count.add(correct_pixel<1>(conv, exact, window, n, pixel));
+        if (may_differ(exact, g.out_c, n, from)) count.add(correct_pixel<1>(conv, exact, window, n, pixel));
       }
     }
   }
