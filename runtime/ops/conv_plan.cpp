@@ -359,7 +359,8 @@ void run_convolution(const ConvPlan& plan, const Run& run, const void* input, co
         plan.kernel->pack(job.conv8, job.scratch);
       }
       int32_t* limits = reinterpret_cast<int32_t*>(job.scratch + plan.packed_scratch);
-      find_limits(job.conv8, plan.exact, limits);
+      job.corrected = needs_correction(job.conv8, plan.exact);
+      if (job.corrected) find_limits(job.conv8, plan.exact, limits);
       job.exact.limits = limits;
     }
     job.scratch += plan.packed_scratch + plan.limits_scratch;

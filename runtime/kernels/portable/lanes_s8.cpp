@@ -61,10 +61,10 @@ int64_t magnitude(int64_t value) {
   return value < 0 ? -value : value;
 }
 
-bool never_differs(const Conv8& conv, const ExactSums& exact, int32_t channel, const Filter& filter) {
+bool never_differs(const Conv8& conv, const ExactSums& exact, int32_t channel, int64_t filter_magnitude) {
   const Lane lane = lane_of(conv, exact, channel);
   return exact.shifts[channel] >= 0 &&
-         magnitude(initial_sum(lane, exact.bias, channel)) + 128 * filter.magnitude <= lane_limit(lane);
+         magnitude(initial_sum(lane, exact.bias, channel)) + 128 * filter_magnitude <= lane_limit(lane);
 }
 
 int32_t limit_at(const Conv8& conv, const ExactSums& exact, int32_t channel, const Filter& filter,
@@ -214,8 +214,10 @@ bool may_differ(const ExactSums& exact, int32_t channels, int32_t channel, const
 }  // namespace
 
 bool needs_correction(const Conv8& conv, const ExactSums& exact) {
+  const int64_t largest = 128 * static_cast<int64_t>(taps_per_channel(conv.geometry));
   for (int32_t n = 0; n < conv.geometry.out_c; ++n) {
-    if (!never_differs(conv, exact, n, filter_of(conv, n))) return true;
+    if (never_differs(conv, exact, n, largest)) continue;  // often, and weights need not be read
+    if (!never_differs(conv, exact, n, filter_of(conv, n).magnitude)) return true;
   }
   return false;
 }
@@ -225,7 +227,7 @@ void find_limits(const Conv8& conv, const ExactSums& exact, int32_t* limits) {
   const int32_t blocked = blocked_channels<int8_t>(conv.geometry, conv.layout);
   for (int32_t n = 0; n < channels; ++n) {
     const Filter filter = filter_of(conv, n);
-    const bool never = never_differs(conv, exact, n, filter);
+    const bool never = never_differs(conv, exact, n, filter.magnitude);
     for (int32_t i = 0; i < kCentres; ++i) {
       const int32_t limit = never ? kNeverExact : limit_at(conv, exact, n, filter, i * kCentreStep);
       int32_t& shared = limits[i * channels + (n < blocked ? n / kBlock * kBlock : n)];
