@@ -82,6 +82,8 @@ struct Conv16Kernel {
                          int32_t row_end, void* scratch);
 };
 
+constexpr int32_t kLowest20 = -(1 << 19), kHighest20 = (1 << 19) - 1;
+
 struct KernelSet {
   const char* isa;  // "portable", "pairs", "avx2", "avx512vnni"
   Conv8Kernel conv8;       // group 1
@@ -95,6 +97,9 @@ struct KernelSet {
   // sat(RS(q, shift)), shift in [-30, 30]; negative shifts left
   void (*requantize8)(const int8_t* input, int8_t* output, size_t count, int32_t shift, Rounding rounding);
   void (*maximum8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);  // element-wise, for MaxPool rows
+  // Sixteen 20-bit lanes of esp32s3 over `count` inputs: sums[i] = clamp(sums[i] + x[c] * weights[16 c + i]) for one c
+  // after the other, between kLowest20 and kHighest20; cut[i] grows by the number of sums that were clamped.
+  void (*lanes20)(const int8_t* x, const int8_t* weights, size_t count, int32_t* sums, int32_t* cut);
   const KernelSet* fallback;  // convolves what the others refuse; null: they take every geometry
 };
 

@@ -52,6 +52,7 @@ constexpr KernelSet kAvx2Kernels = {
     avx2::mul8,
     avx2::requantize8,
     avx2::maximum8,
+    avx2::lanes20,
     &kPortableKernels,
 };
 
@@ -66,6 +67,7 @@ constexpr KernelSet kAvx512VnniKernels = {
     avx2::mul8,
     avx2::requantize8,
     avx2::maximum8,
+    avx2::lanes20,
     &kPortableKernels,
 };
 

@@ -75,6 +75,7 @@ Status check_types(const Prepare& node, const ConvRequest& request) {
 ExactSums exact_sums(const Prepare& node) {
   ExactSums exact{};
   exact.remainder = Lane::kExact;
+  exact.lanes20 = node.kernels->lanes20;
   if (node.target == Target::kEsp32) {
     exact.block = exact.remainder = Lane::kWrapping32;
   } else if (node.target == Target::kEsp32s3 && node.accumulators == Accumulators::kExactChip) {

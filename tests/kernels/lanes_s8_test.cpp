@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/portable/portable.h"
 #include "tests/kernels/reference.h"
+#include "tests/kernels/tables.h"
 
 namespace shrike::tests {
 namespace {
@@ -75,7 +77,7 @@ LaneResult run_lanes(const ConvCase& test, Lane block, Lane remainder) {
   const Conv8 conv = harmless.conv();
   std::vector<int32_t> limits(test.shifts.size() * kCentres);
   std::vector<ColumnSums> columns(static_cast<size_t>(test.geometry.in_w));
-  ExactSums exact{block, remainder, test.bias.data(), shifts.data(), limits.data()};
+  ExactSums exact{block, remainder, test.bias.data(), shifts.data(), lanes20_s8, limits.data()};
   if (needs_correction(conv, exact)) {
     find_limits(conv, exact, limits.data());
     result.count = correct_rows(conv, exact, test.input.data(), result.output.data(), 0, test.geometry.out_h,
@@ -185,7 +187,8 @@ TEST(Lanes8, ShiftedActivationsAreNotComputedTwice) {
   const std::vector<int16_t> shifts(test.shifts.begin(), test.shifts.end());
   std::vector<int32_t> limits(test.shifts.size() * kCentres);
   std::vector<ColumnSums> columns(40);
-  const ExactSums exact{Lane::kSaturating20, Lane::kExact, test.bias.data(), shifts.data(), limits.data()};
+  const ExactSums exact{Lane::kSaturating20, Lane::kExact, test.bias.data(),
+                        shifts.data(),       lanes20_s8,   limits.data()};
   ASSERT_TRUE(needs_correction(conv, exact));
   find_limits(conv, exact, limits.data());
   std::vector<int8_t> output(40 * 48, 99);
@@ -220,6 +223,28 @@ TEST(Lanes8, NegativeShiftsGoLeft) {
   for (int8_t& value : test.logical) value = static_cast<int8_t>(value % 2);
   test.store_weights();
   expect_lanes(test, Lane::kWrapping32, Lane::kWrapping32);
+}
+
+TEST(Lanes8, EveryInstructionSetCutsTheSameMultiplyAdds) {
+  constexpr size_t kInputs = 3000;
+  for (const Fill fill : {Fill::kRandom, Fill::kLowest, Fill::kHighest, Fill::kExtremes}) {
+    std::mt19937 random(9);
+    std::vector<int8_t> x(kInputs), weights(kInputs * 16);
+    for (int8_t& value : x) value = fill_value<int8_t>(fill, random);
+    for (int8_t& value : weights) value = fill_value<int8_t>(fill, random);
+    for (const size_t count : {size_t{0}, size_t{1}, size_t{35}, kInputs}) {
+      std::vector<int32_t> start(16);
+      for (int32_t& sum : start) sum = static_cast<int32_t>(random() % (1 << 20)) + kLowest20;
+      std::vector<int32_t> sums = start, cut(16, 7);
+      lanes20_s8(x.data(), weights.data(), count, sums.data(), cut.data());
+      for (int i = 0; const KernelSet* kernels = tested_kernels(i); ++i) {
+        std::vector<int32_t> other_sums = start, other_cut(16, 7);
+        kernels->lanes20(x.data(), weights.data(), count, other_sums.data(), other_cut.data());
+        EXPECT_EQ(other_sums, sums) << kernels->isa << ", " << count << " inputs";
+        EXPECT_EQ(other_cut, cut) << kernels->isa << ", " << count << " inputs";
+      }
+    }
+  }
 }
 
 }  // namespace

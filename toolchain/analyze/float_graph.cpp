@@ -16,20 +16,11 @@ namespace {
 // What cut_detect_head calls the outputs.
 const std::set<std::string> kHeadOutputs = {"box0", "score0", "box1", "score1", "box2", "score2"};
 
-// prepare() without fold_attention_scale. The model has passed prepare() already.
+// For files whose writer left the attention's multiplier a node. The model has passed prepare() already.
 graph::Graph with_attention_scale(const std::string& model_path, const quantize::Settings& settings) {
   graph::Graph graph = graph::import_onnx(model_path);
-  if (!settings.outputs.empty()) graph::cut_at(graph, settings.outputs);
-  graph::fold_constants(graph);
-  graph::remove_identities(graph);
-  if (settings.outputs.empty()) graph::cut_detect_head(graph);
-  graph::remove_dead_nodes(graph);
-  graph::infer_shapes(graph);
-  graph::resize_input(graph, settings.size);
-  graph::fold_batch_norm(graph);
-  graph::fuse_swish(graph);
-  graph::make_attributes_explicit(graph);
-  graph::infer_shapes(graph);
+  graph::prepare(graph,
+                 {.size = settings.size, .outputs = settings.outputs, .attention_scale_folded = false});
   quantize::insert_quantize_nodes(graph);
   return graph;
 }

@@ -55,6 +55,7 @@ void make_attributes_explicit(Graph& graph);
 struct PrepareOptions {
   ImageSize size;                    // 0x0: as in the file
   std::vector<std::string> outputs;  // empty: detection head
+  bool attention_scale_folded = true;
 };
 // The whole recipe: import result in, clean float graph with the wanted outputs out.
 void prepare(Graph& graph, const PrepareOptions& options);

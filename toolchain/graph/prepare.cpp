@@ -99,7 +99,7 @@ void prepare(Graph& graph, const PrepareOptions& options) {
   if (is_given(options.size)) resize_input(graph, options.size);
   fold_batch_norm(graph);
   fuse_swish(graph);
-  fold_attention_scale(graph);
+  if (options.attention_scale_folded) fold_attention_scale(graph);
   remove_dead_nodes(graph);
   make_attributes_explicit(graph);
   split_shared_constants(graph);

@@ -67,7 +67,7 @@ std::vector<std::string> notes_about(const SplitReport& split, const Settings& s
 graph::Graph load_float_graph(const std::string& model_path, const Settings& settings,
                               std::vector<std::string>* notes) {
   graph::Graph graph = graph::import_onnx(model_path);
-  graph::prepare(graph, {settings.size, settings.outputs});
+  graph::prepare(graph, {.size = settings.size, .outputs = settings.outputs});
   const SplitReport split = split_layers(graph, settings);
   std::vector<EqualizedLayers> equalized;
   if (settings.equalization) equalized = equalize(graph, settings);

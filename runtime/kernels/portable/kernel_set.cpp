@@ -32,6 +32,7 @@ const KernelSet kPortableKernels = {
     .mul8 = mul_s8,
     .requantize8 = requantize_s8,
     .maximum8 = maximum_s8,
+    .lanes20 = lanes20_s8,
     .fallback = nullptr,
 };
 

@@ -14,7 +14,7 @@ constexpr int64_t kFastLimit = (int64_t{1} << 30) - 1;
 constexpr size_t kMaxSquaredTaps = INT32_MAX / (256 * 256) - 1;
 
 constexpr int64_t lane_limit(Lane lane) {
-  return lane == Lane::kSaturating20 ? (1 << 19) - 1 : kFastLimit;
+  return lane == Lane::kSaturating20 ? kHighest20 : kFastLimit;
 }
 
 // Depthwise lanes read a channel each; sums over all channels would say nothing about one.
@@ -92,49 +92,58 @@ struct Limits {
 };
 
 Limits limits_of(Lane lane) {
-  if (lane == Lane::kSaturating20) return {-(1 << 19), (1 << 19) - 1};
+  if (lane == Lane::kSaturating20) return {kLowest20, kHighest20};
   if (lane == Lane::kSaturating32) return {INT32_MIN, INT32_MAX};
   return {INT64_MIN, INT64_MAX};
 }
 
-// Sums of kChannels channels from `first` on, in the order ky, kx, c. `met` tells which met a limit. Returns
-// how many multiply-adds were cut. Sum: a type that holds the limits and one product more.
-template <class Sum, int kChannels>
-uint64_t window_sums(const Conv8& conv, const Window& window, int32_t first, Limits limits,
-                     int64_t (&sums)[kChannels], bool (&met)[kChannels]) {
+// Calls visit(x, w) for every pixel under the window, in the order ky, kx: its channels and the weights of
+// `first` for them.
+template <class Visit>
+void for_each_pixel(const Conv8& conv, const Window& window, int32_t first, Visit visit) {
   const ConvGeometry& g = conv.geometry;
   const ChannelTaps at = channel_taps<int8_t>(g, conv.layout, first);
-  const Sum lowest = static_cast<Sum>(limits.lowest), highest = static_cast<Sum>(limits.highest);
-  Sum values[kChannels];
-  Sum cut[kChannels] = {};
-  for (int i = 0; i < kChannels; ++i) values[i] = static_cast<Sum>(sums[i]);
   const int32_t run = g.depthwise ? 1 : g.in_c;
   for (int32_t ky = window.rows.begin; ky < window.rows.end; ++ky) {
     for (int32_t kx = window.columns.begin; kx < window.columns.end; ++kx) {
       const size_t y = static_cast<size_t>(window.top + ky * g.dilation_h);
       const size_t column = static_cast<size_t>(window.left + kx * g.dilation_w);
-      const int8_t* x = window.input +
-                        (y * static_cast<size_t>(g.in_w) + column) * static_cast<size_t>(g.in_c) +
-                        (g.depthwise ? first : 0);
-      const int8_t* w =
-          conv.weights + at.offset + static_cast<size_t>((ky * g.kernel_w + kx) * run) * at.stride;
-      for (int32_t c = 0; c < run; ++c, w += at.stride) {
-        for (int i = 0; i < kChannels; ++i) {
-          const Sum value = values[i] + x[g.depthwise ? i : c] * w[i];
-          const Sum low = value < lowest ? lowest : value;
-          values[i] = low > highest ? highest : low;
-          cut[i] += values[i] != value;
-        }
-      }
+      visit(window.input + (y * static_cast<size_t>(g.in_w) + column) * static_cast<size_t>(g.in_c) +
+                (g.depthwise ? first : 0),
+            conv.weights + at.offset + static_cast<size_t>((ky * g.kernel_w + kx) * run) * at.stride);
     }
   }
-  uint64_t all = 0;
-  for (int i = 0; i < kChannels; ++i) {
-    sums[i] = values[i];
-    met[i] = cut[i] != 0 || values[i] == lowest || values[i] == highest;
-    all += static_cast<uint64_t>(cut[i]);
-  }
-  return all;
+}
+
+// Sums of kChannels channels from `first` on, in the order ky, kx, c; `cut` counts the multiply-adds that
+// were cut.
+template <int kChannels>
+void window_sums(const Conv8& conv, const Window& window, int32_t first, Limits limits,
+                 int64_t (&sums)[kChannels], int32_t (&cut)[kChannels]) {
+  const bool depthwise = conv.geometry.depthwise;
+  const int32_t run = depthwise ? 1 : conv.geometry.in_c;
+  const size_t stride = channel_taps<int8_t>(conv.geometry, conv.layout, first).stride;
+  for_each_pixel(conv, window, first, [&](const int8_t* x, const int8_t* w) {
+    for (int32_t c = 0; c < run; ++c, w += stride) {
+      for (int i = 0; i < kChannels; ++i) {
+        const int64_t value = sums[i] + x[depthwise ? i : c] * w[i];
+        const int64_t low = value < limits.lowest ? limits.lowest : value;
+        sums[i] = low > limits.highest ? limits.highest : low;
+        cut[i] += sums[i] != value;
+      }
+    }
+  });
+}
+
+// The same of a block of 20-bit lanes that read all channels: the case that occurs often.
+void block_sums(const Conv8& conv, const ExactSums& exact, const Window& window, int32_t first,
+                int64_t (&sums)[kBlock], int32_t (&cut)[kBlock]) {
+  int32_t lanes[kBlock];
+  for (int i = 0; i < kBlock; ++i) lanes[i] = static_cast<int32_t>(sums[i]);
+  for_each_pixel(conv, window, first, [&](const int8_t* x, const int8_t* w) {
+    exact.lanes20(x, w, static_cast<size_t>(conv.geometry.in_c), lanes, cut);
+  });
+  for (int i = 0; i < kBlock; ++i) sums[i] = lanes[i];
 }
 
 // Computes and stores kChannels outputs of one pixel.
@@ -143,20 +152,24 @@ SaturationCount correct_pixel(const Conv8& conv, const ExactSums& exact, const W
                               int8_t* pixel) {
   const Lane lane = lane_of(conv, exact, first);
   int64_t sums[kChannels];
-  bool met[kChannels] = {};
-  SaturationCount count;
+  int32_t cut[kChannels] = {};
   for (int i = 0; i < kChannels; ++i) sums[i] = initial_sum(lane, exact.bias, first + i);
   const Limits limits = limits_of(lane);
-  count.multiply_adds = lane == Lane::kSaturating20
-                            ? window_sums<int32_t>(conv, window, first, limits, sums, met)
-                            : window_sums<int64_t>(conv, window, first, limits, sums, met);
+  bool summed = false;
+  if constexpr (kChannels == kBlock) {
+    summed = lane == Lane::kSaturating20 && !conv.geometry.depthwise;
+    if (summed) block_sums(conv, exact, window, first, sums, cut);
+  }
+  if (!summed) window_sums(conv, window, first, limits, sums, cut);
+  SaturationCount count;
   for (int i = 0; i < kChannels; ++i) {
+    count.multiply_adds += static_cast<uint64_t>(cut[i]);
+    if (cut[i] != 0 || sums[i] == limits.lowest || sums[i] == limits.highest) ++count.sums;
     if (lane == Lane::kWrapping32) sums[i] = static_cast<int32_t>(static_cast<uint32_t>(sums[i]));
     const int64_t rounded = rounding_shift_any(sums[i], exact.shifts[first + i], conv.rounding);
     int8_t value = saturate<int8_t>(rounded);
     if (conv.relu && value < 0) value = 0;
     pixel[first + i] = conv.table == nullptr ? value : conv.table[value + 128];
-    if (met[i]) ++count.sums;
   }
   return count;
 }
@@ -212,6 +225,17 @@ bool may_differ(const ExactSums& exact, int32_t channels, int32_t channel, const
 }
 
 }  // namespace
+
+void lanes20_s8(const int8_t* x, const int8_t* weights, size_t count, int32_t* sums, int32_t* cut) {
+  for (size_t c = 0; c < count; ++c, weights += kBlock) {
+    for (int i = 0; i < kBlock; ++i) {
+      const int32_t value = sums[i] + x[c] * weights[i];
+      const int32_t low = value < kLowest20 ? kLowest20 : value;
+      sums[i] = low > kHighest20 ? kHighest20 : low;
+      cut[i] += sums[i] != value;
+    }
+  }
+}
 
 bool needs_correction(const Conv8& conv, const ExactSums& exact) {
   const int64_t largest = 128 * static_cast<int64_t>(taps_per_channel(conv.geometry));
