@@ -96,6 +96,8 @@ struct KernelSet {
   void (*mul8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count, int32_t shift, Rounding rounding);
   // sat(RS(q, shift)), shift in [-30, 30]; negative shifts left
   void (*requantize8)(const int8_t* input, int8_t* output, size_t count, int32_t shift, Rounding rounding);
+  // quantize_float(input * scale) of ops/numeric.h. The output may begin where the input does.
+  void (*quantize8)(const float* input, int8_t* output, size_t count, float scale, Rounding rounding);
   void (*maximum8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);  // element-wise, for MaxPool rows
   // Sixteen 20-bit lanes of esp32s3 over `count` inputs: sums[i] = clamp(sums[i] + x[c] * weights[16 c + i]) for one c
   // after the other, between kLowest20 and kHighest20; cut[i] grows by the number of sums that were clamped.

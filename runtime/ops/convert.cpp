@@ -61,10 +61,14 @@ void dequantize(const Parameters& parameters, const From* from, float* to, int32
   for (int32_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]) * parameters.in_scale;
 }
 
-template <typename To>
-void quantize(const Parameters& parameters, const float* from, To* to, int32_t count) {
+void quantize(const Run& node, const Parameters& parameters, const float* from, int8_t* to, int32_t count) {
+  node.kernels->quantize8(from, to, static_cast<size_t>(count), parameters.inverse_out_scale,
+                          parameters.rounding);
+}
+
+void quantize(const Run&, const Parameters& parameters, const float* from, int16_t* to, int32_t count) {
   for (int32_t i = 0; i < count; ++i) {
-    to[i] = quantize_float<To>(from[i] * parameters.inverse_out_scale, parameters.rounding);
+    to[i] = quantize_float<int16_t>(from[i] * parameters.inverse_out_scale, parameters.rounding);
   }
 }
 
@@ -86,8 +90,8 @@ void convert(const Run& node, const Parameters& parameters, int32_t begin, int32
     if (to_type == DataType::kInt16) convert_integers(parameters, from16, to16, count);
     if (to_type == DataType::kFloat32) dequantize(parameters, from16, to_float, count);
   } else {
-    if (to_type == DataType::kInt8) quantize(parameters, from_float, to8, count);
-    if (to_type == DataType::kInt16) quantize(parameters, from_float, to16, count);
+    if (to_type == DataType::kInt8) quantize(node, parameters, from_float, to8, count);
+    if (to_type == DataType::kInt16) quantize(node, parameters, from_float, to16, count);
     if (to_type == DataType::kFloat32)
       memmove(to_float, from_float, static_cast<size_t>(count) * sizeof(float));
   }

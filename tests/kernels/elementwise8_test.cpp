@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 
+#include "ops/numeric.h"
 #include "tests/kernels/reference.h"
 #include "tests/kernels/tables.h"
 
@@ -107,6 +110,33 @@ TEST(Elementwise8, RequantizeRoundsRightAndSaturatesLeft) {
                                                          : reference_shift(a, shift, rounding));
                    });
       if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(Elementwise8, QuantizeRoundsAndClampsEveryFloat) {
+  std::vector<float> input = {0.0f,   -0.0f,  0.5f,     -0.5f,     1.5f,    2.5f,    -2.5f,   0.49999997f,
+                              126.5f, 127.0f, 127.5f,   128.0f,    -127.5f, -128.0f, -128.5f, -129.0f,
+                              1e30f,  -1e30f, INFINITY, -INFINITY, NAN,     1e-40f,  -1e-40f};
+  for (int i = -2100; i < 2100; ++i) input.push_back(static_cast<float>(i) / 16);
+  for (const Rounding rounding : kRoundings) {
+    for (const float scale : {1.0f, 0.25f, 8.0f}) {
+      std::vector<int8_t> expected(input.size());
+      for (size_t i = 0; i < input.size(); ++i)
+        expected[i] = quantize_float<int8_t>(input[i] * scale, rounding);
+      for (int i = 0; const KernelSet* kernels = tested_kernels(i); ++i) {
+        for (const size_t count : {size_t{0}, size_t{7}, size_t{33}, input.size()}) {
+          std::vector<int8_t> output(input.size() + 1, 0x5a);
+          kernels->quantize8(input.data(), output.data(), count, scale, rounding);
+          for (size_t k = 0; k < count; ++k)
+            ASSERT_EQ(output[k], expected[k]) << kernels->isa << ": " << input[k] * scale;
+          ASSERT_EQ(output[count], 0x5a) << kernels->isa << " writes past " << count;
+        }
+        std::vector<float> memory = input;
+        int8_t* const in_place = reinterpret_cast<int8_t*>(memory.data());
+        kernels->quantize8(memory.data(), in_place, memory.size(), scale, rounding);
+        EXPECT_TRUE(std::equal(expected.begin(), expected.end(), in_place)) << kernels->isa << " in place";
+      }
     }
   }
 }

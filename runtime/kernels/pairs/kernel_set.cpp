@@ -14,6 +14,7 @@ const KernelSet kPairKernels = {
     .add8 = add_s8,
     .mul8 = mul_s8,
     .requantize8 = requantize_s8,
+    .quantize8 = quantize_s8,
     .maximum8 = maximum_s8,
     .lanes20 = lanes20_s8,
     .fallback = nullptr,

@@ -38,6 +38,10 @@ void requantize_s8(const int8_t* input, int8_t* output, size_t count, int32_t sh
   }
 }
 
+void quantize_s8(const float* input, int8_t* output, size_t count, float scale, Rounding rounding) {
+  for (size_t i = 0; i < count; ++i) output[i] = quantize_float<int8_t>(input[i] * scale, rounding);
+}
+
 void maximum_s8(const int8_t* a, const int8_t* b, int8_t* output, size_t count) {
   for (size_t i = 0; i < count; ++i) output[i] = a[i] > b[i] ? a[i] : b[i];
 }

@@ -46,6 +46,7 @@ void lookup_s8(const int8_t* input, int8_t* output, size_t count, const int8_t* 
 void add_s8(const int8_t* a, const int8_t* b, int8_t* output, size_t count);
 void mul_s8(const int8_t* a, const int8_t* b, int8_t* output, size_t count, int32_t shift, Rounding rounding);
 void requantize_s8(const int8_t* input, int8_t* output, size_t count, int32_t shift, Rounding rounding);
+void quantize_s8(const float* input, int8_t* output, size_t count, float scale, Rounding rounding);
 void maximum_s8(const int8_t* a, const int8_t* b, int8_t* output, size_t count);
 void lanes20_s8(const int8_t* x, const int8_t* weights, size_t count, int32_t* sums, int32_t* cut);
 

@@ -26,6 +26,7 @@ void lookup8(const int8_t* input, int8_t* output, size_t count, const int8_t* ta
 void add8(const int8_t* a, const int8_t* b, int8_t* output, size_t count);
 void mul8(const int8_t* a, const int8_t* b, int8_t* output, size_t count, int32_t shift, Rounding rounding);
 void requantize8(const int8_t* input, int8_t* output, size_t count, int32_t shift, Rounding rounding);
+void quantize8(const float* input, int8_t* output, size_t count, float scale, Rounding rounding);
 void maximum8(const int8_t* a, const int8_t* b, int8_t* output, size_t count);
 void lanes20(const int8_t* x, const int8_t* weights, size_t count, int32_t* sums, int32_t* cut);
 

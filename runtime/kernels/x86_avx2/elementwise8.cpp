@@ -142,6 +142,28 @@ void requantize8(const int8_t* input, int8_t* output, size_t count, int32_t shif
            [&round](__m256i value) { return narrow(round(widen_low(value)), round(widen_high(value))); });
 }
 
+void quantize8(const float* input, int8_t* output, size_t count, float scale, Rounding rounding) {
+  const __m256 factor = _mm256_set1_ps(scale), half = _mm256_set1_ps(0.5f);
+  const __m256 highest = _mm256_set1_ps(127), lowest = _mm256_set1_ps(-128);
+  const auto eight = [&](const float* from) {
+    // Of two numbers min takes the second if one is not a number.
+    __m256 value = _mm256_min_ps(_mm256_mul_ps(_mm256_loadu_ps(from), factor), highest);
+    value = _mm256_max_ps(value, lowest);
+    if (rounding == Rounding::kHalfUp) value = _mm256_floor_ps(_mm256_add_ps(value, half));
+    return _mm256_cvtps_epi32(value);
+  };
+  size_t i = 0;
+  for (; i + 32 <= count; i += 32) {
+    const __m256i words = _mm256_packs_epi32(eight(input + i), eight(input + i + 8));
+    const __m256i more = _mm256_packs_epi32(eight(input + i + 16), eight(input + i + 24));
+    // Packing works within halves: put the groups of four back in order.
+    const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words, more),
+                                                      _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(output + i), bytes);
+  }
+  for (; i < count; ++i) output[i] = quantize_float<int8_t>(input[i] * scale, rounding);
+}
+
 void maximum8(const int8_t* a, const int8_t* b, int8_t* output, size_t count) {
   for_each_pair(a, b, output, count, [](__m256i x, __m256i y) { return _mm256_max_epi8(x, y); });
 }
