@@ -13,8 +13,9 @@ constexpr int64_t kFastLimit = (int64_t{1} << 30) - 1;
 // Sums of squared distances (at most 255) of at most this many taps fit 32 bits.
 constexpr size_t kMaxSquaredTaps = INT32_MAX / (256 * 256) - 1;
 
+// A sum that ends at its lane's limit counts as one that met it.
 constexpr int64_t lane_limit(Lane lane) {
-  return lane == Lane::kSaturating20 ? kHighest20 : kFastLimit;
+  return lane == Lane::kSaturating20 ? kHighest20 - 1 : kFastLimit;
 }
 
 // Depthwise lanes read a channel each; sums over all channels would say nothing about one.
@@ -146,6 +147,16 @@ void block_sums(const Conv8& conv, const ExactSums& exact, const Window& window,
   for (int i = 0; i < kBlock; ++i) sums[i] = lanes[i];
 }
 
+template <int kChannels>
+void lane_sums(const Conv8& conv, const ExactSums& exact, const Window& window, int32_t first, Lane lane,
+               int64_t (&sums)[kChannels], int32_t (&cut)[kChannels]) {
+  if constexpr (kChannels == kBlock) {
+    if (lane == Lane::kSaturating20 && !conv.geometry.depthwise)
+      return block_sums(conv, exact, window, first, sums, cut);
+  }
+  window_sums(conv, window, first, limits_of(lane), sums, cut);
+}
+
 // Computes and stores kChannels outputs of one pixel.
 template <int kChannels>
 SaturationCount correct_pixel(const Conv8& conv, const ExactSums& exact, const Window& window, int32_t first,
@@ -154,13 +165,8 @@ SaturationCount correct_pixel(const Conv8& conv, const ExactSums& exact, const W
   int64_t sums[kChannels];
   int32_t cut[kChannels] = {};
   for (int i = 0; i < kChannels; ++i) sums[i] = initial_sum(lane, exact.bias, first + i);
+  lane_sums(conv, exact, window, first, lane, sums, cut);
   const Limits limits = limits_of(lane);
-  bool summed = false;
-  if constexpr (kChannels == kBlock) {
-    summed = lane == Lane::kSaturating20 && !conv.geometry.depthwise;
-    if (summed) block_sums(conv, exact, window, first, sums, cut);
-  }
-  if (!summed) window_sums(conv, window, first, limits, sums, cut);
   SaturationCount count;
   for (int i = 0; i < kChannels; ++i) {
     count.multiply_adds += static_cast<uint64_t>(cut[i]);
