@@ -77,14 +77,8 @@ void count_macs(benchmark::State& state, double macs) {
   state.counters["peak"] = benchmark::Counter(1e-9 * all / peak_gmacs(), benchmark::Counter::kIsRate);
 }
 
-void run_layer(benchmark::State& state, const KernelSet& kernels, const Layer& layer) {
-  const std::vector<int8_t> input = random_bytes(static_cast<size_t>(layer.side) * layer.side * layer.in_c);
-  const std::vector<int8_t> weights = random_weights(layer.weights());
-  const std::vector<int8_t> shifts(static_cast<size_t>(layer.out_c), 9);
-  const std::vector<int32_t> bias(static_cast<size_t>(layer.out_c), 1000);
-  std::vector<int8_t> output(static_cast<size_t>(layer.out_side()) * layer.out_side() * layer.out_c);
-  Conv8 conv{};
-  ConvGeometry& g = conv.geometry;
+ConvGeometry geometry_of(const Layer& layer) {
+  ConvGeometry g{};
   g.in_h = g.in_w = layer.side;
   g.out_h = g.out_w = layer.out_side();
   g.in_c = layer.in_c, g.out_c = layer.out_c;
@@ -93,6 +87,17 @@ void run_layer(benchmark::State& state, const KernelSet& kernels, const Layer& l
   g.dilation_h = g.dilation_w = 1;
   g.pad_top = g.pad_left = layer.kernel / 2;
   g.depthwise = layer.depthwise;
+  return g;
+}
+
+void run_layer(benchmark::State& state, const KernelSet& kernels, const Layer& layer) {
+  const std::vector<int8_t> input = random_bytes(static_cast<size_t>(layer.side) * layer.side * layer.in_c);
+  const std::vector<int8_t> weights = random_weights(layer.weights());
+  const std::vector<int8_t> shifts(static_cast<size_t>(layer.out_c), 9);
+  const std::vector<int32_t> bias(static_cast<size_t>(layer.out_c), 1000);
+  std::vector<int8_t> output(static_cast<size_t>(layer.out_side()) * layer.out_side() * layer.out_c);
+  Conv8 conv{};
+  conv.geometry = geometry_of(layer);
   conv.layout = WeightLayout::kBlocked;
   conv.weights = weights.data();
   conv.bias = bias.data();
@@ -102,7 +107,37 @@ void run_layer(benchmark::State& state, const KernelSet& kernels, const Layer& l
   kernel.pack(conv, packed.data());
   conv.packed = packed.data();
   for (auto _ : state) {
-    kernel.run(conv, input.data(), output.data(), 0, g.out_h, scratch.data());
+    kernel.run(conv, input.data(), output.data(), 0, conv.geometry.out_h, scratch.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetLabel(kernel.name);
+  count_macs(state, layer.macs());
+}
+
+void run_layer_16(benchmark::State& state, const KernelSet& kernels, const Layer& layer) {
+  const auto widen = [](const std::vector<int8_t>& bytes) {
+    std::vector<int16_t> values(bytes.begin(), bytes.end());
+    for (int16_t& value : values) value = static_cast<int16_t>(value * 256);
+    return values;
+  };
+  const std::vector<int16_t> input =
+      widen(random_bytes(static_cast<size_t>(layer.side) * layer.side * layer.in_c));
+  const std::vector<int16_t> weights = widen(random_weights(layer.weights()));
+  const std::vector<int16_t> shifts(static_cast<size_t>(layer.out_c), 17);
+  const std::vector<int64_t> bias(static_cast<size_t>(layer.out_c), 1000);
+  std::vector<int16_t> output(static_cast<size_t>(layer.out_side()) * layer.out_side() * layer.out_c);
+  Conv16 conv{};
+  conv.geometry = geometry_of(layer);
+  conv.layout = WeightLayout::kBlocked;
+  conv.weights = weights.data();
+  conv.bias = bias.data();
+  conv.shifts = shifts.data();
+  const Conv16Kernel& kernel = kernels.conv16;
+  std::vector<uint8_t> packed(kernel.packed_bytes(conv) + 1), scratch(kernel.scratch_bytes(conv) + 1);
+  kernel.pack(conv, packed.data());
+  conv.packed = packed.data();
+  for (auto _ : state) {
+    kernel.run(conv, input.data(), output.data(), 0, conv.geometry.out_h, scratch.data());
     benchmark::ClobberMemory();
   }
   state.SetLabel(kernel.name);
@@ -179,6 +214,17 @@ void register_elements(const KernelSet& kernels) {
       [set](Bytes a, Bytes b, int8_t* out) { set->mul8(a, b, out, kElements, 7, Rounding::kHalfEven); });
   add("requantize8",
       [set](Bytes a, Bytes, int8_t* out) { set->requantize8(a, out, kElements, 1, Rounding::kHalfEven); });
+  add("quantize8", [set, floats = std::vector<float>(kElements, 0.3f)](Bytes, Bytes, int8_t* out) {
+    set->quantize8(floats.data(), out, kElements, 100, Rounding::kHalfEven);
+  });
+  // esp32s3's lanes: 16 sums over the elements as inputs, the same 576 taps again and again.
+  add("lanes20", [set, weights = random_weights(576 * 16)](Bytes a, Bytes, int8_t*) {
+    for (size_t i = 0; i + 576 <= kElements; i += 576) {
+      int32_t sums[16] = {}, cut[16] = {};
+      set->lanes20(a + i, weights.data(), 576, sums, cut);
+      benchmark::DoNotOptimize(sums);
+    }
+  });
   add("maximum8", [set](Bytes a, Bytes b, int8_t* out) { set->maximum8(a, b, out, kElements); });
 }
 
@@ -188,6 +234,9 @@ void register_all() {
       benchmark::RegisterBenchmark(
           fmt::format("conv8/{}/{}", layer.name, kernels->isa).c_str(),
           [kernels, &layer](benchmark::State& state) { run_layer(state, *kernels, layer); });
+      benchmark::RegisterBenchmark(
+          fmt::format("conv16/{}/{}", layer.name, kernels->isa).c_str(),
+          [kernels, &layer](benchmark::State& state) { run_layer_16(state, *kernels, layer); });
     }
     benchmark::RegisterBenchmark(fmt::format("conv8/{}/oneDNN", layer.name).c_str(),
                                  [&layer](benchmark::State& state) { run_onednn(state, layer); });
