@@ -1,6 +1,7 @@
-// Inner loops that have instruction-set versions. One table per instruction set; the portable table is complete, is
-// always built and is the oracle. A null entry in another table means "use the portable one" (select.cpp fills it in),
-// so operators call through the table without checks. Results are equal bit for bit across tables.
+// Inner loops that have instruction-set versions. One table per instruction set; the portable table is
+// complete, is always built and is the oracle. A null entry in another table means "use the portable one"
+// (select.cpp fills it in), so operators call through the table without checks. Results are equal bit for bit
+// across tables.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -21,8 +22,8 @@ struct ConvGeometry {
   bool depthwise;             // one filter per channel, in_c == out_c
 };
 
-// How often accumulators saturated: sums that met a limit (were cut, or ended at it), and multiply-adds that were
-// cut.
+// How often accumulators saturated: sums that met a limit (were cut, or ended at it), and multiply-adds that
+// were cut.
 struct SaturationCount {
   uint64_t sums = 0, multiply_adds = 0;
   void add(const SaturationCount& other) {
@@ -37,29 +38,30 @@ enum class WeightLayout : uint8_t { kBlocked, kPlain };  // spec/espdl-format.md
 struct Conv8 {
   ConvGeometry geometry;
   WeightLayout layout;
-  const int8_t* weights;     // as stored in the file
-  const int32_t* bias;       // [out_c] or null
-  const int8_t* shifts;      // [out_c], each in [0, 62]; per-tensor: out_c equal values
+  const int8_t* weights;  // as stored in the file
+  const int32_t* bias;    // [out_c] or null
+  const int8_t* shifts;   // [out_c], each in [0, 62]; per-tensor: out_c equal values
   Rounding rounding;
   bool relu;
-  bool uniform_shift;        // all shifts equal
-  const int8_t* table;       // 256-entry LUT applied to the saturated result (index q + 128), or null: none
-  void* packed;              // kernel's own copy of the weights, or null
+  bool uniform_shift;   // all shifts equal
+  const int8_t* table;  // 256-entry LUT applied to the saturated result (index q + 128), or null: none
+  void* packed;         // kernel's own copy of the weights, or null
 };
 
-// x86 and other kernels with their own weight order: `packed_bytes` says how much memory `pack` needs (0: this kernel
-// does not take the geometry, use portable). `run` computes output rows [row_begin, row_end) of one image; scratch
-// is per call, `scratch_bytes` each.
+// x86 and other kernels with their own weight order: `packed_bytes` says how much memory `pack` needs (0:
+// this kernel does not take the geometry, use portable). `run` computes output rows [row_begin, row_end) of
+// one image; scratch is per call, `scratch_bytes` each.
 struct Conv8Kernel {
   const char* name;  // says type, tile and instruction set, e.g. "conv_s8_4x16_avx2"
   size_t (*packed_bytes)(const Conv8& conv);
   void (*pack)(const Conv8& conv, void* packed);
   size_t (*scratch_bytes)(const Conv8& conv);
-  void (*run)(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end, void* scratch);
+  void (*run)(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
+              void* scratch);
 };
 
-// One 16-bit convolution, group 1 or depthwise. Sums have 64 bits; channels marked in `saturating` (null: none)
-// saturate at 40 bits after every multiply-add (spec/numerics.md 3.4).
+// One 16-bit convolution, group 1 or depthwise. Sums have 64 bits; channels marked in `saturating` (null:
+// none) saturate at 40 bits after every multiply-add (spec/numerics.md 3.4).
 struct Conv16 {
   ConvGeometry geometry;
   WeightLayout layout;
@@ -69,7 +71,7 @@ struct Conv16 {
   Rounding rounding;
   bool relu;
   const uint8_t* saturating;
-  void* packed;           // as in Conv8
+  void* packed;  // as in Conv8
 };
 
 // As Conv8Kernel. Only the portable one takes saturating channels.
@@ -85,34 +87,39 @@ struct Conv16Kernel {
 constexpr int32_t kLowest20 = -(1 << 19), kHighest20 = (1 << 19) - 1;
 
 struct KernelSet {
-  const char* isa;  // "portable", "pairs", "avx2", "avx512vnni"
+  const char* isa;         // "portable", "pairs", "avx2", "avx512vnni"
   Conv8Kernel conv8;       // group 1
   Conv8Kernel depthwise8;  // depthwise
   Conv16Kernel conv16;     // both
   // [rows, inner] x [inner, columns] with the right operand in blocked (or plain) storage, see MatMul.
-  void (*lookup8)(const int8_t* input, int8_t* output, size_t count, const int8_t* table);  // table index q + 128
-  void (*add8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);             // saturating
+  void (*lookup8)(const int8_t* input, int8_t* output, size_t count,
+                  const int8_t* table);                                          // table index q + 128
+  void (*add8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);  // saturating
   // sat(RS(a*b, shift)), shift in [0, 30]
-  void (*mul8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count, int32_t shift, Rounding rounding);
+  void (*mul8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count, int32_t shift,
+               Rounding rounding);
   // sat(RS(q, shift)), shift in [-30, 30]; negative shifts left
   void (*requantize8)(const int8_t* input, int8_t* output, size_t count, int32_t shift, Rounding rounding);
   // quantize_float(input * scale) of ops/numeric.h. The output may begin where the input does.
   void (*quantize8)(const float* input, int8_t* output, size_t count, float scale, Rounding rounding);
-  void (*maximum8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);  // element-wise, for MaxPool rows
-  // Sixteen 20-bit lanes of esp32s3 over `count` inputs: sums[i] = clamp(sums[i] + x[c] * weights[16 c + i]) for one c
-  // after the other, between kLowest20 and kHighest20; cut[i] grows by the number of sums that were clamped.
+  void (*maximum8)(const int8_t* a, const int8_t* b, int8_t* output,
+                   size_t count);  // element-wise, for MaxPool rows
+  // Sixteen 20-bit lanes of esp32s3 over `count` inputs: sums[i] = clamp(sums[i] + x[c] * weights[16 c + i])
+  // for one c after the other, between kLowest20 and kHighest20; cut[i] grows by the number of sums that were
+  // clamped.
   void (*lanes20)(const int8_t* x, const int8_t* weights, size_t count, int32_t* sums, int32_t* cut);
   const KernelSet* fallback;  // convolves what the others refuse; null: they take every geometry
 };
 
-// What a model runs on when ModelOptions::kernels is null: the portable table (linked_kernels.cpp), unless the
-// program defines this symbol itself; then the linker leaves out what nothing else names.
+// What a model runs on when ModelOptions::kernels is null: the portable table (linked_kernels.cpp), unless
+// the program defines this symbol itself; then the linker leaves out what nothing else names.
 extern const KernelSet* const kLinkedKernels;
 
 extern const KernelSet kPortableKernels;
 // For 32-bit cores without vectors: convolutions with two products in one multiplication (kernels/pairs/).
 extern const KernelSet kPairKernels;
-// Tables by name ("portable", "pairs", "avx2", "avx512vnni"), null when not built or not supported by this machine.
+// Tables by name ("portable", "pairs", "avx2", "avx512vnni"), null when not built or not supported by this
+// machine.
 const KernelSet* kernels_by_name(const char* isa);
 // The best table this machine supports.
 const KernelSet* best_kernels();

@@ -1,6 +1,7 @@
-// What an operator is to the runtime: a name, a prepare step (runs once, at load: checks everything, infers output
-// shapes, precomputes parameters) and a run step (hot: trusts prepare). One file per operator in this folder; each
-// defines one `extern const Operator op_<name>;` which op_set.cpp lists and a firmware may list selectively.
+// What an operator is to the runtime: a name, a prepare step (runs once, at load: checks everything, infers
+// output shapes, precomputes parameters) and a run step (hot: trusts prepare). One file per operator in this
+// folder; each defines one `extern const Operator op_<name>;` which op_set.cpp lists and a firmware may list
+// selectively.
 #pragma once
 #include <stddef.h>
 
@@ -19,9 +20,11 @@ struct Tensor {
   DataType type = DataType::kUndefined;  // kUndefined: absent optional input
   Shape shape;
   int32_t exponent = 0;
-  const int64_t* exponents = nullptr;  // per output channel, `exponent_count` >= 2 of them; else null. 8-byte aligned
+  const int64_t* exponents =
+      nullptr;  // per output channel, `exponent_count` >= 2 of them; else null. 8-byte aligned
   int32_t exponent_count = 0;
-  void* data = nullptr;  // initializer: in the file (16-byte aligned). Variable: in the arena, set after planning
+  void* data =
+      nullptr;  // initializer: in the file (16-byte aligned). Variable: in the arena, set after planning
   bool constant = false;
 
   bool present() const { return type != DataType::kUndefined; }
@@ -49,8 +52,8 @@ struct Attributes {
   int32_t integers(const char* name, int64_t* values, int32_t capacity) const;
 };
 
-// Everything an operator sees at load time. Inputs have shape, type, exponent (and data when constant); outputs have
-// type and exponent from value_info, and prepare() must set their shapes.
+// Everything an operator sees at load time. Inputs have shape, type, exponent (and data when constant);
+// outputs have type and exponent from value_info, and prepare() must set their shapes.
 struct Prepare {
   Target target;
   Rounding rounding;
@@ -66,13 +69,13 @@ struct Prepare {
   Attributes attributes;
 
   // Results
-  void* parameters = nullptr;     // handed to run()
-  uint64_t scratch_bytes = 0;     // shared scratch, 64-byte aligned, undefined contents
+  void* parameters = nullptr;  // handed to run()
+  uint64_t scratch_bytes = 0;  // shared scratch, 64-byte aligned, undefined contents
   InPlace in_place = InPlace::kNo;
   uint64_t macs = 0;
 
-  // Memory that lives as long as the model, zero-filled, `alignment` a power of two <= 64. Null when the arena is
-  // exhausted: return arena_status() then.
+  // Memory that lives as long as the model, zero-filled, `alignment` a power of two <= 64. Null when the
+  // arena is exhausted: return arena_status() then.
   void* allocate(size_t bytes, size_t alignment = 16);
   Status arena_status() const;
   Status error(StatusCode code, const char* detail) const;  // fills in the node
@@ -106,8 +109,8 @@ struct OpSet {
   int32_t count;
 };
 
-// What a model finds when ModelOptions::ops is null: every operator (op_set.cpp), unless the program defines this
-// symbol itself; then the linker leaves op_set.cpp and what only it names out.
+// What a model finds when ModelOptions::ops is null: every operator (op_set.cpp), unless the program defines
+// this symbol itself; then the linker leaves op_set.cpp and what only it names out.
 extern const OpSet kLinkedOperators;
 
 }  // namespace shrike

@@ -1,5 +1,6 @@
 // Every operator of the runtime, for programs that load any file. A firmware with one model defines
-// kLinkedOperators itself, with the operators that its model needs ("shrike info --ops FILE" writes that file).
+// kLinkedOperators itself, with the operators that its model needs ("shrike info --ops FILE" writes that
+// file).
 #include "ops/op_set.h"
 
 namespace shrike {

@@ -23,8 +23,9 @@ void fold_constants(Graph& graph);
 // Identity, Dropout and Cast-to-float of float disappear.
 void remove_identities(Graph& graph);
 void remove_dead_nodes(Graph& graph);
-// BatchNormalization after Conv, ConvTranspose or Gemm goes into weights and bias, and so does a constant Add, Sub, Mul
-// or Div with one number per channel; a BatchNormalization on its own becomes a depthwise Conv. Needs shapes.
+// BatchNormalization after Conv, ConvTranspose or Gemm goes into weights and bias, and so does a constant
+// Add, Sub, Mul or Div with one number per channel; a BatchNormalization on its own becomes a depthwise Conv.
+// Needs shapes.
 void fold_batch_norm(Graph& graph);
 // x * Sigmoid(x) -> Swish(x), named "<producer of x>/Swish".
 void fuse_swish(Graph& graph);

@@ -1,4 +1,5 @@
-// The integer model: loads an `.espdl` file in place, plans its memory into one caller-given arena and runs it.
+// The integer model: loads an `.espdl` file in place, plans its memory into one caller-given arena and runs
+// it.
 //
 //   alignas(16) static uint8_t arena[6 << 20];
 //   shrike::Model model;
@@ -7,9 +8,9 @@
 //   if (status.ok()) status = model.run();
 //   shrike::TensorView box0 = model.output("box0");
 //
-// Nothing is allocated: tables, planned activations and scratch all live in the arena; weights stay in the file,
-// which must outlive the model and start at a 16-byte aligned address. Every byte of the file is treated as hostile
-// and is checked once, at load; run() trusts what load() accepted.
+// Nothing is allocated: tables, planned activations and scratch all live in the arena; weights stay in the
+// file, which must outlive the model and start at a 16-byte aligned address. Every byte of the file is
+// treated as hostile and is checked once, at load; run() trusts what load() accepted.
 #pragma once
 #include <stddef.h>
 
@@ -22,8 +23,8 @@ struct OpSet;      // registered operators; ops/op_set.h. Links only what it nam
 struct KernelSet;  // inner loops; kernels/kernels.h
 struct ModelState;
 
-// Runs `task(argument, index)` for index 0..count-1, in any order and on any threads, and returns when all are done.
-// Results never depend on it. The default (no pool) runs them in a loop.
+// Runs `task(argument, index)` for index 0..count-1, in any order and on any threads, and returns when all
+// are done. Results never depend on it. The default (no pool) runs them in a loop.
 struct WorkerPool {
   virtual int threads() const = 0;
   virtual void run(void (*task)(void* argument, int index), void* argument, int count) = 0;
@@ -38,30 +39,34 @@ enum class KeepTensors : uint8_t {
 };
 
 struct ModelOptions {
-  Target target = Target::kEsp32p4;                       // the file does not say reliably
+  Target target = Target::kEsp32p4;  // the file does not say reliably
   Accumulators accumulators = Accumulators::kExactChip;
   KeepTensors keep = KeepTensors::kReuseMemory;
   const OpSet* ops = nullptr;          // null: those linked, see ops/op.h
   const KernelSet* kernels = nullptr;  // null: those linked, see kernels/kernels.h
   WorkerPool* workers = nullptr;       // null: the calling thread
-  uint64_t internal_bytes = 0;         // size of the fast pool at the arena's head that the planner may use; 0: one pool
+  uint64_t internal_bytes =
+      0;  // size of the fast pool at the arena's head that the planner may use; 0: one pool
 };
 
 // Where the bytes of the arena go.
 struct MemoryReport {
   uint64_t table_bytes = 0;       // node and tensor tables, kernel parameters, repacked weights
   uint64_t activation_bytes = 0;  // planned activations, graph inputs and outputs included
-  uint64_t lower_bound = 0;       // no plan can need fewer activation bytes (largest sum of simultaneously live tensors)
-  uint64_t scratch_bytes = 0;     // shared by all nodes
-  uint64_t internal_bytes = 0;    // of activation_bytes, in the fast pool
-  uint64_t arena_bytes = 0;       // the whole: what load() needs at least
+  uint64_t lower_bound =
+      0;  // no plan can need fewer activation bytes (largest sum of simultaneously live tensors)
+  uint64_t scratch_bytes = 0;   // shared by all nodes
+  uint64_t internal_bytes = 0;  // of activation_bytes, in the fast pool
+  uint64_t arena_bytes = 0;     // the whole: what load() needs at least
 };
 
 class Model {
  public:
   // Verifies `file` completely, then prepares it. On failure the model is unusable and the status says why;
-  // kArenaTooSmall carries the bytes needed in `needed` (exact once the tables fit, else a lower bound: retry).
-  Status load(const void* file, size_t file_bytes, void* arena, size_t arena_bytes, const ModelOptions& options);
+  // kArenaTooSmall carries the bytes needed in `needed` (exact once the tables fit, else a lower bound:
+  // retry).
+  Status load(const void* file, size_t file_bytes, void* arena, size_t arena_bytes,
+              const ModelOptions& options);
 
   // Runs all nodes. Inputs must have been written since the last run: their memory is reused.
   Status run();
@@ -91,7 +96,14 @@ class Model {
   TensorView variable(const char* name) const;
   // Place in the arena and lifetime [first_node, last_node] of a variable, for memory maps and their checker.
   // Inputs start at node -1; graph outputs live to node_count().
-  struct Placement { uint64_t offset; uint64_t bytes; int32_t first_node; int32_t last_node; bool internal; int32_t shares_with; };
+  struct Placement {
+    uint64_t offset;
+    uint64_t bytes;
+    int32_t first_node;
+    int32_t last_node;
+    bool internal;
+    int32_t shares_with;
+  };
   Placement placement(int32_t variable) const;
 
   // Embedded test vectors (spec/espdl-format.md 4.6); their `name` is a variable's.
@@ -104,9 +116,9 @@ class Model {
   Text metadata(const char* key) const;
   Text graph_name() const;
   MemoryReport memory() const;
-  // Exact-chip mode: sums that met a limit of their lane since load() or reset(): were cut there, or ended at it.
-  // One sum is one output element, however often it was cut. Lanes have 20 bits on esp32s3 (40 at 16 bit), 32 on
-  // esp32p4.
+  // Exact-chip mode: sums that met a limit of their lane since load() or reset(): were cut there, or ended at
+  // it. One sum is one output element, however often it was cut. Lanes have 20 bits on esp32s3 (40 at 16
+  // bit), 32 on esp32p4.
   uint64_t saturated_accumulators() const;
   // The multiply-adds in those sums that were cut, the unit of other simulators' counts for esp32p4.
   uint64_t saturated_multiply_adds() const;

@@ -24,17 +24,37 @@ enum class Accumulators : uint8_t { kExactChip, kWide };
 
 // Numbers as stored in the file (spec/espdl-format.md section 2).
 enum class DataType : uint8_t {
-  kUndefined = 0, kFloat32 = 1, kUint8 = 2, kInt8 = 3, kUint16 = 4, kInt16 = 5, kInt32 = 6, kInt64 = 7,
-  kBool = 9, kUint32 = 12, kUint64 = 13,
+  kUndefined = 0,
+  kFloat32 = 1,
+  kUint8 = 2,
+  kInt8 = 3,
+  kUint16 = 4,
+  kInt16 = 5,
+  kInt32 = 6,
+  kInt64 = 7,
+  kBool = 9,
+  kUint32 = 12,
+  kUint64 = 13,
 };
 
 constexpr uint32_t size_of(DataType type) {
   switch (type) {
-    case DataType::kUint8: case DataType::kInt8: case DataType::kBool: return 1;
-    case DataType::kUint16: case DataType::kInt16: return 2;
-    case DataType::kFloat32: case DataType::kInt32: case DataType::kUint32: return 4;
-    case DataType::kInt64: case DataType::kUint64: return 8;
-    default: return 0;
+    case DataType::kUint8:
+    case DataType::kInt8:
+    case DataType::kBool:
+      return 1;
+    case DataType::kUint16:
+    case DataType::kInt16:
+      return 2;
+    case DataType::kFloat32:
+    case DataType::kInt32:
+    case DataType::kUint32:
+      return 4;
+    case DataType::kInt64:
+    case DataType::kUint64:
+      return 8;
+    default:
+      return 0;
   }
 }
 
@@ -80,8 +100,8 @@ struct Text {
   }
 };
 
-// A tensor as the outside sees it: real value = stored integer * 2^exponent. `data` is owned by the model's arena
-// (or the file) and, unless all tensors are kept, valid only as model.h says.
+// A tensor as the outside sees it: real value = stored integer * 2^exponent. `data` is owned by the model's
+// arena (or the file) and, unless all tensors are kept, valid only as model.h says.
 struct TensorView {
   Text name;
   DataType type = DataType::kUndefined;

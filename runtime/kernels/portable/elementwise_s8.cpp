@@ -6,7 +6,8 @@
 namespace shrike {
 
 void lookup_s8(const int8_t* input, int8_t* output, size_t count, const int8_t* table) {
-  // The table is part of the file, which a chip reads from flash: hundreds of lookups are worth a copy in RAM.
+  // The table is part of the file, which a chip reads from flash: hundreds of lookups are worth a copy in
+  // RAM.
   int8_t copy[256];
   if (count >= 2 * sizeof copy) {
     memcpy(copy, table, sizeof copy);
