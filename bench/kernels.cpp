@@ -90,19 +90,13 @@ ConvGeometry geometry_of(const Layer& layer) {
   return g;
 }
 
-void run_layer(benchmark::State& state, const KernelSet& kernels, const Layer& layer) {
-  const std::vector<int8_t> input = random_bytes(static_cast<size_t>(layer.side) * layer.side * layer.in_c);
-  const std::vector<int8_t> weights = random_weights(layer.weights());
-  const std::vector<int8_t> shifts(static_cast<size_t>(layer.out_c), 9);
-  const std::vector<int32_t> bias(static_cast<size_t>(layer.out_c), 1000);
-  std::vector<int8_t> output(static_cast<size_t>(layer.out_side()) * layer.out_side() * layer.out_c);
-  Conv8 conv{};
+// Conv: Conv8 or Conv16, without packed weights.
+template <class Kernel, class Conv, class Value>
+void time_convolution(benchmark::State& state, const Kernel& kernel, Conv conv, const Layer& layer,
+                      const std::vector<Value>& input) {
   conv.geometry = geometry_of(layer);
   conv.layout = WeightLayout::kBlocked;
-  conv.weights = weights.data();
-  conv.bias = bias.data();
-  conv.shifts = shifts.data();
-  const Conv8Kernel& kernel = layer.depthwise ? kernels.depthwise8 : kernels.conv8;
+  std::vector<Value> output(static_cast<size_t>(layer.out_side()) * layer.out_side() * layer.out_c);
   std::vector<uint8_t> packed(kernel.packed_bytes(conv) + 1), scratch(kernel.scratch_bytes(conv) + 1);
   kernel.pack(conv, packed.data());
   conv.packed = packed.data();
@@ -112,6 +106,18 @@ void run_layer(benchmark::State& state, const KernelSet& kernels, const Layer& l
   }
   state.SetLabel(kernel.name);
   count_macs(state, layer.macs());
+}
+
+void run_layer(benchmark::State& state, const KernelSet& kernels, const Layer& layer) {
+  const std::vector<int8_t> input = random_bytes(static_cast<size_t>(layer.side) * layer.side * layer.in_c);
+  const std::vector<int8_t> weights = random_weights(layer.weights());
+  const std::vector<int8_t> shifts(static_cast<size_t>(layer.out_c), 9);
+  const std::vector<int32_t> bias(static_cast<size_t>(layer.out_c), 1000);
+  Conv8 conv{};
+  conv.weights = weights.data();
+  conv.bias = bias.data();
+  conv.shifts = shifts.data();
+  time_convolution(state, layer.depthwise ? kernels.depthwise8 : kernels.conv8, conv, layer, input);
 }
 
 void run_layer_16(benchmark::State& state, const KernelSet& kernels, const Layer& layer) {
@@ -125,23 +131,11 @@ void run_layer_16(benchmark::State& state, const KernelSet& kernels, const Layer
   const std::vector<int16_t> weights = widen(random_weights(layer.weights()));
   const std::vector<int16_t> shifts(static_cast<size_t>(layer.out_c), 17);
   const std::vector<int64_t> bias(static_cast<size_t>(layer.out_c), 1000);
-  std::vector<int16_t> output(static_cast<size_t>(layer.out_side()) * layer.out_side() * layer.out_c);
   Conv16 conv{};
-  conv.geometry = geometry_of(layer);
-  conv.layout = WeightLayout::kBlocked;
   conv.weights = weights.data();
   conv.bias = bias.data();
   conv.shifts = shifts.data();
-  const Conv16Kernel& kernel = kernels.conv16;
-  std::vector<uint8_t> packed(kernel.packed_bytes(conv) + 1), scratch(kernel.scratch_bytes(conv) + 1);
-  kernel.pack(conv, packed.data());
-  conv.packed = packed.data();
-  for (auto _ : state) {
-    kernel.run(conv, input.data(), output.data(), 0, conv.geometry.out_h, scratch.data());
-    benchmark::ClobberMemory();
-  }
-  state.SetLabel(kernel.name);
-  count_macs(state, layer.macs());
+  time_convolution(state, kernels.conv16, conv, layer, input);
 }
 
 // Weights, bias and layouts as oneDNN likes them best; converting them is not timed.

@@ -126,9 +126,8 @@ void add_run(CLI::App& app) {
       "  shrike run yolo11n.espdl --input images=picture.bin --output dump/ --tensors\n"
       "Raw input: the elements in stored order ([N, H, W, C]), little-endian, no header.\n"
       "Generated input: splitmix64 from the seed, the low bits of each number.\n"
-      "Sums that met a limit of the chip's accumulators, and multiply-adds that were cut there, are "
-      "reported\n"
-      "on the error output and in --json.");
+      "Sums that met a limit of the chip's accumulators, and multiply-adds that were cut there, are\n"
+      "reported on the error output and in --json.");
   command->add_option("FILE", arguments->file, ".espdl file")->required();
   add_model_options(*command, arguments->options);
   CLI::Option* seed =

@@ -270,16 +270,17 @@ SaturationCount correct_rows(const Conv8& conv, const ExactSums& exact, const in
                              int32_t row_begin, int32_t row_end, ColumnSums* columns) {
   const ConvGeometry& g = conv.geometry;
   const int32_t blocked = blocked_channels<int8_t>(g, conv.layout);
+  const bool summed = squares_fit(g);
   SaturationCount count;
   for (int32_t y = row_begin; y < row_end; ++y) {
     Window window{input, y * g.stride_h - g.pad_top, 0, {}, {}};
     window.rows = valid_taps(window.top, g.kernel_h, g.dilation_h, g.in_h);
-    if (squares_fit(g)) sum_columns(g, input, window.top, window.rows, columns);
+    if (summed) sum_columns(g, input, window.top, window.rows, columns);
     for (int32_t x = 0; x < g.out_w; ++x) {
       window.left = x * g.stride_w - g.pad_left;
       window.columns = valid_taps(window.left, g.kernel_w, g.dilation_w, g.in_w);
       // Where no squares were summed only limits of -1 and kNeverExact exist.
-      const Distances from = squares_fit(g) ? distances(g, window, columns) : Distances{1, {}};
+      const Distances from = summed ? distances(g, window, columns) : Distances{1, {}};
       int8_t* pixel =
           output + (static_cast<size_t>(y) * static_cast<size_t>(g.out_w) + static_cast<size_t>(x)) *
                        static_cast<size_t>(g.out_c);

@@ -20,7 +20,7 @@ struct ExactSums {
   Lane remainder;         // the others
   const int32_t* bias;    // as stored in the file, [out_c] or null
   const int16_t* shifts;  // [out_c]; negative shifts left
-  void (*lanes20)(const int8_t*, const int8_t*, size_t, int32_t*, int32_t*);  // KernelSet::lanes20
+  decltype(KernelSet::lanes20) lanes20;
   // [kCentres][out_c]: the largest sum of squared distances of the inputs under a window from a centre for
   // which 32-bit sums are known to be right (kNeverExact: every one, -1: none). Channels of a block share the
   // first one's.

@@ -152,16 +152,21 @@ void quantize8(const float* input, int8_t* output, size_t count, float scale, Ro
     if (rounding == Rounding::kHalfUp) value = _mm256_floor_ps(_mm256_add_ps(value, half));
     return _mm256_cvtps_epi32(value);
   };
-  size_t i = 0;
-  for (; i + 32 <= count; i += 32) {
-    const __m256i words = _mm256_packs_epi32(eight(input + i), eight(input + i + 8));
-    const __m256i more = _mm256_packs_epi32(eight(input + i + 16), eight(input + i + 24));
+  const auto all = [&](const float* from, int8_t* to) {
+    const __m256i words = _mm256_packs_epi32(eight(from), eight(from + 8));
+    const __m256i more = _mm256_packs_epi32(eight(from + 16), eight(from + 24));
     // Packing works within halves: put the groups of four back in order.
-    const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words, more),
-                                                      _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(output + i), bytes);
-  }
-  for (; i < count; ++i) output[i] = quantize_float<int8_t>(input[i] * scale, rounding);
+    store(to, _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words, more),
+                                          _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+  };
+  size_t i = 0;
+  for (; i + 32 <= count; i += 32) all(input + i, output + i);
+  if (i == count) return;
+  float rest[32] = {};
+  int8_t results[32];
+  memcpy(rest, input + i, (count - i) * sizeof(float));
+  all(rest, results);
+  memcpy(output + i, results, count - i);
 }
 
 void maximum8(const int8_t* a, const int8_t* b, int8_t* output, size_t count) {
