@@ -148,12 +148,13 @@ void run(const Arguments& arguments) {
   host::IntegerOptions options;
   options.target = host::target_name(settings.target);
   const host::IntegerModel written = host::IntegerModel::from_bytes(bytes, arguments.output, options);
-  if (!arguments.save_config.empty())
-    write_file_atomically(arguments.save_config, quantize::to_yaml(settings));
-  write_file_atomically(with_extension(arguments.output, ".info"), espdl::info_text(result.program));
-  write_file_atomically(with_extension(arguments.output, ".json"),
-                        espdl::config_json(result.quantized_graph, settings.target));
-  write_file_atomically(arguments.output, as_text(bytes));
+  std::vector<NamedBytes> files = {
+      {with_extension(arguments.output, ".info"), espdl::info_text(result.program)},
+      {with_extension(arguments.output, ".json"),
+       espdl::config_json(result.quantized_graph, settings.target)}};
+  if (!arguments.save_config.empty()) files.push_back({arguments.save_config, quantize::to_yaml(settings)});
+  files.push_back({arguments.output, as_text(bytes)});
+  write_files_atomically(files);
   print_summary(arguments, result, bytes.size(), written.model().memory(),
                 quantize::estimate_latency(written.model(), settings.target), found);
 }

@@ -70,6 +70,37 @@ TEST_F(FilesTest, AFullDiskIsNamed) {
   EXPECT_EQ(entries(), 0);
 }
 
+TEST_F(FilesTest, FilesThatBelongTogetherAreAllReplacedOrNone) {
+  const std::vector<std::string> paths = {folder_ + "/a", folder_ + "/b"};
+  for (const std::string& path : paths) write_file_atomically(path, std::string_view("old"));
+  EXPECT_THROW(
+      write_files_atomically({{paths[0], "new"}, {paths[1], "new"}, {folder_ + "/missing/c", "new"}}), Error);
+  EXPECT_EQ(entries(), 2);
+  for (const std::string& path : paths) EXPECT_EQ(read_text(path), "old");
+  write_files_atomically({{paths[0], "new a"}, {paths[1], "new b"}});
+  EXPECT_EQ(entries(), 2);
+  EXPECT_EQ(read_text(paths[0]), "new a");
+  EXPECT_EQ(read_text(paths[1]), "new b");
+}
+
+TEST_F(FilesTest, ASignalWaitsForFilesThatBelongTogether) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    remove_temporary_files_on_signals();
+    {
+      const SignalsWait wait;
+      ::raise(SIGTERM);
+      std::ofstream(folder_ + "/last") << "whole";
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+  EXPECT_EQ(read_text(folder_ + "/last"), "whole");
+}
+
 TEST_F(FilesTest, AnInterruptRemovesThePartialFileAndEndsTheProcess) {
   const std::string partial = folder_ + "/x.partial";
   std::ofstream(partial) << "half";

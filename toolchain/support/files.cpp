@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <list>
 
 #include "toolchain/support/error.h"
 #include "toolchain/support/interrupt.h"
@@ -80,19 +81,36 @@ bool write_all(int file, std::string_view bytes) {
   return true;
 }
 
-// Removes the file it names unless told that it has become the real one.
+// A file's new content under another name, beside the old one; removed again unless it takes its place.
 class Partial {
  public:
-  explicit Partial(const std::string& path) : path_(path), guard_(path) {}
-  ~Partial() {
-    if (!done_) ::unlink(path_.c_str());
+  explicit Partial(const NamedBytes& file) : path_(file.path), beside_(beside_of(path_)), guard_(beside_) {
+    if (std::filesystem::is_directory(path_))
+      fail("cannot write '{}': a folder of that name is in the way", path_);
+    Descriptor descriptor(::open(beside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (descriptor.get() < 0) fail("cannot write '{}': {}", path_, reason(errno));
+    if (!write_all(descriptor.get(), file.bytes) || ::fsync(descriptor.get()) != 0 || !descriptor.close()) {
+      const int error = errno;
+      ::unlink(beside_.c_str());
+      fail("cannot write '{}': {}", path_, reason(error));
+    }
   }
-  void done() { done_ = true; }
+  ~Partial() {
+    if (!renamed_) ::unlink(beside_.c_str());
+  }
+  Partial(const Partial&) = delete;
+  Partial& operator=(const Partial&) = delete;
+
+  void take_place() {
+    if (::rename(beside_.c_str(), path_.c_str()) != 0) fail("cannot write '{}': {}", path_, reason(errno));
+    renamed_ = true;
+  }
 
  private:
   std::string path_;
+  std::string beside_;
   TemporaryFile guard_;
-  bool done_ = false;
+  bool renamed_ = false;
 };
 
 }  // namespace
@@ -105,18 +123,15 @@ std::string read_text(const std::string& path) {
   return read_whole<std::string>(path);
 }
 
+void write_files_atomically(const std::vector<NamedBytes>& files) {
+  std::list<Partial> partials;
+  for (const NamedBytes& file : files) partials.emplace_back(file);
+  const SignalsWait wait;
+  for (Partial& partial : partials) partial.take_place();
+}
+
 void write_file_atomically(const std::string& path, std::string_view bytes) {
-  if (std::filesystem::is_directory(path))
-    fail("cannot write '{}': a folder of that name is in the way", path);
-  const std::string beside = beside_of(path);
-  Partial partial(beside);
-  Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (file.get() < 0) fail("cannot write '{}': {}", path, reason(errno));
-  if (!write_all(file.get(), bytes) || ::fsync(file.get()) != 0 || !file.close()) {
-    fail("cannot write '{}': {}", path, reason(errno));
-  }
-  if (::rename(beside.c_str(), path.c_str()) != 0) fail("cannot write '{}': {}", path, reason(errno));
-  partial.done();
+  write_files_atomically({{path, std::string(bytes)}});
 }
 
 void write_file_atomically(const std::string& path, const std::vector<uint8_t>& bytes) {
@@ -135,13 +150,8 @@ void require_writable(const std::string& path) {
   const std::string folder = folder_of(path);
   if (!std::filesystem::is_directory(folder))
     fail("cannot write '{}': there is no folder '{}'", path, folder);
-  if (std::filesystem::is_directory(path))
-    fail("cannot write '{}': a folder of that name is in the way", path);
   // Permissions don't tell everything (the superuser, /proc, read-only mounts), creating a file does.
-  const std::string beside = beside_of(path);
-  const Partial partial(beside);
-  const Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (file.get() < 0) fail("cannot write '{}': {}", path, reason(errno));
+  const Partial partial({path, ""});
 }
 
 }  // namespace shrike

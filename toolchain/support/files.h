@@ -17,6 +17,15 @@ std::string read_text(const std::string& path);
 void write_file_atomically(const std::string& path, std::string_view bytes);
 void write_file_atomically(const std::string& path, const std::vector<uint8_t>& bytes);
 
+// Files that belong together: all are written and flushed before the first is renamed, and a signal waits
+// until the last one is, so that a failed or interrupted run never mixes old and new. Only a kill (-9) within
+// the renames can; the one that matters goes last. Errors as above.
+struct NamedBytes {
+  std::string path;
+  std::string bytes;
+};
+void write_files_atomically(const std::vector<NamedBytes>& files);
+
 // Creates the folder and its parents where missing; throws Error when that fails or a file is in the way.
 void make_folder(const std::string& path);
 // Throws Error unless a file could be written in the folder that would hold `path`: to be asked before hours

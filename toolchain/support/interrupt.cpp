@@ -20,7 +20,19 @@ struct Slot {
 
 Slot slots[kSlots];
 
+// What a signal meets: kEnds, kWaits, kEnding while a handler is at work, or the number of the signal that
+// waits. One value, so that none is lost between a look and a change.
+constexpr int kEnds = 0, kWaits = -1, kEnding = -2;
+std::atomic<int> waiting{kEnds};
+static_assert(std::atomic<int>::is_always_lock_free, "a handler may not lock");
+
+std::mutex wait_mutex;
+
 void on_signal(int signal) {
+  int met = waiting.load();
+  while (!waiting.compare_exchange_weak(met, met == kEnds || met == kEnding ? kEnding : signal)) {
+  }
+  if (met != kEnds) return;
   for (Slot& slot : slots) {
     if (slot.state.load() == 2) unlink(slot.path);
   }
@@ -43,6 +55,20 @@ TemporaryFile::TemporaryFile(const std::string& path) : slot_(-1) {
 
 TemporaryFile::~TemporaryFile() {
   if (slot_ >= 0) slots[slot_].state.store(0);
+}
+
+SignalsWait::SignalsWait() : only_one_(wait_mutex) {
+  int met = kEnds;
+  // A handler on another thread is about to end the process; its files are no longer there to be renamed.
+  while (!waiting.compare_exchange_weak(met, kWaits)) {
+    if (met == kEnding) pause();
+    met = kEnds;
+  }
+}
+
+SignalsWait::~SignalsWait() {
+  const int signal = waiting.exchange(kEnds);
+  if (signal > 0) raise(signal);
 }
 
 void remove_temporary_files_on_signals() {

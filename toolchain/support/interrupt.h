@@ -1,5 +1,6 @@
-// SIGINT and SIGTERM leave no half-written files behind.
+// SIGINT, SIGTERM and SIGHUP leave no half-written files behind.
 #pragma once
+#include <mutex>
 #include <string>
 
 namespace shrike {
@@ -14,6 +15,18 @@ class TemporaryFile {
 
  private:
   int slot_;
+};
+
+// While one lives, a signal that arrives does nothing; the last of them ends the process afterwards.
+class SignalsWait {
+ public:
+  SignalsWait();
+  ~SignalsWait();
+  SignalsWait(const SignalsWait&) = delete;
+  SignalsWait& operator=(const SignalsWait&) = delete;
+
+ private:
+  std::lock_guard<std::mutex> only_one_;
 };
 
 // Installs handlers that remove the registered files and then end the process the way the signal would have.
