@@ -102,6 +102,9 @@ TEST_F(AutoTest, GoesOnWhereItWasInterrupted) {
   ASSERT_EQ(search().status, 0);
   const std::string uninterrupted = file();
   const std::string whole = read_text(journal());
+  ASSERT_EQ(search().status, 0);
+  EXPECT_TRUE(file() == uninterrupted) << "a finished search run again wrote another file";
+  EXPECT_EQ(read_text(journal()), whole);
   std::filesystem::remove_all(path("out"));
   make_folder("out");
   int interrupted = 0;
