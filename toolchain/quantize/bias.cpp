@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <set>
 
 #include "toolchain/engine/engine.h"
 #include "toolchain/graph/activation.h"
@@ -51,6 +52,49 @@ std::vector<std::vector<const graph::Node*>> levels_of(const graph::Graph& graph
     for (const std::string& output : node.outputs) level_of_tensor[output] = level;
   }
   return levels;
+}
+
+// What to run when a level's turn has come, on top of what earlier levels left behind.
+struct Stage {
+  std::vector<int32_t> nodes;  // the level before once more, with its new biases; then what leads to this
+  std::set<std::string> variables;  // that this level and later ones read
+};
+
+std::vector<Stage> stages_of(const espdl::Program& program,
+                             const std::vector<std::vector<const graph::Node*>>& levels) {
+  std::map<std::string, size_t> level_of_output;
+  for (size_t level = 0; level < levels.size(); ++level) {
+    for (const graph::Node* node : levels[level]) level_of_output[node->outputs[0]] = level;
+  }
+  std::map<std::string, size_t> stage_of_variable;  // the stage that leaves its final value
+  for (const std::string& input : program.inputs) stage_of_variable[input] = 0;
+  std::vector<Stage> stages(levels.size() + 1);
+  const auto read_in = [&](const espdl::StoredNode& node, size_t stage) {
+    for (const std::string& input : node.inputs) {
+      const auto variable = stage_of_variable.find(input);
+      if (variable == stage_of_variable.end()) continue;
+      for (size_t i = variable->second; i < stage; ++i) stages[i].variables.insert(input);
+    }
+  };
+  std::vector<std::vector<int32_t>> repeated(stages.size());
+  for (size_t i = 0; i < program.nodes.size(); ++i) {
+    const espdl::StoredNode& node = program.nodes[i];
+    size_t stage = 0;
+    for (const std::string& input : node.inputs) {
+      if (const auto variable = stage_of_variable.find(input); variable != stage_of_variable.end())
+        stage = std::max(stage, variable->second);
+    }
+    const auto corrected = level_of_output.find(node.outputs[0]);
+    if (corrected != level_of_output.end()) stage = corrected->second;
+    const size_t last = stage + (corrected != level_of_output.end());
+    stages[stage].nodes.push_back(static_cast<int32_t>(i));
+    if (last > stage) repeated[last].push_back(static_cast<int32_t>(i));
+    read_in(node, last);
+    for (const std::string& output : node.outputs) stage_of_variable[output] = last;
+  }
+  for (size_t i = 0; i < stages.size(); ++i)
+    stages[i].nodes.insert(stages[i].nodes.begin(), repeated[i].begin(), repeated[i].end());
+  return stages;
 }
 
 Output describe(const graph::Graph& graph, const graph::Links& links, const graph::Node& node) {
@@ -120,7 +164,12 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
     for (const graph::Node* node : level) outputs[node->outputs[0]] = describe(graph, links, *node);
   }
 
-  std::vector<std::vector<float>> inputs(images.size());
+  std::vector<std::unique_ptr<IntegerNetwork>> networks;
+  for (int i = 0; i < threads; ++i) {
+    networks.push_back(std::make_unique<IntegerNetwork>(graph, plan, settings, KeepTensors::kAll, 1));
+  }
+  const std::vector<Stage> stages = stages_of(networks[0]->program(), levels);
+  std::vector<IntegerNetwork::State> states(images.size());
   std::vector<std::map<std::string, Samples>> reference(images.size());
   {
     std::vector<std::unique_ptr<engine::Engine>> engines;
@@ -129,8 +178,10 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
         images.size(), threads,
         [&](int worker, size_t index) {
           engine::set_threads(1);
-          inputs[index] = network_input(images[index], size, settings.geometry);
-          engines[worker]->observe({{graph.inputs[0], {{1, 3, size.height, size.width}, inputs[index]}}},
+          const std::vector<float> input = network_input(images[index], size, settings.geometry);
+          networks[worker]->set_input(input);
+          states[index] = networks[worker]->save({graph.inputs[0]});
+          engines[worker]->observe({{graph.inputs[0], {{1, 3, size.height, size.width}, input}}},
                                    [&](const engine::TensorData& tensor) {
                                      const auto output = outputs.find(tensor.tensor->name);
                                      if (output == outputs.end()) return;
@@ -143,10 +194,6 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
   }
   progress(1, steps);
 
-  std::vector<std::unique_ptr<IntegerNetwork>> networks;
-  for (int i = 0; i < threads; ++i) {
-    networks.push_back(std::make_unique<IntegerNetwork>(graph, plan, settings, KeepTensors::kAll, 1));
-  }
   for (size_t level = 0; level < levels.size(); ++level) {
     std::vector<std::string> names;
     for (const graph::Node* node : levels[level]) names.push_back(node->outputs[0]);
@@ -155,10 +202,13 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
     ordered_parallel<Measured>(
         images.size(), threads,
         [&](int worker, size_t index) {
-          networks[worker]->run_until(inputs[index], names);
+          IntegerNetwork& network = *networks[worker];
+          network.restore(states[index]);
+          network.run_nodes(stages[level].nodes);
+          states[index] = network.save(stages[level].variables);
           Measured measured;
           for (const std::string& name : names) {
-            const Samples got = sample(outputs.at(name), networks[worker]->values(name).values.data());
+            const Samples got = sample(outputs.at(name), network.values(name).values.data());
             measured.push_back(
                 measure(outputs.at(name), reference[index].at(name), got, plan.formats.at(name)));
           }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <set>
 
 #include "runtime/ops/numeric.h"
 #include "toolchain/quantize/ordered.h"
@@ -157,7 +156,7 @@ void IntegerNetwork::set_biases(const Plan& plan) {
   load();
 }
 
-void IntegerNetwork::run_until(const std::vector<float>& input, const std::vector<std::string>& tensors) {
+void IntegerNetwork::set_input(const std::vector<float>& input) {
   const TensorView view = model().input(0);
   const espdl::StoredValue& stored = *stored_.at(program_.inputs[0]);
   const float inverse = std::ldexp(1.0f, -view.exponent);
@@ -175,18 +174,33 @@ void IntegerNetwork::run_until(const std::vector<float>& input, const std::vecto
       static_cast<int8_t*>(view.data)[i] = static_cast<int8_t>(order[i]);
     }
   }
-  if (tensors.empty()) {
-    model_->run();
-    return;
-  }
-  const std::set<std::string> wanted(tensors.begin(), tensors.end());
-  size_t missing = wanted.size();
-  for (int32_t node = 0; node < model().node_count() && missing > 0; ++node) {
+}
+
+void IntegerNetwork::run(const std::vector<float>& input) {
+  set_input(input);
+  model_->run();
+}
+
+void IntegerNetwork::run_nodes(const std::vector<int32_t>& nodes) {
+  for (const int32_t node : nodes) {
     if (!model().run_node(node).ok()) fail("the integer runtime stopped at a node it had accepted");
-    for (int32_t i = 0; i < model().node_output_count(node); ++i) {
-      const Text name = model().node_output(node, i).name;
-      missing -= wanted.count(std::string(name.data, name.size));
-    }
+  }
+}
+
+IntegerNetwork::State IntegerNetwork::save(const std::set<std::string>& variables) const {
+  State state;
+  for (const std::string& name : variables) {
+    const TensorView view = model_->model().variable(name.c_str());
+    const auto* bytes = static_cast<const uint8_t*>(view.data);
+    state[name].assign(bytes, bytes + view.bytes);
+  }
+  return state;
+}
+
+void IntegerNetwork::restore(const State& state) {
+  for (const auto& [name, bytes] : state) {
+    const TensorView view = model().variable(name.c_str());
+    std::memcpy(view.data, bytes.data(), bytes.size());
   }
 }
 

@@ -1,7 +1,9 @@
 // Trial files: a plan turned into bytes, loaded by the integer runtime and compared with the float network.
 // What the quantiser decides by trial is decided by the arithmetic of the chip.
 #pragma once
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,9 +21,14 @@ class IntegerNetwork {
                  int threads);
 
   // Quantises a float input [1,3,H,W] (values in logical order) with the input's format and runs the network.
-  void run(const std::vector<float>& input) { run_until(input, {}); }
-  // The same, only as far as the named tensors need (empty: all nodes).
-  void run_until(const std::vector<float>& input, const std::vector<std::string>& tensors);
+  void run(const std::vector<float>& input);
+
+  // The same in steps, for runs that share their beginning: needs KeepTensors::kAll.
+  void set_input(const std::vector<float>& input);
+  void run_nodes(const std::vector<int32_t>& nodes);          // by index in program().nodes
+  using State = std::map<std::string, std::vector<uint8_t>>;  // stored bytes of variables
+  State save(const std::set<std::string>& variables) const;
+  void restore(const State& state);
 
   // Takes over the biases of a plan that differs in nothing else; cheaper than a new network.
   void set_biases(const Plan& plan);
@@ -31,6 +38,7 @@ class IntegerNetwork {
   // Real values of a variable of the materialized graph, in logical order.
   engine::Array values(const std::string& tensor) const;
   const graph::Graph& graph() const { return graph_; }
+  const espdl::Program& program() const { return program_; }
   Model& model() { return model_->model(); }
   uint64_t file_bytes() const { return file_bytes_; }
 
