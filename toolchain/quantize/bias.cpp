@@ -15,7 +15,7 @@ namespace shrike::quantize {
 namespace {
 
 // Positions of a channel that are looked at in one image.
-constexpr int64_t kPositions = 400;
+constexpr int64_t kPositions = 200;
 // Added to the curvature, in units of the number of samples: channels that the activation mutes are left
 // alone.
 constexpr double kMuted = 0.02;

@@ -20,7 +20,7 @@ namespace {
 // Share of the mean diagonal added to H: the calibration images don't span what other images hold.
 constexpr double kDamping = 0.01;
 // Output positions taken from each image and layer, evenly spread: neighbours tell nearly the same.
-constexpr int64_t kRowsPerImage = 1600;
+constexpr int64_t kRowsPerImage = 800;
 // Images processed between two rounds of accumulation; bounds memory.
 constexpr size_t kBatch = 4;
 

@@ -50,7 +50,7 @@ struct Settings {
   bool rescaling = true;  // see rescale.h
   Calibration calibration = Calibration::kDirect;
   double percentile = 0.9999;
-  int calibration_images = 48;  // 0: all
+  int calibration_images = 96;  // 0: all
   Alignment add_alignment = Alignment::kJoint;
   Alignment concat_alignment = Alignment::kJoint;
 
@@ -60,8 +60,8 @@ struct Settings {
   WeightCalibration weight_calibration = WeightCalibration::kDirect;
   bool weight_refit = true;     // second-order rounding against the quantised input
   bool bias_correction = true;  // exact mean correction
-  int refit_images = 24;
-  int bias_images = 12;
+  int refit_images = 96;
+  int bias_images = 96;
   bool exponent_search = false;  // trial exponents judged at the outputs by the integer runtime
   int search_images = 8;
   int threads = 0;  // 0: all cores. Never changes the result
