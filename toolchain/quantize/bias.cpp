@@ -26,6 +26,8 @@ using Samples = std::vector<float>;
 struct Output {
   const graph::Node* node = nullptr;
   std::function<float(float)> activation;  // empty: none
+  std::string written;                     // the variable that the integer network has of it
+  bool behind = false;  // which is the activation's output: a Relu that the Conv does itself
   int64_t channels = 0, positions = 0, stride = 0, inner = 0;
 };
 
@@ -60,11 +62,12 @@ struct Stage {
   std::set<std::string> variables;  // that this level and later ones read
 };
 
+// `levels`: the written variables of every level's convolutions.
 std::vector<Stage> stages_of(const espdl::Program& program,
-                             const std::vector<std::vector<const graph::Node*>>& levels) {
+                             const std::vector<std::vector<std::string>>& levels) {
   std::map<std::string, size_t> level_of_output;
   for (size_t level = 0; level < levels.size(); ++level) {
-    for (const graph::Node* node : levels[level]) level_of_output[node->outputs[0]] = level;
+    for (const std::string& output : levels[level]) level_of_output[output] = level;
   }
   std::map<std::string, size_t> stage_of_variable;  // the stage that leaves its final value
   for (const std::string& input : program.inputs) stage_of_variable[input] = 0;
@@ -97,9 +100,11 @@ std::vector<Stage> stages_of(const espdl::Program& program,
   return stages;
 }
 
-Output describe(const graph::Graph& graph, const graph::Links& links, const graph::Node& node) {
+Output describe(const graph::Graph& graph, const graph::Links& links, const graph::Node& node,
+                const IntegerNetwork& network) {
   Output output;
   output.node = &node;
+  output.written = node.outputs[0];
   const graph::Shape& shape = graph.tensor(node.outputs[0]).shape;
   output.channels = shape[1];
   output.inner = 1;
@@ -112,6 +117,8 @@ Output describe(const graph::Graph& graph, const graph::Links& links, const grap
       !graph.is_output(node.outputs[0])) {
     const graph::Node& next = graph.nodes[static_cast<size_t>(consumers->second[0])];
     if (graph::is_activation(next.op)) output.activation = graph::activation_function(graph, next);
+    output.behind = !network.has(node.outputs[0]);
+    if (output.behind) output.written = next.outputs[0];
   }
   return output;
 }
@@ -128,7 +135,7 @@ Samples sample(const Output& output, const float* values) {
 std::vector<Step> measure(const Output& output, const Samples& wanted, const Samples& got,
                           const graph::Format& format) {
   const float scale = std::ldexp(1.0f, format.exponent), limit = std::ldexp(1.0f, format.bits - 1);
-  const float lowest = -limit * scale, highest = (limit - 1) * scale;
+  const float lowest = output.behind ? 0 : -limit * scale, highest = (limit - 1) * scale;
   std::vector<Step> steps(static_cast<size_t>(output.channels));
   for (int64_t c = 0; c < output.channels; ++c) {
     Step& step = steps[static_cast<size_t>(c)];
@@ -136,9 +143,11 @@ std::vector<Step> measure(const Output& output, const Samples& wanted, const Sam
       const auto at = static_cast<size_t>(c * output.positions + i);
       const float q = got[at];
       step.count += 1;
-      if (q <= lowest || q >= highest) continue;  // saturated: does not follow the bias
+      if (q <= lowest || q >= highest) continue;  // at a limit: does not follow the bias
       float slope = 1, error = std::clamp(wanted[at], lowest, highest) - q;
-      if (output.activation) {
+      if (output.behind) {
+        error = std::clamp(output.activation(wanted[at]), lowest, highest) - q;
+      } else if (output.activation) {
         const float here = output.activation(q);
         slope = (output.activation(q + 0.5f * scale) - output.activation(q - 0.5f * scale)) / scale;
         error = output.activation(wanted[at]) - here;
@@ -159,16 +168,20 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
   const graph::Links links(graph);
   const auto levels = levels_of(graph);
   const size_t steps = levels.size() + 1;
-  std::map<std::string, Output> outputs;
-  for (const auto& level : levels) {
-    for (const graph::Node* node : level) outputs[node->outputs[0]] = describe(graph, links, *node);
-  }
-
   std::vector<std::unique_ptr<IntegerNetwork>> networks;
   for (int i = 0; i < threads; ++i) {
     networks.push_back(std::make_unique<IntegerNetwork>(graph, plan, settings, KeepTensors::kAll, 1));
   }
-  const std::vector<Stage> stages = stages_of(networks[0]->program(), levels);
+  std::map<std::string, Output> outputs;
+  std::vector<std::vector<std::string>> written(levels.size());
+  for (size_t level = 0; level < levels.size(); ++level) {
+    for (const graph::Node* node : levels[level]) {
+      const Output output = describe(graph, links, *node, *networks[0]);
+      written[level].push_back(output.written);
+      outputs[node->outputs[0]] = output;
+    }
+  }
+  const std::vector<Stage> stages = stages_of(networks[0]->program(), written);
   std::vector<IntegerNetwork::State> states(images.size());
   std::vector<std::map<std::string, Samples>> reference(images.size());
   {
@@ -180,7 +193,7 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
           engine::set_threads(1);
           const std::vector<float> input = network_input(images[index], size, settings.geometry);
           networks[worker]->set_input(input);
-          states[index] = networks[worker]->save({graph.inputs[0]});
+          states[index] = networks[worker]->save({networks[worker]->program().inputs[0]});
           engines[worker]->observe({{graph.inputs[0], {{1, 3, size.height, size.width}, input}}},
                                    [&](const engine::TensorData& tensor) {
                                      const auto output = outputs.find(tensor.tensor->name);
@@ -208,9 +221,10 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
           states[index] = network.save(stages[level].variables);
           Measured measured;
           for (const std::string& name : names) {
-            const Samples got = sample(outputs.at(name), network.values(name).values.data());
+            const Output& output = outputs.at(name);
+            const Samples got = sample(output, network.values(output.written).values.data());
             measured.push_back(
-                measure(outputs.at(name), reference[index].at(name), got, plan.formats.at(name)));
+                measure(output, reference[index].at(name), got, plan.formats.at(output.written)));
           }
           return measured;
         },
