@@ -6,10 +6,9 @@
 #include <filesystem>
 
 #include "tests/engine/graph_builder.h"
-#include "toolchain/data/decode.h"
+#include "tests/quantize/ramp.h"
 #include "toolchain/quantize/quantize.h"
 #include "toolchain/quantize/trial.h"
-#include "toolchain/support/files.h"
 
 namespace shrike::quantize {
 namespace {
@@ -19,10 +18,7 @@ class CorrectBiases : public ::testing::TestWithParam<const char*> {
   void SetUp() override {
     folder_ = ::testing::TempDir() + "shrike_bias_" + std::to_string(::getpid());
     std::filesystem::create_directories(folder_);
-    data::Image picture{16, 16, {}};
-    for (int i = 0; i < 16 * 16 * 3; ++i) picture.pixels.push_back(static_cast<uint8_t>(i / 3));
-    const std::vector<uint8_t> png = data::encode_png(picture);
-    write_file_atomically(folder_ + "/ramp.png", std::string(png.begin(), png.end()));
+    ramp_ = tests::write_ramp(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
@@ -45,13 +41,13 @@ class CorrectBiases : public ::testing::TestWithParam<const char*> {
     return builder.graph();
   }
 
-  std::string folder_;
+  std::string folder_, ramp_;
 };
 
 // A Relu is done by the convolution itself, whose own output the written network then has not.
 TEST_P(CorrectBiases, BringsBackBiasesThatAreOff) {
   const graph::Graph graph = network(GetParam());
-  const std::vector<std::string> images = {folder_ + "/ramp.png"};
+  const std::vector<std::string> images = {ramp_};
   const auto quiet = [](size_t, size_t) {};
   Settings settings;
   settings.threads = 1;

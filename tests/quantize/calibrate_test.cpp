@@ -8,9 +8,8 @@
 #include <stdexcept>
 
 #include "tests/engine/graph_builder.h"
-#include "toolchain/data/decode.h"
+#include "tests/quantize/ramp.h"
 #include "toolchain/quantize/ordered.h"
-#include "toolchain/support/files.h"
 
 namespace shrike::quantize {
 namespace {
@@ -58,10 +57,7 @@ TEST(TensorStatistics, PicksTheExponentWithTheLeastNoise) {
 TEST(Calibrate, TheNoiseBehindTheActivationDecidesWhereThereIsOne) {
   const std::string folder = ::testing::TempDir() + "shrike_calibrate_" + std::to_string(::getpid());
   std::filesystem::create_directories(folder);
-  data::Image picture{16, 16, {}};
-  for (int i = 0; i < 16 * 16 * 3; ++i) picture.pixels.push_back(static_cast<uint8_t>(i / 3));
-  const std::vector<uint8_t> png = data::encode_png(picture);
-  write_file_atomically(folder + "/ramp.png", std::string(png.begin(), png.end()));
+  const std::string ramp = tests::write_ramp(folder);
   tests::GraphBuilder builder;
   builder.input("x", {1, 3, 16, 16})
       .constant("w", {1, 3, 1, 1}, {-60, 0, 0})
@@ -72,9 +68,7 @@ TEST(Calibrate, TheNoiseBehindTheActivationDecidesWhereThereIsOne) {
       .node("Swish", {"y"}, {"z"});
   const graph::Graph behind = builder.graph(), visible = builder.outputs({"y", "z"}).graph();
   const auto exponent_of_y = [&](const graph::Graph& graph) {
-    return calibrate(graph, {folder + "/ramp.png"}, Settings{}, [](size_t, size_t) {})
-        .at("y")
-        .best_exponent();
+    return calibrate(graph, {ramp}, Settings{}, [](size_t, size_t) {}).at("y").best_exponent();
   };
   EXPECT_EQ(exponent_of_y(visible), -1);  // 58 needs 2^-1
   EXPECT_LT(exponent_of_y(behind), -1) << "what Swish drops may be clipped";

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include "tests/runtime/model_file.h"
@@ -36,6 +37,18 @@ class FilesTest : public testing::Test {
   }
   int entries() const {
     return static_cast<int>(std::distance(std::filesystem::directory_iterator(folder_), {}));
+  }
+  // The signal that ends a process which installs the handlers and then does `work`; 0: none did.
+  static int ends_by(const std::function<void()>& work) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      remove_temporary_files_on_signals();
+      work();
+      ::_exit(0);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   }
   std::string folder_;
 };
@@ -84,37 +97,23 @@ TEST_F(FilesTest, FilesThatBelongTogetherAreAllReplacedOrNone) {
 }
 
 TEST_F(FilesTest, ASignalWaitsForFilesThatBelongTogether) {
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    remove_temporary_files_on_signals();
-    {
-      const SignalsWait wait;
-      ::raise(SIGTERM);
-      std::ofstream(folder_ + "/last") << "whole";
-    }
-    ::_exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+  EXPECT_EQ(ends_by([&] {
+              const SignalsWait wait;
+              ::raise(SIGTERM);
+              std::ofstream(folder_ + "/last") << "whole";
+            }),
+            SIGTERM);
   EXPECT_EQ(read_text(folder_ + "/last"), "whole");
 }
 
 TEST_F(FilesTest, AnInterruptRemovesThePartialFileAndEndsTheProcess) {
   const std::string partial = folder_ + "/x.partial";
   std::ofstream(partial) << "half";
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    remove_temporary_files_on_signals();
-    const TemporaryFile guard(partial);
-    ::raise(SIGINT);
-    ::_exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+  EXPECT_EQ(ends_by([&] {
+              const TemporaryFile guard(partial);
+              ::raise(SIGINT);
+            }),
+            SIGINT);
   EXPECT_EQ(entries(), 0);
 }
 

@@ -62,38 +62,33 @@ struct Stage {
   std::set<std::string> variables;  // that this level and later ones read
 };
 
-// `levels`: the written variables of every level's convolutions.
-std::vector<Stage> stages_of(const espdl::Program& program,
-                             const std::vector<std::vector<std::string>>& levels) {
+std::vector<Stage> stages_of(const espdl::Program& program, const std::vector<std::vector<Output>>& levels) {
   std::map<std::string, size_t> level_of_output;
   for (size_t level = 0; level < levels.size(); ++level) {
-    for (const std::string& output : levels[level]) level_of_output[output] = level;
+    for (const Output& output : levels[level]) level_of_output[output.written] = level;
   }
   std::map<std::string, size_t> stage_of_variable;  // the stage that leaves its final value
   for (const std::string& input : program.inputs) stage_of_variable[input] = 0;
   std::vector<Stage> stages(levels.size() + 1);
-  const auto read_in = [&](const espdl::StoredNode& node, size_t stage) {
-    for (const std::string& input : node.inputs) {
-      const auto variable = stage_of_variable.find(input);
-      if (variable == stage_of_variable.end()) continue;
-      for (size_t i = variable->second; i < stage; ++i) stages[i].variables.insert(input);
-    }
-  };
   std::vector<std::vector<int32_t>> repeated(stages.size());
   for (size_t i = 0; i < program.nodes.size(); ++i) {
     const espdl::StoredNode& node = program.nodes[i];
+    std::map<std::string, size_t> variables;
     size_t stage = 0;
     for (const std::string& input : node.inputs) {
-      if (const auto variable = stage_of_variable.find(input); variable != stage_of_variable.end())
-        stage = std::max(stage, variable->second);
+      const auto variable = stage_of_variable.find(input);
+      if (variable == stage_of_variable.end()) continue;
+      variables.insert(*variable);
+      stage = std::max(stage, variable->second);
     }
     const auto corrected = level_of_output.find(node.outputs[0]);
     if (corrected != level_of_output.end()) stage = corrected->second;
-    const size_t last = stage + (corrected != level_of_output.end());
     stages[stage].nodes.push_back(static_cast<int32_t>(i));
-    if (last > stage) repeated[last].push_back(static_cast<int32_t>(i));
-    read_in(node, last);
-    for (const std::string& output : node.outputs) stage_of_variable[output] = last;
+    if (corrected != level_of_output.end()) repeated[++stage].push_back(static_cast<int32_t>(i));
+    for (const auto& [name, made] : variables) {
+      for (size_t at = made; at < stage; ++at) stages[at].variables.insert(name);
+    }
+    for (const std::string& output : node.outputs) stage_of_variable[output] = stage;
   }
   for (size_t i = 0; i < stages.size(); ++i)
     stages[i].nodes.insert(stages[i].nodes.begin(), repeated[i].begin(), repeated[i].end());
@@ -166,22 +161,21 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
   const graph::ImageSize size = input_size(graph);
   const int threads = resolve_threads(settings.threads);
   const graph::Links links(graph);
-  const auto levels = levels_of(graph);
-  const size_t steps = levels.size() + 1;
   std::vector<std::unique_ptr<IntegerNetwork>> networks;
   for (int i = 0; i < threads; ++i) {
     networks.push_back(std::make_unique<IntegerNetwork>(graph, plan, settings, KeepTensors::kAll, 1));
   }
-  std::map<std::string, Output> outputs;
-  std::vector<std::vector<std::string>> written(levels.size());
-  for (size_t level = 0; level < levels.size(); ++level) {
-    for (const graph::Node* node : levels[level]) {
-      const Output output = describe(graph, links, *node, *networks[0]);
-      written[level].push_back(output.written);
-      outputs[node->outputs[0]] = output;
-    }
+  std::vector<std::vector<Output>> levels;
+  std::map<std::string, const Output*> output_of;  // by the float network's tensor
+  for (const auto& nodes : levels_of(graph)) {
+    std::vector<Output>& level = levels.emplace_back();
+    for (const graph::Node* node : nodes) level.push_back(describe(graph, links, *node, *networks[0]));
   }
-  const std::vector<Stage> stages = stages_of(networks[0]->program(), written);
+  for (const auto& level : levels) {
+    for (const Output& output : level) output_of[output.node->outputs[0]] = &output;
+  }
+  const std::vector<Stage> stages = stages_of(networks[0]->program(), levels);
+  const size_t steps = levels.size() + 1;
   std::vector<IntegerNetwork::State> states(images.size());
   std::vector<std::map<std::string, Samples>> reference(images.size());
   {
@@ -196,10 +190,10 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
           states[index] = networks[worker]->save({networks[worker]->program().inputs[0]});
           engines[worker]->observe({{graph.inputs[0], {{1, 3, size.height, size.width}, input}}},
                                    [&](const engine::TensorData& tensor) {
-                                     const auto output = outputs.find(tensor.tensor->name);
-                                     if (output == outputs.end()) return;
+                                     const auto output = output_of.find(tensor.tensor->name);
+                                     if (output == output_of.end()) return;
                                      reference[index][tensor.tensor->name] =
-                                         sample(output->second, tensor.values);
+                                         sample(*output->second, tensor.values);
                                    });
           return 0;
         },
@@ -208,9 +202,7 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
   progress(1, steps);
 
   for (size_t level = 0; level < levels.size(); ++level) {
-    std::vector<std::string> names;
-    for (const graph::Node* node : levels[level]) names.push_back(node->outputs[0]);
-    std::vector<std::vector<Step>> sums(names.size());
+    std::vector<std::vector<Step>> sums(levels[level].size());
     using Measured = std::vector<std::vector<Step>>;
     ordered_parallel<Measured>(
         images.size(), threads,
@@ -220,16 +212,15 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
           network.run_nodes(stages[level].nodes);
           states[index] = network.save(stages[level].variables);
           Measured measured;
-          for (const std::string& name : names) {
-            const Output& output = outputs.at(name);
+          for (const Output& output : levels[level]) {
             const Samples got = sample(output, network.values(output.written).values.data());
-            measured.push_back(
-                measure(output, reference[index].at(name), got, plan.formats.at(output.written)));
+            measured.push_back(measure(output, reference[index].at(output.node->outputs[0]), got,
+                                       plan.formats.at(output.written)));
           }
           return measured;
         },
         [&](size_t, Measured&& measured) {
-          for (size_t i = 0; i < names.size(); ++i) {
+          for (size_t i = 0; i < sums.size(); ++i) {
             sums[i].resize(measured[i].size());
             for (size_t n = 0; n < measured[i].size(); ++n) {
               sums[i][n].gradient += measured[i][n].gradient;
@@ -238,8 +229,8 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
             }
           }
         });
-    for (size_t i = 0; i < names.size(); ++i) {
-      std::vector<float>& bias = plan.weights.at(levels[level][i]->name).bias;
+    for (size_t i = 0; i < sums.size(); ++i) {
+      std::vector<float>& bias = plan.weights.at(levels[level][i].node->name).bias;
       for (size_t n = 0; n < bias.size(); ++n) {
         const Step& step = sums[i][n];
         bias[n] += static_cast<float>(step.gradient / (step.curvature + kMuted * step.count));
