@@ -17,6 +17,7 @@
 #include "toolchain/engine/engine.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/integer_model.h"
+#include "toolchain/import/import.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::bench {
@@ -165,7 +166,7 @@ void print_layers(const Settings& settings, const std::string& isa, int threads,
 }
 
 Times time_float_engine(const Settings& settings, int threads) {
-  graph::Graph graph = graph::import_onnx(settings.onnx);
+  graph::Graph graph = graph::import_model(settings.onnx);
   graph::prepare(graph, {});
   engine::set_threads(threads);
   engine::Engine engine(graph);

@@ -13,7 +13,7 @@
 #include "toolchain/analyze/float_graph.h"
 #include "toolchain/analyze/report.h"
 #include "toolchain/data/image.h"
-#include "toolchain/quantize/settings_file.h"
+#include "toolchain/pipeline/settings_file.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/progress.h"

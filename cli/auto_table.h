@@ -2,7 +2,7 @@
 #pragma once
 #include <nlohmann/json.hpp>
 
-#include "toolchain/quantize/auto_search.h"
+#include "toolchain/search/auto_search.h"
 
 namespace shrike::cli {
 

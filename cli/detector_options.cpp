@@ -2,7 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/model_options.h"
-#include "toolchain/quantize/settings_file.h"
+#include "toolchain/pipeline/settings_file.h"
 
 namespace shrike::cli {
 

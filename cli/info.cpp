@@ -11,6 +11,7 @@
 #include "toolchain/host/graph_text.h"
 #include "toolchain/host/op_list.h"
 #include "toolchain/host/tensors.h"
+#include "toolchain/import/import.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
 
@@ -38,7 +39,7 @@ void print_cpu(const host::IntegerOptions& options) {
 }
 
 void print_onnx(const std::string& path) {
-  graph::Graph graph = graph::import_onnx(path);
+  graph::Graph graph = graph::import_model(path);
   graph::infer_shapes(graph);
   fmt::print("{}", graph::to_text(graph));
 }

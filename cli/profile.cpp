@@ -9,10 +9,10 @@
 
 #include "cli/commands.h"
 #include "cli/model_options.h"
+#include "toolchain/cost/cost_model.h"
 #include "toolchain/host/plan_check.h"
 #include "toolchain/host/profile.h"
 #include "toolchain/host/tensors.h"
-#include "toolchain/quantize/cost_model.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
 

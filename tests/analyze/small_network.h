@@ -6,8 +6,8 @@
 
 #include "toolchain/analyze/analyze.h"
 #include "toolchain/espdl/writer.h"
+#include "toolchain/formats/formats.h"
 #include "toolchain/graph/graph.h"
-#include "toolchain/quantize/formats.h"
 
 namespace shrike::analyze::tests {
 

@@ -7,8 +7,8 @@
 #include "toolchain/analyze/layers.h"
 #include "toolchain/data/image.h"
 #include "toolchain/espdl/writer.h"
-#include "toolchain/quantize/formats.h"
-#include "toolchain/quantize/quantize.h"
+#include "toolchain/formats/formats.h"
+#include "toolchain/pipeline/quantize.h"
 #include "toolchain/support/files.h"
 
 namespace shrike::analyze {

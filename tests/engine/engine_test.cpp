@@ -8,6 +8,7 @@
 #include "tests/engine/graph_builder.h"
 #include "tests/shared_data.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/import/onnx/import.h"
 
 namespace shrike::tests {
 namespace {

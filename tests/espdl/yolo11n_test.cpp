@@ -8,6 +8,7 @@
 #include "tests/shared_data.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/integer_model.h"
+#include "toolchain/import/onnx/import.h"
 
 namespace shrike::espdl::tests {
 namespace {

@@ -1,7 +1,7 @@
 // The detection heads of Ultralytics exports are found by their structure.
 #include <gmock/gmock.h>
 
-#include "tests/graph/onnx_builder.h"
+#include "tests/import/onnx_builder.h"
 
 namespace shrike::graph {
 namespace {

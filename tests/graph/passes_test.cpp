@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "tests/graph/onnx_builder.h"
+#include "tests/import/onnx_builder.h"
 #include "toolchain/graph/nearest.h"
 
 namespace shrike::graph {

@@ -1,7 +1,7 @@
 // Shape inference, operator by operator, and what the input size does to it.
 #include <gmock/gmock.h>
 
-#include "tests/graph/onnx_builder.h"
+#include "tests/import/onnx_builder.h"
 
 namespace shrike::graph {
 namespace {

@@ -3,8 +3,9 @@
 
 #include <map>
 
-#include "tests/graph/onnx_builder.h"
+#include "tests/import/onnx_builder.h"
 #include "tests/shared_data.h"
+#include "toolchain/import/onnx/import.h"
 
 namespace shrike::graph {
 namespace {

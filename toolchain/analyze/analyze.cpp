@@ -11,8 +11,8 @@
 #include "toolchain/analyze/layers.h"
 #include "toolchain/graph/activation.h"
 #include "toolchain/host/tensors.h"
-#include "toolchain/quantize/ordered.h"
-#include "toolchain/quantize/quantize.h"
+#include "toolchain/measure/ordered.h"
+#include "toolchain/pipeline/quantize.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::analyze {

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <set>
 
+#include "toolchain/formats/formats.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/tensors.h"
-#include "toolchain/quantize/formats.h"
-#include "toolchain/quantize/quantize.h"
-#include "toolchain/quantize/rescale.h"
+#include "toolchain/import/import.h"
+#include "toolchain/pipeline/quantize.h"
 #include "toolchain/support/error.h"
+#include "toolchain/transform/rescale.h"
 
 namespace shrike::analyze {
 namespace {
@@ -18,7 +19,7 @@ const std::set<std::string> kHeadOutputs = {"box0", "score0", "box1", "score1", 
 
 // For files whose writer left the attention's multiplier a node. The model has passed prepare() already.
 graph::Graph with_attention_scale(const std::string& model_path, const quantize::Settings& settings) {
-  graph::Graph graph = graph::import_onnx(model_path);
+  graph::Graph graph = graph::import_model(model_path);
   graph::prepare(graph,
                  {.size = settings.size, .outputs = settings.outputs, .attention_scale_folded = false});
   quantize::insert_quantize_nodes(graph);

@@ -4,7 +4,7 @@
 
 #include "toolchain/graph/graph.h"
 #include "toolchain/host/integer_model.h"
-#include "toolchain/quantize/settings.h"
+#include "toolchain/pipeline/settings.h"
 
 namespace shrike::analyze {
 

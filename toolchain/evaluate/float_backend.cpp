@@ -12,7 +12,7 @@ namespace shrike::evaluate {
 namespace {
 
 graph::Graph load_graph(const std::string& path, const DetectorOptions& options) {
-  graph::Graph graph = graph::import_onnx(path);
+  graph::Graph graph = graph::import_model(path);
   graph::prepare(graph, {.size = options.size, .outputs = options.outputs});
   return graph;
 }

@@ -10,7 +10,7 @@ namespace shrike::graph {
 // True for operators that the chip evaluates by a table (spec/numerics.md section 8).
 bool is_activation(const std::string& op);
 
-// Attributes of activation nodes set by quantize/rescale.h: y = output_scale * f((x - input_offset) /
+// Attributes of activation nodes set by transform/rescale.h: y = output_scale * f((x - input_offset) /
 // input_scale) + output_offset. Absent: 1 and 0.
 inline constexpr const char* kInputScale = "input_scale";
 inline constexpr const char* kInputOffset = "input_offset";

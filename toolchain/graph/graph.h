@@ -42,7 +42,7 @@ struct Tensor {
   std::vector<int64_t>
       integers;  // constant kInt64; or, once materialized, the quantised integers of `values`
   Format format;
-  // What quantize/rescale.h did to each channel: value = scale * (what the model means) + offset. Empty:
+  // What transform/rescale.h did to each channel: value = scale * (what the model means) + offset. Empty:
   // plain.
   std::vector<float> scales, offsets;
 

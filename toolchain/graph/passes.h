@@ -9,13 +9,6 @@
 
 namespace shrike::graph {
 
-// Reads an ONNX file (opset 11 to 20) into the IR. Constant nodes become constants, constants with several
-// readers are duplicated, attributes of older opsets become the constant inputs of newer ones (Split,
-// Squeeze, Unsqueeze, Slice, Clip, Pad, Reduce*, Resize); nothing else is changed. float16 and double become
-// float, integers and booleans int64. Throws Error naming the file and, where there is one, the node.
-Graph import_onnx(const std::string& path);
-Graph import_onnx_bytes(const std::string& bytes, const std::string& name_for_messages);
-
 // Fills in every tensor's shape from the inputs' shapes; throws Error naming the node that does not fit.
 void infer_shapes(Graph& graph);
 // Replaces nodes whose inputs are all constant (and Shape of known shapes) by constants.

@@ -1,0 +1,124 @@
+#include "toolchain/pipeline/settings_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
+
+namespace shrike::quantize {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+class SettingsFile : public ::testing::Test {
+ protected:
+  std::string write(const std::string& text) {
+    write_file_atomically(path_, text);
+    return path_;
+  }
+  void TearDown() override { std::filesystem::remove(path_); }
+
+  std::string path_ = ::testing::TempDir() + "shrike_settings_" + std::to_string(::getpid()) + ".yaml";
+};
+
+TEST_F(SettingsFile, RoundTripsEverySetting) {
+  Settings settings;
+  set_field(settings, "target", "esp32s3");
+  set_field(settings, "imgsz", "480x640");
+  set_field(settings, "int16-layers", "/model.2/cv2/conv/Conv, /model.3/conv/Conv");
+  set_field(settings, "exponents", "score0=-4,box0=-3");
+  set_field(settings, "weight-refit", "off");
+  set_field(settings, "calibration", "kl");
+  set_field(settings, "split-layers", "/model.0/conv/Conv,/model.1/conv/Conv");
+  set_field(settings, "split-method", "random");
+  set_field(settings, "split-threshold", "1.5");
+  set_field(settings, "equalization", "on");
+  set_field(settings, "equalization-iterations", "3");
+  set_field(settings, "equalization-threshold", "0.25");
+  set_field(settings, "weight-exponents", "layer");
+  set_field(settings, "weight-calibration", "percentile");
+
+  const Settings read = load_settings(write(to_yaml(settings)));
+
+  EXPECT_EQ(read.target, Target::kEsp32s3);
+  EXPECT_EQ(read.size.height, 480);
+  EXPECT_EQ(read.size.width, 640);
+  EXPECT_THAT(read.int16_layers, ElementsAre("/model.2/cv2/conv/Conv", "/model.3/conv/Conv"));
+  EXPECT_EQ(read.fixed_exponents.at("score0"), -4);
+  EXPECT_FALSE(read.weight_refit);
+  EXPECT_EQ(read.calibration, Calibration::kKl);
+  EXPECT_THAT(read.split_layers, ElementsAre("/model.0/conv/Conv", "/model.1/conv/Conv"));
+  EXPECT_EQ(read.split_method, SplitMethod::kRandom);
+  EXPECT_EQ(read.split_threshold, 1.5);
+  EXPECT_TRUE(read.equalization);
+  EXPECT_EQ(read.equalization_iterations, 3);
+  EXPECT_EQ(read.equalization_threshold, 0.25);
+  EXPECT_EQ(read.weight_exponents, WeightExponents::kLayer);
+  EXPECT_EQ(read.weight_calibration, WeightCalibration::kPercentile);
+  EXPECT_EQ(to_yaml(read), to_yaml(settings));
+}
+
+TEST_F(SettingsFile, ListsMayBeSequences) {
+  const Settings settings = load_settings(write("int16-layers:\n  - a\n  - b\n"));
+  EXPECT_THAT(settings.int16_layers, ElementsAre("a", "b"));
+}
+
+TEST_F(SettingsFile, UnknownNamesSuggestTheNearest) {
+  const std::string message = error_of([&] { load_settings(write("bits: 8\ncalibraton: kl\n")); });
+  EXPECT_THAT(message, HasSubstr("line 2"));
+  EXPECT_THAT(message, HasSubstr("did you mean 'calibration'"));
+}
+
+TEST_F(SettingsFile, BadValuesNameTheChoices) {
+  EXPECT_THAT(error_of([&] { load_settings(write("calibration: best\n")); }),
+              HasSubstr("direct,minmax,percentile,kl,mse"));
+  EXPECT_THAT(error_of([&] { load_settings(write("percentile: 2\n")); }), HasSubstr("from 0.5 to 1"));
+  EXPECT_THAT(error_of([&] { load_settings(write("imgsz: 300\n")); }), HasSubstr("multiples of 32"));
+  EXPECT_THAT(error_of([&] { load_settings(write("weight-refit: maybe\n")); }), HasSubstr("on or off"));
+}
+
+TEST_F(SettingsFile, BrokenYamlIsOneSentence) {
+  EXPECT_THAT(error_of([&] { load_settings(write("bits: [8\n")); }), HasSubstr("not valid YAML"));
+  EXPECT_THAT(error_of([&] { load_settings(write("just text\n")); }), HasSubstr("setting: value"));
+  EXPECT_THAT(error_of([] { load_settings("/nowhere/settings.yaml"); }), HasSubstr("/nowhere/settings.yaml"));
+}
+
+TEST(ExampleConfigs, AllAreRead) {
+  std::set<std::string> read;
+  for (const auto& entry : std::filesystem::directory_iterator(SHRIKE_SOURCE_DIR "/examples/configs")) {
+    EXPECT_NO_THROW(load_settings(entry.path())) << entry.path();
+    read.insert(entry.path().stem());
+  }
+  EXPECT_THAT(read, IsSupersetOf({"tutorial_a", "tutorial_b", "minmax", "percentile"}));
+}
+
+TEST(ExampleConfigs, SchemeBIsSchemeAWithWideAndSplitLayers) {
+  const std::string folder = SHRIKE_SOURCE_DIR "/examples/configs/";
+  Settings b = load_settings(folder + "tutorial_b.yaml");
+  EXPECT_EQ(b.int16_layers.size(), 3u);
+  EXPECT_THAT(b.split_layers, ElementsAre("/model.0/conv/Conv", "/model.1/conv/Conv"));
+  EXPECT_EQ(b.split_threshold, 1.5);
+  b.int16_layers.clear();
+  b.split_layers.clear();
+  b.split_threshold = Settings().split_threshold;
+  EXPECT_EQ(to_yaml(b), to_yaml(load_settings(folder + "tutorial_a.yaml")));
+}
+
+}  // namespace
+}  // namespace shrike::quantize

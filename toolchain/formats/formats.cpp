@@ -1,0 +1,387 @@
+#include "toolchain/formats/formats.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "toolchain/graph/edit.h"
+#include "toolchain/graph/nearest.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::quantize {
+namespace {
+
+// Noise-to-signal that one RequantizeLinear node is worth: it costs a pass over the tensor on the chip and a
+// second rounding.
+constexpr double kRequantizePrice = 3e-5;
+
+bool is_variable(const graph::Graph& graph, const std::string& name) {
+  return !name.empty() && !graph.tensor(name).constant;
+}
+
+// Exponent that covers the largest value at 16 bit: half a step of it is below any 8-bit noise, clipping is
+// not.
+int exponent16(const TensorStatistics& statistics) {
+  const float largest = std::max(statistics.largest(), 1e-6f);
+  return std::clamp(static_cast<int>(std::ceil(std::log2(largest / 32767.0f))), -30, 15);
+}
+
+struct Group {
+  std::string root;
+  int bits = 8;
+  int exponent = 0;
+  bool fixed = false;
+  const TensorStatistics* statistics = nullptr;
+};
+
+struct JoinEdge {
+  int input = 0, output = 0;  // groups
+};
+
+// Candidate search over groups: noise of every group at its exponent, noise of every join edge at the
+// exponent it ends up with, and a price per RequantizeLinear.
+class Chooser {
+ public:
+  Chooser(const graph::Graph& graph, const Statistics& statistics, const Settings& settings,
+          const std::map<std::string, int>& bits)
+      : graph_(graph), statistics_(statistics), settings_(settings), groups_(find_groups(graph)) {
+    for (const std::vector<std::string>& members : groups_.members) {
+      Group group;
+      group.root = members.front();
+      group.bits = bits.at(group.root);
+      const auto found = statistics.find(group.root);
+      if (found == statistics.end()) fail("tensor '{}' was never computed during calibration", group.root);
+      group.statistics = &found->second;
+      group.exponent = group.bits == 16 ? exponent16(*group.statistics) : clipped_exponent(*group.statistics);
+      for (const std::string& member : members) {
+        if (const auto fixed = settings.fixed_exponents.find(member);
+            fixed != settings.fixed_exponents.end()) {
+          group.exponent = fixed->second;
+          group.fixed = true;
+        }
+      }
+      list_.push_back(group);
+    }
+    for (const graph::Node& node : graph.nodes) {
+      if (!is_join(node.op)) continue;
+      for (const std::string& input : node.inputs) {
+        if (is_variable(graph, input)) edges_.push_back({group_of(input), group_of(node.outputs[0])});
+      }
+    }
+  }
+
+  void run() {
+    align();
+    for (int round = 0; round < 20; ++round) {
+      bool changed = false;
+      for (size_t i = 0; i < list_.size(); ++i) changed |= improve(static_cast<int>(i));
+      if (!changed) break;
+    }
+  }
+
+  void write(Plan& plan) const {
+    for (size_t i = 0; i < list_.size(); ++i) {
+      for (const std::string& member : groups_.members[i]) {
+        plan.formats[member] = {list_[i].bits, list_[i].exponent, {}};
+        if (list_[i].bits == 16) plan.narrow_exponents[member] = list_[i].statistics->best_exponent();
+      }
+    }
+  }
+
+ private:
+  int group_of(const std::string& tensor) const { return groups_.group_of.at(tensor); }
+
+  // Exponent from a clipping range, by the calibration method in force.
+  int clipped_exponent(const TensorStatistics& statistics) const;
+
+  double edge_cost(const JoinEdge& edge) const {
+    const Group& input = list_[edge.input];
+    const Group& output = list_[edge.output];
+    if (input.bits == 16) return 0;
+    const double own = input.statistics->noise_to_signal(input.exponent);
+    if (input.exponent == output.exponent) return 0;
+    return std::max(0.0, input.statistics->noise_to_signal(output.exponent) - own) + kRequantizePrice;
+  }
+
+  double cost_around(int index) const {
+    double cost = list_[index].statistics->noise_to_signal(list_[index].exponent);
+    for (const JoinEdge& edge : edges_) {
+      if (edge.input == index || edge.output == index) cost += edge_cost(edge);
+    }
+    return cost;
+  }
+
+  bool improve(int index) {
+    Group& group = list_[index];
+    if (group.fixed || group.bits == 16 || settings_.calibration != Calibration::kDirect) return false;
+    const int before = group.exponent;
+    int best = before;
+    double best_cost = cost_around(index);
+    for (int i = 0; i < TensorStatistics::kCandidates; ++i) {
+      group.exponent = group.statistics->first_exponent + i;
+      const double cost = cost_around(index);
+      if (cost < best_cost) {
+        best_cost = cost;
+        best = group.exponent;
+      }
+    }
+    group.exponent = best;
+    return best != before;
+  }
+
+  // The peer's alignment rules, for members that choose not to be joint: producers that feed only the join
+  // take its exponent.
+  void align();
+
+  const graph::Graph& graph_;
+  const Statistics& statistics_;
+  const Settings& settings_;
+  FormatGroups groups_;
+  std::vector<Group> list_;
+  std::vector<JoinEdge> edges_;
+};
+
+int exponent_of_range(double range) {
+  if (!(range > 0)) return -20;
+  return std::clamp(static_cast<int>(std::ceil(std::log2(range / 127.5) - 1e-9)), -24, 24);
+}
+
+double percentile_range(const Histogram& histogram, double fraction) {
+  const int64_t total = std::accumulate(histogram.counts.begin(), histogram.counts.end(), int64_t{0});
+  int64_t seen = 0;
+  for (int i = 0; i < Histogram::kBins; ++i) {
+    seen += histogram.counts[i];
+    if (static_cast<double>(seen) >= fraction * static_cast<double>(total))
+      return (i + 1) * histogram.width();
+  }
+  return Histogram::kBins * histogram.width();
+}
+
+// Kullback-Leibler divergence between the histogram and its 128-level quantisation when everything from bin
+// `top` on is clipped. Both are distributions over bins.
+double divergence(const Histogram& histogram, int top) {
+  constexpr int kLevels = 128;
+  std::vector<double> reference(histogram.counts.begin(), histogram.counts.begin() + top);
+  for (int i = top; i < Histogram::kBins; ++i) reference[top - 1] += static_cast<double>(histogram.counts[i]);
+  std::vector<double> quantized(top, 0.0);
+  for (int level = 0; level < kLevels; ++level) {
+    const int begin = level * top / kLevels, end = (level + 1) * top / kLevels;
+    double mass = 0;
+    int filled = 0;
+    for (int i = begin; i < end; ++i) {
+      mass += static_cast<double>(histogram.counts[i]);
+      filled += histogram.counts[i] > 0;
+    }
+    for (int i = begin; i < end; ++i) {
+      if (histogram.counts[i] > 0) quantized[i] = mass / filled;
+    }
+  }
+  const double reference_total = std::accumulate(reference.begin(), reference.end(), 0.0);
+  const double quantized_total = std::accumulate(quantized.begin(), quantized.end(), 0.0);
+  if (reference_total <= 0 || quantized_total <= 0) return 1e30;
+  double sum = 0;
+  for (int i = 0; i < top; ++i) {
+    if (reference[i] <= 0) continue;
+    const double p = reference[i] / reference_total, q = std::max(quantized[i] / quantized_total, 1e-30);
+    sum += p * std::log(p / q);
+  }
+  return sum;
+}
+
+double kl_range(const Histogram& histogram) {
+  int used = 0;
+  for (int i = 0; i < Histogram::kBins; ++i) {
+    if (histogram.counts[i] > 0) used = i + 1;
+  }
+  int best_top = std::max(used, 128);
+  double best = 1e30;
+  for (int k = 1; k <= 32; ++k) {
+    const int top = std::max(128, used * k / 32);
+    const double value = divergence(histogram, top);
+    if (value < best) {
+      best = value;
+      best_top = top;
+    }
+  }
+  return best_top * histogram.width();
+}
+
+// Squared error of the histogram's mass at 8 bit and step 2^exponent.
+double histogram_error(const Histogram& histogram, int exponent) {
+  const double step = std::ldexp(1.0, exponent), largest = 127 * step;
+  double error = 0;
+  for (int i = 0; i < Histogram::kBins; ++i) {
+    if (histogram.counts[i] == 0) continue;
+    const double value = (i + 0.5) * histogram.width();
+    const double difference = value - std::min(std::nearbyint(value / step) * step, largest);
+    error += static_cast<double>(histogram.counts[i]) * difference * difference;
+  }
+  return error;
+}
+
+int Chooser::clipped_exponent(const TensorStatistics& statistics) const {
+  switch (settings_.calibration) {
+    case Calibration::kDirect:
+      return statistics.best_exponent();
+    case Calibration::kMinMax:
+      return exponent_of_range(statistics.largest());
+    case Calibration::kPercentile:
+      return exponent_of_range(percentile_range(statistics.histogram, settings_.percentile));
+    case Calibration::kKl: {
+      const double range = kl_range(statistics.histogram);
+      return std::clamp(static_cast<int>(std::floor(std::log2(range / 128) + 0.5)), -24,
+                        24);  // nearest, as the tutorial's
+    }
+    case Calibration::kMse: {
+      int best = statistics.first_exponent;
+      for (int i = 1; i < TensorStatistics::kCandidates; ++i) {
+        const int exponent = statistics.first_exponent + i;
+        if (histogram_error(statistics.histogram, exponent) < histogram_error(statistics.histogram, best))
+          best = exponent;
+      }
+      return best;
+    }
+  }
+  return statistics.best_exponent();
+}
+
+void Chooser::align() {
+  const graph::Links links(graph_);
+  for (const graph::Node& node : graph_.nodes) {
+    const bool add = node.op == "Add" || node.op == "Sub", concat = node.op == "Concat";
+    if (!add && !concat) continue;
+    const Alignment alignment = add ? settings_.add_alignment : settings_.concat_alignment;
+    if (alignment == Alignment::kJoint && settings_.calibration == Calibration::kDirect) continue;
+    Group& output = list_[group_of(node.outputs[0])];
+    if (alignment == Alignment::kLarge || alignment == Alignment::kInput) {
+      int exponent = -1000;
+      for (const std::string& input : node.inputs) {
+        if (!is_variable(graph_, input)) continue;
+        exponent = std::max(exponent, list_[group_of(input)].exponent);
+        if (alignment == Alignment::kInput) break;
+      }
+      if (!output.fixed && exponent > -1000) output.exponent = exponent;
+    }
+    for (const std::string& input : node.inputs) {
+      if (!is_variable(graph_, input)) continue;
+      Group& group = list_[group_of(input)];
+      const bool only_here =
+          links.consumers.at(input).size() == 1 && groups_.members[group_of(input)].size() == 1;
+      if (only_here && !group.fixed && group.bits == output.bits) group.exponent = output.exponent;
+    }
+  }
+}
+
+}  // namespace
+
+bool is_copy(const std::string& op) {
+  static const std::set<std::string> kOps = {
+      "Split",   "Reshape",   "Transpose", "MaxPool",      "Slice",        "Flatten",
+      "Squeeze", "Unsqueeze", "Identity",  "Gather",       "Pad",          "Resize",
+      "Dropout", "Expand",    "ReduceMax", "DepthToSpace", "SpaceToDepth", "ReduceMin"};
+  return kOps.contains(op);
+}
+
+bool is_join(const std::string& op) {
+  return op == "Add" || op == "Sub" || op == "Concat";
+}
+
+void insert_quantize_nodes(graph::Graph& graph) {
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const std::string op = graph.nodes[i].op, source = graph.nodes[i].outputs[0];
+    if (op != "Softmax" && op != "LogSoftmax") continue;
+    if (graph.is_output(source)) continue;
+    const std::string quantized = graph::add_variable(graph, source, source + "_quantized");
+    graph::replace_uses(graph, source, quantized);
+    graph::Node node;
+    node.name = graph.fresh_name(graph.nodes[i].name + "/Quantize");
+    node.op = "QuantizeLinear";
+    node.inputs = {source};
+    node.outputs = {quantized};
+    graph.nodes.insert(graph.nodes.begin() + static_cast<std::ptrdiff_t>(i) + 1, node);
+    ++i;
+  }
+}
+
+FormatGroups find_groups(const graph::Graph& graph) {
+  FormatGroups groups;
+  const auto open = [&](const std::string& tensor) {
+    groups.group_of[tensor] = static_cast<int>(groups.members.size());
+    groups.members.push_back({tensor});
+  };
+  for (const std::string& input : graph.inputs) open(input);
+  for (const graph::Node& node : graph.nodes) {
+    for (const std::string& output : node.outputs) {
+      if (is_copy(node.op)) {
+        const int group = groups.group_of.at(node.inputs[0]);
+        groups.group_of[output] = group;
+        groups.members[group].push_back(output);
+      } else {
+        open(output);
+      }
+    }
+  }
+  return groups;
+}
+
+std::map<std::string, int> choose_bits(const graph::Graph& graph, const Settings& settings) {
+  std::set<std::string> wide(settings.int16_layers.begin(), settings.int16_layers.end());
+  std::vector<std::string> names;
+  for (const graph::Node& node : graph.nodes) names.push_back(node.name);
+  for (const std::string& name : wide) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      fail("int16-layers: a node of the model was expected, found '{}'; did you mean '{}'?", name,
+           nearest_name(name, names));
+    }
+  }
+  std::map<std::string, int> bits;
+  for (const std::string& input : graph.inputs) bits[input] = settings.bits;
+  for (const graph::Node& node : graph.nodes) {
+    int node_bits = settings.bits;
+    if (is_copy(node.op)) {
+      node_bits = bits.at(node.inputs[0]);
+      if (wide.contains(node.name) && node_bits != 16) {
+        fail(
+            "int16-layers: '{}' can't be computed at 16 bit, because {} only moves data; name the layer that "
+            "computes '{}'",
+            node.name, node.op, node.inputs[0]);
+      }
+    } else if (wide.contains(node.name)) {
+      node_bits = 16;
+    }
+    for (const std::string& output : node.outputs) bits[output] = node_bits;
+  }
+  return bits;
+}
+
+void check_exponent_names(const graph::Graph& graph, const Settings& settings) {
+  const FormatGroups groups = find_groups(graph);
+  std::vector<std::string> names;
+  for (const auto& [name, group] : groups.group_of) names.push_back(name);
+  for (const auto& [name, exponent] : settings.fixed_exponents) {
+    if (!groups.group_of.contains(name)) {
+      fail("exponents: a tensor of the model was expected, found '{}'; did you mean '{}'?", name,
+           nearest_name(name, names));
+    }
+  }
+}
+
+Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, const Settings& settings) {
+  const std::map<std::string, int> bits = choose_bits(graph, settings);
+  Chooser chooser(graph, statistics, settings, bits);
+  chooser.run();
+  Plan plan;
+  chooser.write(plan);
+  for (const graph::Node& node : graph.nodes) {
+    if (node.op == "Softmax" || node.op == "LogSoftmax") plan.formats[node.outputs[0]] = {};
+  }
+  return plan;
+}
+
+int bias_bits(Target target, int bits) {
+  if (bits == 8) return target == Target::kEsp32s3 ? 20 : 32;
+  return target == Target::kEsp32 ? 63 : 40;
+}
+
+}  // namespace shrike::quantize

@@ -1,0 +1,18 @@
+// Correction of biases, in the order of data flow.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "toolchain/formats/calibrate.h"
+#include "toolchain/formats/formats.h"
+
+namespace shrike::quantize {
+
+// Shifts every convolution's bias to where the squared error of its output, as the integer runtime computes
+// it, is least: behind the activation function where there is one (one Gauss-Newton step in the shift), else
+// of the output itself, which then has the float network's mean. Layers are taken level by level: a level's
+// inputs have been corrected before it is measured.
+void correct_biases(const graph::Graph& graph, const std::vector<std::string>& images,
+                    const Settings& settings, Plan& plan, const ProgressCallback& progress);
+
+}  // namespace shrike::quantize

@@ -1,0 +1,250 @@
+#include "toolchain/rounding/refit.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <thread>
+
+#include "toolchain/engine/engine.h"
+#include "toolchain/engine/linalg.h"
+#include "toolchain/integer/trial.h"
+#include "toolchain/measure/ordered.h"
+#include "toolchain/rounding/weights.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::quantize {
+namespace {
+
+// Share of the mean diagonal added to H: the calibration images don't span what other images hold.
+constexpr double kDamping = 0.01;
+// Output positions taken from each image and layer, evenly spread: neighbours tell nearly the same.
+constexpr int64_t kRowsPerImage = 800;
+// Images processed between two rounds of accumulation; bounds memory.
+constexpr size_t kBatch = 4;
+
+struct Layer {
+  const graph::Node* node = nullptr;
+  std::string quantized_input;  // name in the materialized graph
+  bool depthwise = false;
+  std::unique_ptr<engine::GramAccumulator> gram;
+};
+
+engine::ConvSpec conv_spec(const graph::Graph& graph, const graph::Node& node) {
+  const graph::Shape& weight = graph.tensor(node.inputs[1]).shape;
+  const std::vector<int64_t> strides = node.integers("strides", {1, 1}),
+                             dilations = node.integers("dilations", {1, 1});
+  const std::vector<int64_t> pads = node.integers("pads", {0, 0, 0, 0});
+  engine::ConvSpec spec{};
+  spec.kernel_h = weight[2];
+  spec.kernel_w = weight[3];
+  spec.stride_h = strides[0];
+  spec.stride_w = strides[1];
+  spec.dilation_h = dilations[0];
+  spec.dilation_w = dilations[1];
+  for (int i = 0; i < 4; ++i) spec.pads[i] = pads[i];
+  spec.groups = node.integer("group", 1);
+  return spec;
+}
+
+bool can_refit(const graph::Graph& graph, const graph::Node& node) {
+  if (node.op != "Conv" || graph.tensor(node.inputs[1]).shape.size() != 4) return false;
+  const int64_t groups = node.integer("group", 1);
+  return groups == 1 || groups == graph.tensor(node.inputs[0]).shape[1];
+}
+
+// Covariance of the quantised inputs of one filter group, and their mean.
+struct Moments {
+  int64_t size = 0;
+  std::vector<double> h;  // size x size
+  std::vector<double> mean;
+
+  double at(int64_t i, int64_t j) const { return h[static_cast<size_t>(i * size + j)]; }
+};
+
+Moments centred(const engine::GramAccumulator& gram, const std::vector<double>& means, int64_t group,
+                int64_t size) {
+  Moments m;
+  m.size = size;
+  const double rows = static_cast<double>(gram.rows());
+  const std::vector<double>& all = gram.matrix();
+  m.h.assign(all.begin() + group * size * size, all.begin() + (group + 1) * size * size);
+  m.mean.assign(means.begin() + group * size, means.begin() + (group + 1) * size);
+  for (int64_t i = 0; i < size; ++i) {
+    for (int64_t j = 0; j < size; ++j) {
+      double& value = m.h[static_cast<size_t>(i * size + j)];
+      value = value / rows - m.mean[i] * m.mean[j];
+    }
+  }
+  return m;
+}
+
+class Rounder {
+ public:
+  Rounder(const graph::Graph& graph, const Settings& settings, const Plan& plan, const Layer& layer)
+      : graph_(graph),
+        settings_(settings),
+        plan_(plan),
+        layer_(layer),
+        node_(*layer.node),
+        view_(weight_view(graph, node_)) {}
+
+  WeightCode run() {
+    const graph::Tensor& weight = graph_.tensor(node_.inputs[1]);
+    code_ = plan_.weights.at(node_.name);
+    weights_ = weight.values;
+    bias_ = bias_values(graph_, node_);
+    code_.bias = bias_;
+    const std::vector<double> means = layer_.gram->mean();
+    if (layer_.depthwise) {
+      for (int64_t n = 0; n < view_.channels; ++n)
+        round_channels(centred(*layer_.gram, means, n, view_.taps), n, n + 1);
+    } else {
+      round_channels(centred(*layer_.gram, means, 0, view_.taps), 0, view_.channels);
+    }
+    return std::move(code_);
+  }
+
+ private:
+  void round_channels(const Moments& moments, int64_t first, int64_t last) {
+    const int64_t size = moments.size;
+    // Taps in the order of falling input power: what comes late has fewer taps left to make up for its error.
+    std::vector<int64_t> order(static_cast<size_t>(size));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return moments.at(a, a) > moments.at(b, b); });
+    std::vector<double> h(static_cast<size_t>(size * size));
+    std::vector<float> power(static_cast<size_t>(size));
+    double trace = 0;
+    for (int64_t i = 0; i < size; ++i) {
+      for (int64_t j = 0; j < size; ++j)
+        h[static_cast<size_t>(i * size + j)] = moments.at(order[i], order[j]);
+      power[static_cast<size_t>(i)] = static_cast<float>(moments.at(i, i));
+      trace += moments.at(i, i);
+    }
+    if (!(trace > 0)) return;  // an input that never changes: rounding to nearest is as good
+    const std::vector<double> u = engine::cholesky_inverse_upper(std::move(h), size, kDamping);
+    for (int64_t n = first; n < last; ++n) {
+      round_channel(moments, order, u, power, n);
+      keep_mean(moments, n);
+    }
+  }
+
+  void round_channel(const Moments& m, const std::vector<int64_t>& order, const std::vector<double>& u,
+                     const std::vector<float>& power, int64_t n) {
+    const int64_t size = m.size;
+    std::vector<double> w(static_cast<size_t>(size));
+    for (int64_t k = 0; k < size; ++k) w[k] = weights_[view_.index(n, k)];
+    const int bits = code_.format.bits;
+    const double highest = std::ldexp(1.0, bits - 1) - 1, lowest = -highest - 1;
+    int exponent = code_.format.exponent;
+    if (code_.format.per_channel()) {
+      std::vector<float> real(w.begin(), w.end());
+      const ExponentRange range =
+          exponent_range(settings_.target, bits, seen_input_exponent(plan_, node_),
+                         plan_.formats.at(node_.outputs[0]).exponent, bias_[static_cast<size_t>(n)]);
+      exponent = best_weight_exponent(real.data(), power.data(), size, bits, range);
+      code_.format.channel_exponents[static_cast<size_t>(n)] = exponent;
+      code_.format.exponent =
+          *std::max_element(code_.format.channel_exponents.begin(), code_.format.channel_exponents.end());
+    }
+    const double scale = std::ldexp(1.0, exponent);
+    for (int64_t i = 0; i < size; ++i) {
+      const int64_t tap = order[i];
+      const double integer = std::clamp(std::nearbyint(w[tap] / scale), lowest, highest);
+      code_.integers[view_.index(n, tap)] = static_cast<int64_t>(integer);
+      const double* row = &u[static_cast<size_t>(i * size)];
+      const double error = (w[tap] - integer * scale) / row[i];
+      for (int64_t j = i + 1; j < size; ++j) w[order[j]] -= error * row[j];
+    }
+  }
+
+  // The bias takes up what rounding does to the channel's mean.
+  void keep_mean(const Moments& m, int64_t n) {
+    if (code_.bias.empty()) return;
+    int exponent = code_.format.exponent;
+    if (code_.format.per_channel()) exponent = code_.format.channel_exponents[static_cast<size_t>(n)];
+    const double scale = std::ldexp(1.0, exponent);
+    double difference = 0;
+    for (int64_t k = 0; k < m.size; ++k) {
+      const size_t i = view_.index(n, k);
+      difference += (weights_[i] - static_cast<double>(code_.integers[i]) * scale) * m.mean[k];
+    }
+    code_.bias[static_cast<size_t>(n)] += static_cast<float>(difference);
+  }
+
+  const graph::Graph& graph_;
+  const Settings& settings_;
+  const Plan& plan_;
+  const Layer& layer_;
+  const graph::Node& node_;
+  WeightView view_;
+  WeightCode code_;
+  std::vector<float> weights_, bias_;
+};
+
+// Runs task(i) for i in [0, count) on `threads` threads; the tasks are independent.
+void parallel(size_t count, int threads, const std::function<void(size_t)>& task) {
+  ordered_parallel<int>(
+      count, threads,
+      [&](int, size_t index) {
+        engine::set_threads(1);
+        task(index);
+        return 0;
+      },
+      [](size_t, int&&) {});
+}
+
+}  // namespace
+
+void refit_weights(const graph::Graph& graph, const std::vector<std::string>& images,
+                   const Settings& settings, Plan& plan, const ProgressCallback& progress) {
+  const graph::ImageSize size = input_size(graph);
+  const int threads = resolve_threads(settings.threads);
+  std::vector<std::unique_ptr<IntegerNetwork>> networks;
+  for (int i = 0; i < threads; ++i) {
+    networks.push_back(std::make_unique<IntegerNetwork>(graph, plan, settings, KeepTensors::kAll, 1));
+  }
+  std::map<std::string, std::string> seen_input;
+  for (const graph::Node& node : networks[0]->graph().nodes) seen_input[node.name] = node.inputs[0];
+  std::vector<Layer> layers;
+  for (const graph::Node& node : graph.nodes) {
+    if (!can_refit(graph, node)) continue;
+    Layer layer;
+    layer.node = &node;
+    layer.quantized_input = seen_input.at(node.name);
+    layer.depthwise = node.integer("group", 1) > 1;
+    layer.gram = std::make_unique<engine::GramAccumulator>(
+        conv_spec(graph, node), graph.tensor(node.inputs[0]).shape[1], kRowsPerImage);
+    layers.push_back(std::move(layer));
+  }
+
+  size_t done = 0;
+  using Inputs = std::vector<engine::Array>;  // of all layers, for one image
+  for (size_t begin = 0; begin < images.size(); begin += kBatch) {
+    const size_t count = std::min(kBatch, images.size() - begin);
+    std::vector<Inputs> batch(count);
+    ordered_parallel<Inputs>(
+        count, threads,
+        [&](int worker, size_t index) {
+          networks[worker]->run(network_input(images[begin + index], size, settings.geometry));
+          Inputs inputs;
+          for (const Layer& layer : layers) inputs.push_back(networks[worker]->values(layer.quantized_input));
+          return inputs;
+        },
+        [&](size_t index, Inputs&& inputs) { batch[index] = std::move(inputs); });
+    parallel(layers.size(), threads, [&](size_t i) {
+      for (const Inputs& inputs : batch) layers[i].gram->add(inputs[i].values.data(), inputs[i].shape);
+    });
+    done += count;
+    progress(done, images.size());
+  }
+
+  std::vector<WeightCode> codes(layers.size());
+  parallel(layers.size(), threads,
+           [&](size_t i) { codes[i] = Rounder(graph, settings, plan, layers[i]).run(); });
+  for (size_t i = 0; i < layers.size(); ++i) plan.weights[layers[i].node->name] = std::move(codes[i]);
+}
+
+}  // namespace shrike::quantize

@@ -1,0 +1,109 @@
+#include "toolchain/rounding/weights.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "toolchain/support/error.h"
+
+namespace shrike::quantize {
+namespace {
+
+float largest_code(int bits) {
+  return std::ldexp(1.0f, bits - 1) - 1;
+}
+
+}  // namespace
+
+int covering_exponent(float largest, int bits) {
+  return static_cast<int>(std::ceil(std::log2(largest / (largest_code(bits) + 0.5f))));
+}
+
+bool has_weights(const graph::Graph& graph, const graph::Node& node) {
+  if (node.op == "Conv" || node.op == "Gemm" || node.op == "ConvTranspose") return true;
+  return node.op == "MatMul" && graph.tensor(node.inputs[1]).constant;
+}
+
+WeightView weight_view(const graph::Graph& graph, const graph::Node& node) {
+  const graph::Tensor& weight = graph.tensor(node.inputs[1]);
+  if (!weight.constant)
+    fail("node '{}' ({}): the weight '{}' must be a constant", node.name, node.op, weight.name);
+  const int64_t total = weight.elements();
+  WeightView view;
+  if (node.op == "Conv" || (node.op == "Gemm" && node.integer("transB", 0) != 0)) {
+    view.channels = weight.shape[0];
+    view.taps = total / view.channels;
+    view.channel_step = view.taps;
+    view.tap_step = 1;
+  } else if (node.op == "ConvTranspose") {
+    fail("node '{}': ConvTranspose must be decomposed before quantisation", node.name);
+  } else {
+    view.channels = weight.shape.back();
+    view.taps = total / view.channels;
+    view.channel_step = 1;
+    view.tap_step = view.channels;
+  }
+  return view;
+}
+
+std::vector<float> bias_values(const graph::Graph& graph, const graph::Node& node) {
+  if (node.inputs.size() > 2 && !node.inputs[2].empty()) return graph.tensor(node.inputs[2]).values;
+  return std::vector<float>(static_cast<size_t>(weight_view(graph, node).channels), 0.0f);
+}
+
+ExponentRange exponent_range(Target target, int bits, int input_exponent, int output_exponent, float bias) {
+  ExponentRange range;
+  range.highest = output_exponent - input_exponent;
+  range.lowest = range.highest - 30;
+  if (bias != 0) {
+    // |bias| / 2^(e_in + e_w) < 2^(B-1), half of the range left to the products.
+    const int needed = static_cast<int>(std::ceil(std::log2(std::fabs(bias)))) -
+                       (bias_bits(target, bits) - 2) - input_exponent;
+    range.lowest = std::max(range.lowest, needed);
+  }
+  range.lowest = std::min(range.lowest, range.highest);
+  return range;
+}
+
+int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int bits,
+                         ExponentRange range) {
+  const float highest_code = largest_code(bits);
+  float largest = 0;
+  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::fabs(weights[i]));
+  if (largest == 0) return range.highest;
+  const int covering = covering_exponent(largest, bits);
+  int best = std::clamp(covering, range.lowest, range.highest);
+  double best_error = -1;
+  for (int exponent = covering; exponent >= covering - 2; --exponent) {
+    const int candidate = std::clamp(exponent, range.lowest, range.highest);
+    const float scale = std::ldexp(1.0f, candidate), inverse = std::ldexp(1.0f, -candidate);
+    double error = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const float w = weights[i];
+      const float code = std::clamp(std::nearbyint(w * inverse), -highest_code - 1, highest_code);
+      const double difference = code * scale - w;
+      error += difference * difference * (weight_power != nullptr ? weight_power[i] : 1.0f);
+    }
+    if (best_error < 0 || error < best_error) {
+      best_error = error;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+int weight_exponent(std::vector<float> weights, int bits, const Settings& settings, ExponentRange range) {
+  const auto count = static_cast<int64_t>(weights.size());
+  if (settings.weight_calibration == WeightCalibration::kDirect)
+    return best_weight_exponent(weights.data(), nullptr, count, bits, range);
+  const double share = settings.weight_calibration == WeightCalibration::kMinMax ? 1.0 : settings.percentile;
+  // The ranks of spec/quantizer.md section 7, counted from 0.
+  const int64_t high = std::min(static_cast<int64_t>(static_cast<double>(count) * share), count - 1);
+  const int64_t low = static_cast<int64_t>(static_cast<double>(count) * (1 - share));
+  std::sort(weights.begin(), weights.end());
+  const float largest =
+      std::max(std::fabs(weights[static_cast<size_t>(high)]), std::fabs(weights[static_cast<size_t>(low)]));
+  if (largest == 0) return range.highest;
+  return std::clamp(covering_exponent(largest, bits), range.lowest, range.highest);
+}
+
+}  // namespace shrike::quantize

@@ -1,0 +1,74 @@
+// Judges settings and plans for the search: by the outputs of the integer runtime on calibration images that
+// no fit has seen, and by what the chip is estimated to take.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "toolchain/formats/calibrate.h"
+#include "toolchain/formats/formats.h"
+#include "toolchain/integer/trial.h"
+#include "toolchain/search/budget.h"
+
+namespace shrike::quantize {
+
+struct Judgement {
+  bool feasible = true;  // false: the target can't hold it; nothing else is set then
+  // Noise-to-signal of the outputs, their mean. Of class logits only what rises above -8 counts: what lies
+  // below is background, whose clipping costs nothing. Powers are summed over the images, because one without
+  // any object has next to no signal. Steadier on few images than the loss of exponent search, which a
+  // handful of cells decide.
+  double error = 0;
+  std::vector<double> noise;  // plain noise-to-signal of every output, mean over the images
+  Cost cost;
+  int requantize_nodes = 0;
+};
+
+class AutoBench {
+ public:
+  // Loads the model and chooses images: those that `settings` fits on, and `judge_images` others. When the
+  // folder has no others, the judges are the fitted ones (judges_were_fitted).
+  AutoBench(const std::string& model_path, const std::string& calibration_folder, const Settings& settings,
+            int judge_images, std::function<void(size_t done, size_t total)> calibrating);
+
+  const graph::Graph& graph() const { return graph_; }
+  bool judges_were_fitted() const { return judges_were_fitted_; }
+  // SHA-256 of the model, the settings and the images: of all that judgements depend on.
+  const std::string& inputs() const { return inputs_; }
+
+  // The whole pipeline, as `shrike quantize` runs it.
+  Judgement judge_fitted(const Settings& settings);
+  // Formats chosen and weights rounded to nearest, nothing else: fast, and enough to drop what is far worse.
+  Judgement judge_rounded(const Settings& settings);
+  // What the pipeline gives for `settings`, with further layers moved to 16 bit: their weights are rounded
+  // anew, all other weights and all corrections stay. Judged in parallel; `consume` is called in order.
+  void judge_widened(const Settings& settings, const std::vector<std::vector<std::string>>& layer_sets,
+                     const std::function<void(size_t index, const Judgement&)>& consume);
+
+ private:
+  struct Fit {
+    Settings settings;
+    Plan plan;
+    std::map<std::string, std::vector<float>> uncorrected_biases;  // by node, before correct_biases
+  };
+
+  void calibrate_once();
+  const Reference& reference();
+  const Fit& fit(const Settings& settings);
+  Plan widen(const Fit& fit, const std::vector<std::string>& layers) const;
+  Judgement judge(const Plan& plan, const Settings& settings) const;
+
+  Settings settings_;
+  graph::Graph graph_;
+  std::vector<std::string> fitted_images_, judge_images_;
+  bool judges_were_fitted_ = false;
+  std::string inputs_;
+  std::function<void(size_t, size_t)> calibrating_;
+  std::optional<Statistics> statistics_;
+  std::optional<Reference> reference_;
+  std::optional<Fit> fit_;  // the latest
+};
+
+}  // namespace shrike::quantize

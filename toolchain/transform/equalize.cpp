@@ -1,0 +1,112 @@
+#include "toolchain/transform/equalize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "toolchain/transform/channel_scales.h"
+
+namespace shrike::quantize {
+namespace {
+
+// log2 of the largest factor of one iteration; the peer's limit is 10.
+constexpr int kLargestStep = 3;
+
+// Calls visit(float&) for every weight of the layer that belongs to the channel on this side.
+template <typename Visit>
+void for_each_weight(graph::Graph& graph, const ScaledChannel& place, const Visit& visit) {
+  const graph::Node& node = graph.nodes[static_cast<size_t>(place.node)];
+  graph::Tensor& weight = graph.tensor(node.inputs[1]);
+  // A filter [O, I/g, k...]; Gemm's matrix is one without kernel, perhaps transposed.
+  const bool transposed = node.op == "Gemm" && node.integer("transB", 0) == 0;
+  const int64_t outputs = weight.shape[transposed ? 1 : 0], inputs = weight.shape[transposed ? 0 : 1];
+  const int64_t kernel = weight.elements() / (outputs * inputs);
+  const int64_t groups = node.op == "Conv" ? node.integer("group", 1) : 1;
+  const auto visit_tap = [&](int64_t output, int64_t input) {
+    float* const first = &weight.values[static_cast<size_t>(
+        (transposed ? input * outputs + output : output * inputs + input) * kernel)];
+    for (int64_t k = 0; k < kernel; ++k) visit(first[k]);
+  };
+  if (place.side == Side::kOutput) {
+    for (int64_t input = 0; input < inputs; ++input) visit_tap(place.channel, input);
+    return;
+  }
+  const int64_t group = place.channel / inputs, group_outputs = outputs / groups;
+  for (int64_t i = 0; i < group_outputs; ++i) visit_tap(group * group_outputs + i, place.channel % inputs);
+}
+
+// The power with which the set's factor enters the layer's weights.
+int weight_power(const ScaledChannel& place) {
+  return place.side == Side::kOutput ? place.power : -place.power;
+}
+
+// Places of depthwise layers whose factor comes in and goes out again: their weights don't change.
+bool cancels(const ScaleSet& set, const graph::Graph& graph, const ScaledChannel& place) {
+  const graph::Node& node = graph.nodes[static_cast<size_t>(place.node)];
+  const graph::Shape& weight = graph.tensor(node.inputs[1]).shape;
+  if (node.op != "Conv" || weight[1] != 1 || weight[0] != node.integer("group", 1)) return false;
+  return std::any_of(set.begin(), set.end(), [&](const ScaledChannel& other) {
+    return other.node == place.node && other.side != place.side && other.channel == place.channel &&
+           other.power == place.power;
+  });
+}
+
+// log2 of the factor that brings the two sides of the set nearest to each other.
+int wanted_step(graph::Graph& graph, const ScaleSet& set, double threshold) {
+  float multiplied = 0, divided = 0;
+  for (const ScaledChannel& place : set) {
+    if (cancels(set, graph, place)) continue;
+    float& largest = weight_power(place) > 0 ? multiplied : divided;
+    for_each_weight(graph, place, [&](const float& w) { largest = std::max(largest, std::fabs(w)); });
+  }
+  if (multiplied == 0 || divided == 0 || multiplied + divided < threshold) return 0;
+  const double step = std::nearbyint(0.5 * std::log2(static_cast<double>(divided) / multiplied));
+  return static_cast<int>(std::clamp<double>(step, -kLargestStep, kLargestStep));
+}
+
+void apply(graph::Graph& graph, const ScaleSet& set, int step) {
+  for (const ScaledChannel& place : set) {
+    const float factor = std::ldexp(1.0f, step * weight_power(place));
+    for_each_weight(graph, place, [&](float& w) { w *= factor; });
+    const graph::Node& node = graph.nodes[static_cast<size_t>(place.node)];
+    const bool has_bias = node.inputs.size() > 2 && !node.inputs[2].empty();
+    if (place.side == Side::kOutput && has_bias)
+      graph.tensor(node.inputs[2]).values[static_cast<size_t>(place.channel)] *= factor;
+  }
+}
+
+}  // namespace
+
+std::vector<EqualizedLayers> equalize(graph::Graph& graph, const Settings& settings) {
+  const std::vector<ScaleSet> sets = find_scale_sets(graph);
+  std::vector<int> exponent(sets.size(), 0);
+  for (int iteration = 0; iteration < settings.equalization_iterations; ++iteration) {
+    bool changed = false;
+    for (size_t i = 0; i < sets.size(); ++i) {
+      const int step = wanted_step(graph, sets[i], settings.equalization_threshold);
+      if (step == 0) continue;
+      apply(graph, sets[i], step);
+      exponent[i] += step;
+      changed = true;
+    }
+    if (!changed) break;
+  }
+
+  std::map<std::set<int>, EqualizedLayers> by_layers;
+  for (size_t i = 0; i < sets.size(); ++i) {
+    std::set<int> nodes;
+    for (const ScaledChannel& place : sets[i]) nodes.insert(place.node);
+    EqualizedLayers& entry = by_layers[nodes];
+    ++entry.channels;
+    entry.scaled += exponent[i] != 0;
+  }
+  std::vector<EqualizedLayers> report;
+  for (auto& [nodes, entry] : by_layers) {
+    for (const int node : nodes) entry.layers.push_back(graph.nodes[static_cast<size_t>(node)].name);
+    report.push_back(std::move(entry));
+  }
+  return report;
+}
+
+}  // namespace shrike::quantize

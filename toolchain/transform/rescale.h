@@ -1,0 +1,46 @@
+// Scales and offsets around activations that the chip evaluates by a table.
+//
+// Formats are powers of two without an offset, so a tensor's range fills its 256 codes only by luck. A table
+// holds any function of a code, though, and a convolution's weights and bias take any factor and shift:
+//
+//   convolution       x' = t x + a                   its weights times t, its bias times t plus a
+//   table             y' = s f((x' - a) / t) + b
+//   its readers       weights of the channel divided by s, the bias takes up b
+//
+// The float network computes the same function, the chip executes the same nodes, and ranges end where t, a,
+// s and b put them. b needs readers without padding (a padded zero would no longer stand for zero); members
+// of an Add share one s. Convolutions without activation have s only.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "toolchain/formats/calibrate.h"
+#include "toolchain/graph/graph.h"
+#include "toolchain/pipeline/settings.h"
+
+namespace shrike::quantize {
+
+struct Rescale {
+  float input_scale = 1, input_offset = 0;    // t, a
+  float output_scale = 1, output_offset = 0;  // s, b
+  bool operator==(const Rescale&) const = default;
+};
+// By name of the activation node, or of the convolution that has none.
+using Rescaling = std::map<std::string, Rescale>;
+
+// The scales and offsets with which 8 bits lose least on `images`: per tensor, noise to signal averaged over
+// the images, of a convolution's output behind the activation function.
+Rescaling choose_rescaling(const graph::Graph& graph, const std::vector<std::string>& images,
+                           const Settings& settings, const ProgressCallback& progress);
+
+// Changes weights, biases and attributes as above and notes scale and offset of every channel in
+// Tensor::scales and Tensor::offsets. Throws Error when a node is missing or a reader can't take them up.
+void rescale(graph::Graph& graph, const Rescaling& rescaling);
+
+// For the file's metadata: what `shrike analyze` needs to see the same float network.
+inline constexpr const char* kRescalingKey = "shrike.rescaling";
+std::string rescaling_text(const Rescaling& rescaling);  // JSON
+Rescaling parse_rescaling(const std::string& text);      // throws Error; empty text: none
+
+}  // namespace shrike::quantize
