@@ -6,6 +6,7 @@
 #include "toolchain/engine/engine.h"
 #include "toolchain/evaluate/backend.h"
 #include "toolchain/evaluate/class_names.h"
+#include "toolchain/import/import.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::evaluate {
