@@ -1,7 +1,8 @@
 // Every small model under golden/ops/ gives the outputs embedded in it: at 8 bit without one difference; at
 // 16 bit at most one unit apart, and only where a network contains an operator whose embedded values come
 // from a simulation that differs from the chips (spec/numerics.md 14.1, 17). Each file runs with the portable
-// kernels on one thread and with the machine's best kernels on several.
+// kernels on one thread and with the machine's best kernels on several. The repository holds one file an
+// operator, chip and width; the shared folder holds all of them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -169,10 +170,8 @@ void check_file(const std::string& path, const std::string& target, bool wide, T
   ++totals->files;
 }
 
-std::vector<std::string> models_under(const std::string& relative) {
+std::vector<std::string> models_under(const std::string& root) {
   std::vector<std::string> paths;
-  const std::string root = tests::shared_root() + "/" + relative;
-  if (!fs::exists(root)) return paths;
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
     if (entry.path().extension() == ".espdl") paths.push_back(entry.path().string());
   }
@@ -184,32 +183,45 @@ struct Folder {
   const char* name;
   const char* target;
   bool wide;
-  int files;  // in golden/ops as delivered: none may be skipped
+  int in_tree;  // files in the repository's golden/ops: none may be skipped
+  int shared;   // files in the shared golden/ops
+};
+
+constexpr Folder kFolders[] = {
+    {"c_8", "esp32", false, 36, 181},
+    {"esp32s3_8", "esp32s3", false, 48, 198},
+    {"esp32p4_8", "esp32p4", false, 32, 135},
+    {"esp32p4_16", "esp32p4", true, 36, 155},
 };
 
 void PrintTo(const Folder& folder, std::ostream* out) {
   *out << folder.name;
 }
 
-class GoldenOps : public testing::TestWithParam<Folder> {};
-
-TEST_P(GoldenOps, EveryFileGivesItsEmbeddedOutputs) {
-  const Folder& folder = GetParam();
-  const std::string relative = std::string("golden/ops/") + folder.name;
-  SHRIKE_NEEDS_SHARED(relative);
+void check_folder(const std::string& root, const Folder& folder, int files) {
   Totals totals;
-  for (const std::string& path : models_under(relative))
+  for (const std::string& path : models_under(root + "/golden/ops/" + folder.name))
     check_file(path, folder.target, folder.wide, &totals);
-  EXPECT_EQ(totals.files, folder.files);
+  EXPECT_EQ(totals.files, files);
   std::cout << folder.name << ": " << totals.files << " files, " << totals.values << " values, "
             << totals.different << " different\n";
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Folders, GoldenOps,
-    testing::Values(Folder{"c_8", "esp32", false, 181}, Folder{"esp32s3_8", "esp32s3", false, 198},
-                    Folder{"esp32p4_8", "esp32p4", false, 135}, Folder{"esp32p4_16", "esp32p4", true, 155}),
-    [](const testing::TestParamInfo<Folder>& info) { return std::string(info.param.name); });
+class GoldenOps : public testing::TestWithParam<Folder> {};
+
+TEST_P(GoldenOps, EveryFileOfTheRepositoryGivesItsEmbeddedOutputs) {
+  check_folder(SHRIKE_SOURCE_DIR, GetParam(), GetParam().in_tree);
+}
+
+TEST_P(GoldenOps, EverySharedFileGivesItsEmbeddedOutputs) {
+  SHRIKE_NEEDS_SHARED(std::string("golden/ops/") + GetParam().name);
+  check_folder(tests::shared_root(), GetParam(), GetParam().shared);
+}
+
+INSTANTIATE_TEST_SUITE_P(Folders, GoldenOps, testing::ValuesIn(kFolders),
+                         [](const testing::TestParamInfo<Folder>& info) {
+                           return std::string(info.param.name);
+                         });
 
 class GoldenNet : public testing::TestWithParam<const char*> {};
 
