@@ -17,7 +17,7 @@ void add_model_options(CLI::App& command, host::IntegerOptions& options) {
         as_command_line([&] { host::parse_target(value); });
         options.target = value;
       },
-      "Chip whose arithmetic to use: esp32p4, esp32s3 or esp32 (default: as the file says)");
+      "Chip whose arithmetic to use: " + host::target_names() + " (default: as the file says)");
   command
       .add_option_function<std::string>(
           "--accumulators",

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "chips/chip.h"
 #include "common/sha256.h"
 #include "kernels/kernels.h"
 #include "qemu-virt/board.h"
@@ -93,7 +94,7 @@ Status run_network(bool show_layers) {
 int detect(const shrike::ImageView& image, bool show_layers) {
   const uint64_t start = board::instructions();
   shrike::ImagePlacement placement;
-  const shrike::Rounding rounding = shrike::rounding_of(SHRIKE_TARGET);
+  const shrike::Rounding rounding = shrike::find_chip(SHRIKE_TARGET)->rounding;
   Status status = shrike::preprocess(image, {}, rounding, model.input(0), &placement);
   if (!status.ok()) return report("preprocess", status);
   const uint64_t prepared = board::instructions();
@@ -145,8 +146,13 @@ int detect_all() {
 int main() {
   board::protect_read_only_memory();
   board::paint_stack();
+  const shrike::Chip* chip = shrike::find_chip(SHRIKE_TARGET);
+  if (chip == nullptr) {
+    printf("no chip is called " SHRIKE_TARGET "\n");
+    return 1;
+  }
   shrike::ModelOptions options;
-  options.target = SHRIKE_TARGET;
+  options.target = chip->target;
   const uint64_t start = board::instructions();
   const size_t model_bytes = static_cast<size_t>(model_end - model_begin);
   const Status status = model.load(model_begin, model_bytes, arena, sizeof arena, options);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "chips/chip.h"
 #include "common/sha256.h"
 #include "qemu-virt/board.h"
 #include "shrike/model.h"
@@ -84,20 +85,16 @@ const char* run(shrike::Model& model, size_t bytes, shrike::Target target) {
   return nullptr;
 }
 
-bool starts_with(const char* text, const char* start) {
-  return strncmp(text, start, strlen(start)) == 0;
-}
-
 bool run_line(char* line) {
   char* path = strchr(line, ' ');
   if (path == nullptr) return false;
   *path++ = '\0';
-  const shrike::Target target = starts_with(line, "esp32p4")   ? shrike::Target::kEsp32p4
-                                : starts_with(line, "esp32s3") ? shrike::Target::kEsp32s3
-                                                               : shrike::Target::kEsp32;
+  const shrike::Chip* chip = shrike::find_chip(line);
   shrike::Model model;
   const size_t bytes = read_whole(path, file, sizeof file);
-  const char* problem = bytes == 0 ? "can't be read" : run(model, bytes, target);
+  const char* problem = chip == nullptr ? "no such chip"
+                        : bytes == 0    ? "can't be read"
+                                        : run(model, bytes, chip->target);
   printf("%s %s", problem == nullptr ? "pass" : "FAIL", path);
   if (problem != nullptr) printf(": %s", problem);
   printf("\n");

@@ -71,7 +71,7 @@ Status Model::load(const void* file, size_t file_bytes, void* arena, size_t aren
   ModelState* state = static_cast<ModelState*>(loader.arena.keep(sizeof(ModelState), Arena::kAlignment));
   if (state == nullptr) return loader.out_of_memory();
   *state = ModelState{};
-  state->target = options.target;
+  state->chip = &chip_of(options.target);
   state->kernels = options.kernels != nullptr ? options.kernels : kLinkedKernels;
   state->workers = options.workers != nullptr ? options.workers : &calling_thread;
   loader.state = state;

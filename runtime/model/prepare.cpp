@@ -29,8 +29,8 @@ Status prepare_node(Loader& loader, int32_t index) {
   NodeState& node = state.nodes[index];
   NodeContext context = {&loader, &node, index};
   Prepare prepare = {};
-  prepare.target = loader.options.target;
-  prepare.rounding = rounding_of(loader.options.target);
+  prepare.chip = state.chip;
+  prepare.rounding = state.chip->rounding;
   prepare.accumulators = loader.options.accumulators;
   prepare.kernels = state.kernels;
   prepare.threads = state.workers->threads();

@@ -40,7 +40,7 @@ struct ModelState {
   format::Vector metadata;
   Text graph_name;
 
-  Target target;
+  const Chip* chip;
   WorkerPool* workers;
   const KernelSet* kernels;
   void* scratch;

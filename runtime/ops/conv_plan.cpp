@@ -17,11 +17,9 @@ T* new_array(Prepare& node, int32_t count) {
   return static_cast<T*>(node.allocate(static_cast<size_t>(count) * sizeof(T), 16));
 }
 
-// The register that holds a shift count has five bits (spec/numerics.md 3.3; the S3 kernels shift by one less
-// first).
-int32_t shift_of_unit(Target target, int32_t shift) {
-  const bool wraps = (target == Target::kEsp32p4 && shift > 31) || (target == Target::kEsp32s3 && shift > 32);
-  return wraps ? shift & 31 : shift;
+// The register that holds a shift count has five bits (spec/numerics.md 3.3).
+int32_t shift_of_unit(const Chip& chip, int32_t shift) {
+  return shift > chip.largest_whole_shift ? shift & 31 : shift;
 }
 
 // Shifts e_out - e_in - e_w[n] of all channels (spec/numerics.md 3.1).
@@ -33,8 +31,8 @@ Status find_shifts(Prepare& node, const ConvRequest& request, int16_t** result) 
     if (filter.exponent_count != channels) {
       return node.error(StatusCode::kBadExponent, "the filter's exponents are not one per output channel");
     }
-    if (node.target != Target::kEsp32p4) {
-      return node.error(StatusCode::kBadExponent, "only esp32p4 has filters with an exponent per channel");
+    if (!node.chip->per_channel_exponents) {
+      return node.error(StatusCode::kBadExponent, "this chip has no filters with an exponent per channel");
     }
   }
   int16_t* shifts = new_array<int16_t>(node, channels);
@@ -45,10 +43,10 @@ Status find_shifts(Prepare& node, const ConvRequest& request, int16_t** result) 
       return node.error(StatusCode::kBadExponent, "a filter exponent is outside -60..60");
     }
     const int32_t shift = request.output->exponent - request.input->exponent - static_cast<int32_t>(exponent);
-    if (shift < 0 && node.target != Target::kEsp32) {
+    if (shift < 0 && !node.chip->left_shifts) {
       return node.error(StatusCode::kBadExponent, "the output exponent is below input plus filter exponent");
     }
-    shifts[n] = static_cast<int16_t>(shift_of_unit(node.target, shift));
+    shifts[n] = static_cast<int16_t>(shift_of_unit(*node.chip, shift));
   }
   *result = shifts;
   return {};
@@ -74,15 +72,13 @@ Status check_types(const Prepare& node, const ConvRequest& request) {
 
 ExactSums exact_sums(const Prepare& node) {
   ExactSums exact{};
-  exact.remainder = Lane::kExact;
-  exact.lanes20 = node.kernels->lanes20;
-  if (node.target == Target::kEsp32) {
-    exact.block = exact.remainder = Lane::kWrapping32;
-  } else if (node.target == Target::kEsp32s3 && node.accumulators == Accumulators::kExactChip) {
-    exact.block = Lane::kSaturating20;
-  } else {
+  const Arithmetic& arithmetic = node.chip->arithmetic_8;
+  exact.block = arithmetic.block;
+  exact.remainder = arithmetic.remainder;
+  if (exact.block == Lane::kSaturating20 && node.accumulators == Accumulators::kWide) {
     exact.block = Lane::kSaturating32;
   }
+  exact.lanes20 = node.kernels->lanes20;
   return exact;
 }
 
@@ -156,7 +152,12 @@ Status plan_8(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
   return {};
 }
 
-// Biases as the lanes and registers of the target read them (spec/numerics.md 3.5).
+// The low `bits` bits of a stored bias, sign-extended.
+int64_t low_bits(int64_t value, int32_t bits) {
+  return static_cast<int64_t>(static_cast<uint64_t>(value) << (64 - bits)) >> (64 - bits);
+}
+
+// Biases as the lanes and registers of the chip read them (spec/numerics.md 3.5).
 Status read_bias_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
   Conv16& conv = plan->conv16;
   const ConvGeometry& g = conv.geometry;
@@ -165,11 +166,12 @@ Status read_bias_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
     const int64_t* stored = static_cast<const int64_t*>(request.bias->data);
     int64_t* bias = new_array<int64_t>(node, g.out_c);
     if (bias == nullptr) return node.arena_status();
+    const Arithmetic& arithmetic = node.chip->arithmetic_16;
+    const int64_t limit = int64_t{1} << (kMostBiasBits - 1);
     for (int32_t n = 0; n < g.out_c; ++n) {
-      const bool bits40 =
-          node.target == Target::kEsp32s3 || (node.target == Target::kEsp32p4 && n >= blocked);
-      bias[n] = bits40 ? static_cast<int64_t>(static_cast<uint64_t>(stored[n]) << 24) >> 24 : stored[n];
-      if (bias[n] > int64_t{1} << 61 || bias[n] < -(int64_t{1} << 61)) {
+      bias[n] =
+          low_bits(stored[n], n < blocked ? arithmetic.block_bias_bits : arithmetic.remainder_bias_bits);
+      if (bias[n] >= limit || bias[n] < -limit) {
         return node.error(StatusCode::kUnsupportedType, "a bias has more than 62 bits");
       }
     }
@@ -182,7 +184,8 @@ Status read_bias_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
 Status find_saturating_16(Prepare& node, ConvPlan* plan) {
   Conv16& conv = plan->conv16;
   const ConvGeometry& g = conv.geometry;
-  if (node.target != Target::kEsp32s3 || node.accumulators == Accumulators::kWide) return {};
+  if (node.chip->arithmetic_16.block != Lane::kSaturating40) return {};
+  if (node.accumulators == Accumulators::kWide) return {};
   uint8_t* saturating = new_array<uint8_t>(node, g.out_c);
   if (saturating == nullptr) return node.arena_status();
   const int32_t blocked = g.depthwise ? g.out_c : blocked_channels<int16_t>(g, conv.layout);
@@ -312,7 +315,7 @@ Status plan_convolution(Prepare& node, const ConvRequest& request, ConvPlan* pla
   }
   int16_t* shifts = nullptr;
   SHRIKE_RETURN_IF_ERROR(find_shifts(node, request, &shifts));
-  const WeightLayout layout = node.target == Target::kEsp32 ? WeightLayout::kPlain : WeightLayout::kBlocked;
+  const WeightLayout layout = node.chip->blocked_filters ? WeightLayout::kBlocked : WeightLayout::kPlain;
 
   plan->wide = node.wide;
   plan->weights_vary = request.weights_vary;

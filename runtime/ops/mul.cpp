@@ -1,5 +1,5 @@
 // Mul (spec/numerics.md 5.2): the exact product, rounded once (rule MU-I), or through a float product (MU-F)
-// on esp32 and in rows too short for a vector.
+// on chips without a vector unit and in rows too short for a vector.
 #include "kernels/kernels.h"
 #include "ops/broadcast.h"
 #include "ops/checks.h"
@@ -29,13 +29,13 @@ Status prepare(Prepare& node) {
   SHRIKE_RETURN_IF_ERROR(plan_broadcast(node, a, b, node.outputs[0], &parameters->broadcast));
   if (a.type != DataType::kFloat32) {
     parameters->shift = node.outputs[0]->exponent - a.exponent - b.exponent;
-    if (parameters->shift < 0 && node.target != Target::kEsp32) {
+    if (parameters->shift < 0 && !node.chip->left_shifts) {
       return node.error(StatusCode::kBadExponent,
                         "the output exponent is below the sum of the input exponents");
     }
   }
   parameters->rounding = node.rounding;
-  parameters->through_float = node.target == Target::kEsp32 || parameters->broadcast.inner < kVectorInt16;
+  parameters->through_float = !node.chip->vector_unit || parameters->broadcast.inner < kVectorInt16;
   parameters->scale = power_of_two(-parameters->shift);
   if (a.bytes() == node.outputs[0]->bytes()) node.in_place = InPlace::kOverwrite;
   return {};

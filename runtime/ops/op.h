@@ -5,6 +5,7 @@
 #pragma once
 #include <stddef.h>
 
+#include "chips/chip.h"
 #include "kernels/kernels.h"
 #include "shrike/model.h"
 #include "shrike/status.h"
@@ -55,8 +56,8 @@ struct Attributes {
 // Everything an operator sees at load time. Inputs have shape, type, exponent (and data when constant);
 // outputs have type and exponent from value_info, and prepare() must set their shapes.
 struct Prepare {
-  Target target;
-  Rounding rounding;
+  const Chip* chip;
+  Rounding rounding;  // the chip's
   Accumulators accumulators;
   const KernelSet* kernels;
   int threads;

@@ -46,7 +46,7 @@ Status prepare(Prepare& node) {
     SHRIKE_RETURN_IF_ERROR(find_table_8(node, &parameters->table));
     if (parameters->table != nullptr) return {};
   }
-  if (input.type != DataType::kFloat32 && parameters->negative_shift < 0 && node.target != Target::kEsp32) {
+  if (input.type != DataType::kFloat32 && parameters->negative_shift < 0 && !node.chip->left_shifts) {
     return node.error(StatusCode::kBadExponent, "the output exponent is below input plus slope exponent");
   }
   return {};

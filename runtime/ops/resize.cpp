@@ -213,7 +213,7 @@ Status prepare(Prepare& node) {
   p.channels = shape.dims[shape.rank - 1];
   p.shift = output.exponent - input.exponent;
   p.rounding = node.rounding;
-  p.wraps = node.target == Target::kEsp32 && p.shift < 0;
+  p.wraps = node.chip->resize_wraps && p.shift < 0;
   p.in_scale = power_of_two(input.exponent);
   p.inverse_out_scale = power_of_two(-output.exponent);
   const bool align_corners = node.attributes.text("coordinate_transformation_mode") == "align_corners";

@@ -83,11 +83,11 @@ TEST(Constraints, AccumulatorOf16BitHas40Bits) {
   EXPECT_EQ(refusal(m, Target::kEsp32), "");
 }
 
-TEST(Constraints, ExponentsPerChannelNeedEsp32p4) {
+TEST(Constraints, ExponentsPerChannelNeedAChipThatHasThem) {
   Maker m(8, true);
   m.conv(m.input("x", {1, 8, 4, 4}), 16, {});
   EXPECT_EQ(refusal(m), "");
-  EXPECT_THAT(refusal(m, Target::kEsp32s3), HasSubstr("only esp32p4"));
+  EXPECT_THAT(refusal(m, Target::kEsp32s3), HasSubstr("which esp32s3 does not support"));
 }
 
 TEST(Constraints, ExponentsPerChannelOnlyOnFilters) {

@@ -5,33 +5,16 @@
 #include <set>
 #include <string>
 
+#include "runtime/chips/chip.h"
 #include "toolchain/host/tensors.h"
 
 namespace shrike::quantize {
 namespace {
 
-// Nanoseconds for one unit of each term of Work, and a node's fixed price.
-struct Prices {
-  double mac, streamed_mac, depthwise_mac, moved_byte, spilled_byte, call;
-  double
-      weight_cache_bytes;  // weights up to this size stay in the data cache from one output pixel to the next
-};
-
-// Clocks and caches as in section 15 and above Table 3: esp32p4 360 MHz, 64 KB first level, 256 KB second;
-// esp32s3 240 MHz, 64 KB, half of which the fit leaves to the weights, and no second level (all activations
-// cross the octal PSRAM). The fit gave esp32p4's moved byte no price; 0.5 ns, the 16 bytes of a vector in
-// three cycles, is set by hand, so that nodes without arithmetic are not free, and costs it half a per cent.
-constexpr Prices kEsp32p4{0.222, 2.66, 1.0, 0.5, 9.07, 160e3, 65536};
-constexpr Prices kEsp32s3{0.542, 30.3, 2.51, 9.36, 0.0, 35.9e3, 32768};
-
 constexpr double kSecondLevelCache = 262144;  // esp32p4
 constexpr double kLanes = 16;                 // 8-bit integers in a vector of either chip
 constexpr double kWideArithmetic =
     2.27;  // time at 16 bit over time at 8 bit, Table 1: pp_ocr_v6_rec s16 to s8
-
-const Prices& prices_of(Target target) {
-  return target == Target::kEsp32s3 ? kEsp32s3 : kEsp32p4;
-}
 
 double whole_vectors(double channels) {
   return std::ceil(channels / kLanes) * kLanes;
@@ -99,7 +82,8 @@ Work dense_work(const Convolution& convolution, Target target) {
   work.macs = arithmetic_factor(convolution.bits) * convolution.out_pixels * convolution.taps *
               whole_vectors(convolution.in_channels) * whole_vectors(convolution.out_channels);
   const double weight_bytes = bytes * convolution.taps * convolution.in_channels * convolution.out_channels;
-  work.streamed_macs = work.macs * std::max(0.0, 1 - prices_of(target).weight_cache_bytes / weight_bytes);
+  work.streamed_macs =
+      work.macs * std::max(0.0, 1 - chip_of(target).prices->weight_cache_bytes / weight_bytes);
   return work;
 }
 
@@ -124,11 +108,11 @@ Work node_work(const Model& model, int32_t node, Target target) {
 }
 
 bool has_cost_model(Target target) {
-  return target == Target::kEsp32p4 || target == Target::kEsp32s3;
+  return chip_of(target).prices != nullptr;
 }
 
 double milliseconds(const Work& work, Target target) {
-  const Prices& price = prices_of(target);
+  const Prices& price = *chip_of(target).prices;
   const double nanoseconds = price.mac * work.macs + price.streamed_mac * work.streamed_macs +
                              price.depthwise_mac * work.depthwise_macs + price.moved_byte * work.moved_bytes +
                              price.spilled_byte * work.spilled_bytes + price.call * work.calls;

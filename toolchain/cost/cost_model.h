@@ -36,12 +36,13 @@ struct Convolution {
   double in_pixels = 0, out_pixels = 0;
   int bits = 8;
 };
+// `target` is one with a cost model, here and below.
 Work dense_work(const Convolution& convolution, Target target);
 Work depthwise_work(const Convolution& convolution);  // in_channels channels
 
 Work node_work(const Model& model, int32_t node, Target target);
 
-// Only for chips with published timings: esp32p4 and esp32s3.
+// Only for chips with published timings, whose rows in runtime/chips have prices.
 bool has_cost_model(Target target);
 double milliseconds(const Work& work, Target target);
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "runtime/chips/chip.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/support/error.h"
 
@@ -126,9 +127,7 @@ std::string info_text(const Program& program) {
 }
 
 std::string config_json(const graph::Graph& graph, Target target) {
-  const std::string family = target == Target::kEsp32s3 ? "ESPDL_S3_INT"
-                             : target == Target::kEsp32 ? "ESPDL_C_INT"
-                                                        : "ESPDL_INT";
+  const std::string family = chip_of(target).family;
   nlohmann::ordered_json configs = nlohmann::ordered_json::object(), dispatchings = configs, values = configs;
   std::map<std::string, int64_t> dominators;  // tensor -> hash of its first configuration
   int64_t next_hash = 1;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 
+#include "runtime/chips/chip.h"
 #include "toolchain/espdl/fusion.h"
 #include "toolchain/espdl/window.h"
 #include "toolchain/espdl/writer.h"
@@ -21,21 +22,9 @@ using graph::Tensor;
 // Kernels take shift counts modulo 32.
 constexpr int kLargestShift = 31;
 
-int bias_bits(Target target, int bits) {
-  if (bits == 8) return target == Target::kEsp32s3 ? 20 : 32;
-  return target == Target::kEsp32 ? 64 : 40;
-}
-
-// Narrowest accumulator whose overflow gives wrong numbers. esp32s3 at 8 bit is left out: its 20-bit lanes
-// saturate, the runtime models that and counts it, so it is a matter of accuracy rather than of validity.
-int accumulator_bits(Target target, int bits) {
-  if (bits == 8) return target == Target::kEsp32s3 ? 64 : 32;
-  return target == Target::kEsp32 ? 64 : 40;
-}
-
 class Checker {
  public:
-  Checker(const Graph& graph, Target target) : graph_(graph), target_(target) {}
+  Checker(const Graph& graph, Target target) : graph_(graph), chip_(chip_of(target)) {}
 
   void run() {
     const auto relus = fused_relus(graph_);
@@ -194,11 +183,10 @@ class Checker {
     const int64_t outputs = output_->shape.at(1);
     const Format& format = weights.format;
     if (format.per_channel()) {
-      if (target_ != Target::kEsp32p4) {
+      if (!chip_.per_channel_exponents) {
         refuse(
-            "filter '{}' has one exponent per channel, which only esp32p4 supports; quantise for this target "
-            "per tensor",
-            weights.name);
+            "filter '{}' has one exponent per channel, which {} does not support; quantise for it per tensor",
+            weights.name, chip_.name);
       }
       if (static_cast<int64_t>(format.channel_exponents.size()) != outputs) {
         refuse("filter '{}' has {} exponents for {} output channels", weights.name,
@@ -226,7 +214,7 @@ class Checker {
       refuse("bias '{}' and filter '{}' must both have one exponent or both one per channel", bias.name,
              weights.name);
     }
-    const int bits = bias_bits(target_, output_->format.bits);
+    const int bits = chip_.usable_bias_bits(output_->format.bits);
     const double limit = std::ldexp(1.0, bits - 1);
     for (int64_t n = 0; n < outputs; ++n) {
       const int wanted = input(0).format.exponent + exponent_of(weights.format, n);
@@ -245,11 +233,16 @@ class Checker {
     }
   }
 
-  // Sums that some input can reach and that the output could still tell apart must fit the accumulator.
+  // Sums that some input can reach and that the output could still tell apart must fit the accumulator. Lanes
+  // of 20 bits are left out: they saturate, the runtime models that and counts it, so they are a matter of
+  // accuracy rather than of validity.
   void check_reach(double reachable, int shift, const std::string& where) const {
-    const int bits = output_->format.bits, width = accumulator_bits(target_, bits);
+    const int bits = output_->format.bits;
+    const Arithmetic& arithmetic = chip_.arithmetic(bits);
+    const int width = arithmetic.sum_bits;
     const double visible = std::min(reachable, std::ldexp(1.0, bits - 1 + shift));
-    if (width == 64 || visible <= std::ldexp(1.0, width - 1)) return;
+    if (width == 64 || arithmetic.block == Lane::kSaturating20 || visible <= std::ldexp(1.0, width - 1))
+      return;
     refuse("sums{} reach {:.3g}, more than the {} bits of the accumulator; raise an operand's exponent by {}",
            where, visible, width, static_cast<int>(std::ceil(std::log2(visible))) - (width - 1));
   }
@@ -395,7 +388,7 @@ class Checker {
   }
 
   const Graph& graph_;
-  Target target_;
+  const Chip& chip_;
   const Node* node_ = nullptr;
   const Tensor* output_ = nullptr;
 };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "runtime/chips/chip.h"
+
 namespace shrike::espdl {
 namespace {
 
@@ -30,7 +32,7 @@ std::string doc_of(const FilterShape& shape, int block) {
 }  // namespace
 
 int block_of(Target target, int bits) {
-  if (target == Target::kEsp32) return 0;
+  if (!chip_of(target).blocked_filters) return 0;
   return bits == 16 ? 8 : 16;
 }
 

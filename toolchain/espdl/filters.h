@@ -8,8 +8,7 @@
 
 namespace shrike::espdl {
 
-// Output channels in one 16-byte vector: 16 at 8 bit, 8 at 16 bit; 0 where filters are stored plainly
-// (esp32).
+// Output channels in one 16-byte vector: 16 at 8 bit, 8 at 16 bit; 0 where filters are stored plainly.
 int block_of(Target target, int bits);
 
 enum class FilterKind { kConv2d, kConv1d, kMatrix };  // kMatrix: Gemm, and one matrix of a MatMul

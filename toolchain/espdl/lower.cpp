@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "runtime/chips/chip.h"
 #include "toolchain/espdl/fusion.h"
 #include "toolchain/espdl/lower_ops.h"
 #include "toolchain/espdl/simplify.h"
@@ -153,9 +154,7 @@ Program lower(const graph::Graph& graph, Target target, const LowerOptions& opti
   merge_transposes(program);
   for (const std::string& output : program.outputs)
     value_named(program, output);  // throws when nothing makes it
-  program.metadata["target"] = target == Target::kEsp32p4   ? "esp32p4"
-                               : target == Target::kEsp32s3 ? "esp32s3"
-                                                            : "esp32";
+  program.metadata["target"] = chip_of(target).name;
   return program;
 }
 

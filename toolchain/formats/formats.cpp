@@ -379,9 +379,4 @@ Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, con
   return plan;
 }
 
-int bias_bits(Target target, int bits) {
-  if (bits == 8) return target == Target::kEsp32s3 ? 20 : 32;
-  return target == Target::kEsp32 ? 63 : 40;
-}
-
 }  // namespace shrike::quantize

@@ -68,7 +68,4 @@ std::vector<int64_t> bias_integers(const WeightCode& code, int input_exponent, T
 // (tensor, format) however many consumers want it.
 graph::Graph materialize(const graph::Graph& graph, const Plan& plan, Target target);
 
-// Bits of the bias the target holds at 8 and 16 bit (spec/numerics.md section 4).
-int bias_bits(Target target, int bits);
-
 }  // namespace shrike::quantize

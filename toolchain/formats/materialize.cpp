@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "runtime/chips/chip.h"
 #include "toolchain/formats/formats.h"
 #include "toolchain/graph/edit.h"
 #include "toolchain/rounding/weights.h"
@@ -15,8 +16,9 @@ namespace {
 int64_t round_to(float value, int exponent, int bits, Rounding rounding) {
   const double scaled = std::ldexp(static_cast<double>(value), -exponent);
   const double rounded = rounding == Rounding::kHalfEven ? std::nearbyint(scaled) : std::floor(scaled + 0.5);
-  const double limit = std::ldexp(1.0, bits - 1);
-  return static_cast<int64_t>(std::clamp(rounded, -limit, limit - 1));
+  const int64_t limit = int64_t{1} << (bits - 1);
+  if (rounded >= static_cast<double>(limit)) return limit - 1;
+  return static_cast<int64_t>(std::max(rounded, -static_cast<double>(limit)));
 }
 
 }  // namespace
@@ -25,8 +27,8 @@ std::vector<int64_t> bias_integers(const WeightCode& code, int input_exponent, T
   std::vector<int64_t> integers(code.bias.size());
   for (size_t n = 0; n < integers.size(); ++n) {
     const int exponent = code.format.per_channel() ? code.format.channel_exponents[n] : code.format.exponent;
-    integers[n] = round_to(code.bias[n], input_exponent + exponent, bias_bits(target, code.format.bits),
-                           rounding_of(target));
+    integers[n] = round_to(code.bias[n], input_exponent + exponent,
+                           chip_of(target).usable_bias_bits(code.format.bits), rounding_of(target));
   }
   return integers;
 }
@@ -138,8 +140,7 @@ class Materializer {
     bias.shape = {static_cast<int64_t>(code.bias.size())};
     bias.values = code.bias;
     const int input_exponent = graph_.tensor(node.inputs[0]).format.exponent;
-    const int bits = code.format.bits;
-    bias.format.bits = bits == 8 ? 32 : target_ == Target::kEsp32 ? 64 : 40;
+    bias.format.bits = chip_of(target_).arithmetic(code.format.bits).bias_bits;
     bias.format.exponent = input_exponent + code.format.exponent;
     bias.format.channel_exponents.clear();
     for (const int exponent : code.format.channel_exponents)
@@ -201,7 +202,7 @@ void round_weights(const graph::Graph& graph, const Settings& settings, Plan& pl
     code.format.bits = bits;
 
     std::vector<int> exponents(static_cast<size_t>(view.channels));
-    const bool per_channel = settings.target == Target::kEsp32p4 && node.op != "MatMul" &&
+    const bool per_channel = chip_of(settings.target).per_channel_exponents && node.op != "MatMul" &&
                              settings.weight_exponents == WeightExponents::kChannel;
     if (per_channel) {
       for (int64_t n = 0; n < view.channels; ++n) {

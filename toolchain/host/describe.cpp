@@ -1,25 +1,10 @@
-#include <algorithm>
-#include <utility>
-
+#include "runtime/chips/chip.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
 
 namespace shrike::host {
 namespace {
-
-struct TargetName {
-  const char* name;
-  Target target;
-};
-
-// The first name of each target is the one we print. Classes: spec/numerics.md section 1.1.
-constexpr TargetName kTargets[] = {
-    {"esp32p4", Target::kEsp32p4},  {"esp32s3", Target::kEsp32s3}, {"esp32", Target::kEsp32},
-    {"esp32s31", Target::kEsp32p4}, {"esp32s2", Target::kEsp32},   {"esp32c2", Target::kEsp32},
-    {"esp32c3", Target::kEsp32},    {"esp32c5", Target::kEsp32},   {"esp32c6", Target::kEsp32},
-    {"c", Target::kEsp32},
-};
 
 const char* advice(StatusCode code) {
   switch (code) {
@@ -49,16 +34,25 @@ const char* advice(StatusCode code) {
 }  // namespace
 
 Target parse_target(const std::string& name) {
-  for (const TargetName& entry : kTargets) {
-    if (name == entry.name) return entry.target;
-  }
-  fail("unknown target '{}'; expected esp32p4, esp32s3 or esp32", name);
+  if (const Chip* chip = find_chip(name.c_str())) return chip->target;
+  fail("unknown target '{}'; expected {}", name, target_names());
 }
 
 std::string target_name(Target target) {
-  return std::find_if(std::begin(kTargets), std::end(kTargets),
-                      [&](const TargetName& entry) { return entry.target == target; })
-      ->name;
+  return chip_of(target).name;
+}
+
+std::string target_names() {
+  std::vector<std::string> names;
+  for (int32_t i = 0; const Chip* chip = chip_at(i); ++i) {
+    std::string name = chip->name;
+    for (const char* const* alias = chip->aliases; *alias != nullptr; ++alias)
+      name += fmt::format("{}{}", alias == chip->aliases ? " (also " : ", ", *alias);
+    names.push_back(name + (*chip->aliases == nullptr ? "" : ")"));
+  }
+  const std::string last = names.back();
+  names.pop_back();
+  return fmt::format("{} or {}", fmt::join(names, ", "), last);
 }
 
 std::string describe(const Status& status, const std::string& file, const std::string& node_name) {

@@ -11,7 +11,7 @@
 namespace shrike::host {
 
 struct IntegerOptions {
-  std::string target;  // "esp32p4", "esp32s3", "esp32"; "": metadata, else esp32p4
+  std::string target;  // a name that parse_target() knows; "": metadata, else esp32p4
   Accumulators accumulators = Accumulators::kExactChip;
   KeepTensors keep = KeepTensors::kReuseMemory;
   int threads = 0;  // 0: all cores
@@ -55,6 +55,7 @@ class IntegerModel {
 
 Target parse_target(const std::string& name);  // throws Error listing the names
 std::string target_name(Target target);
+std::string target_names();  // "esp32p4, esp32s3 or esp32 (also esp32s2, ...)", for help and errors
 // Sentence for a runtime status; `node_name` may be empty.
 std::string describe(const Status& status, const std::string& file, const std::string& node_name);
 

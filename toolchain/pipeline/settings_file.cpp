@@ -119,7 +119,7 @@ std::vector<SettingField> make_fields() {
                                          {"input", Alignment::kInput},
                                          {"large", Alignment::kLarge}};
   std::vector<SettingField> fields;
-  fields.push_back({"target", "chip: esp32p4, esp32s3, or esp32 for the plain C family",
+  fields.push_back({"target", "chip: " + host::target_names(),
                     [](const Settings& s) { return host::target_name(s.target); },
                     [](Settings& s, const std::string& value) { s.target = host::parse_target(value); }});
   fields.push_back({"bits", "bits of activations and weights (8, 16)",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/chips/chip.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::quantize {
@@ -57,7 +58,7 @@ ExponentRange exponent_range(Target target, int bits, int input_exponent, int ou
   if (bias != 0) {
     // |bias| / 2^(e_in + e_w) < 2^(B-1), half of the range left to the products.
     const int needed = static_cast<int>(std::ceil(std::log2(std::fabs(bias)))) -
-                       (bias_bits(target, bits) - 2) - input_exponent;
+                       (chip_of(target).usable_bias_bits(bits) - 2) - input_exponent;
     range.lowest = std::max(range.lowest, needed);
   }
   range.lowest = std::min(range.lowest, range.highest);

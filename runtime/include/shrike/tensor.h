@@ -4,19 +4,13 @@
 
 namespace shrike {
 
-// Arithmetic classes of spec/numerics.md section 1.1. They differ in rounding, bias width, weight layout and
-// accumulator lanes, never in the graph.
-enum class Target : uint8_t {
-  kEsp32p4,  // "P4": blocked weights, round half to even, per-channel weight exponents
-  kEsp32s3,  // "S3": blocked weights, round half up, 20-bit saturating lanes at 8 bit
-  kEsp32,    // "C": plain weights, round half up (esp32, s2, c2, c3, c5, c6)
-};
+// A chip: its place in the table of runtime/chips, whose rows say in what chips differ (rounding, widths,
+// layout; never the graph).
+enum class Target : uint8_t { kEsp32p4, kEsp32s3, kEsp32 };
 
 enum class Rounding : uint8_t { kHalfEven, kHalfUp };
 
-constexpr Rounding rounding_of(Target target) {
-  return target == Target::kEsp32p4 ? Rounding::kHalfEven : Rounding::kHalfUp;
-}
+Rounding rounding_of(Target target);
 
 // esp32s3 accumulates most 8-bit channels in 20-bit lanes that saturate after every multiply-add
 // (spec/numerics.md 3.3). kWide replaces them by 32-bit sums, to show what the lanes cost.

@@ -4,16 +4,10 @@
 #pragma once
 #include <stdint.h>
 
+#include "chips/chip.h"
 #include "kernels/kernels.h"
 
 namespace shrike {
-
-enum class Lane : uint8_t {
-  kSaturating20,  // esp32s3 block channels and depthwise: saturates after every multiply-add
-  kSaturating32,  // esp32p4 block channels and depthwise
-  kWrapping32,    // portable C code of the classes without a vector unit
-  kExact,         // the 40-bit register of remainder channels: sums cannot reach its limits
-};
 
 struct ExactSums {
   Lane block;             // channels stored in full blocks, and all of a depthwise convolution
