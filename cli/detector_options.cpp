@@ -30,7 +30,7 @@ void add_detector_options(CLI::App& command, DetectorArguments& arguments, const
       "Input size of a float model, N or HxW, multiples of 32 (default: as in the file)");
   command
       .add_option("--outputs", detector.outputs,
-                  "Tensors or nodes of a float model that become its outputs (default: the detection head)")
+                  "Tensors or nodes of a float model that become its outputs (default: the head)")
       ->delimiter(',');
   command.add_option("--iou", arguments.iou, "Boxes that overlap more than this are dropped (default: 0.7)")
       ->check(CLI::Range(0.0, 1.0));

@@ -1,10 +1,8 @@
 #include "toolchain/analyze/float_graph.h"
 
-#include <algorithm>
-#include <set>
-
 #include "toolchain/formats/formats.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/heads/head.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/import/import.h"
 #include "toolchain/pipeline/quantize.h"
@@ -13,9 +11,6 @@
 
 namespace shrike::analyze {
 namespace {
-
-// What cut_detect_head calls the outputs.
-const std::set<std::string> kHeadOutputs = {"box0", "score0", "box1", "score1", "box2", "score2"};
 
 // For files whose writer left the attention's multiplier a node. The model has passed prepare() already.
 graph::Graph with_attention_scale(const std::string& model_path, const quantize::Settings& settings) {
@@ -52,9 +47,7 @@ graph::Graph float_graph_of(const std::string& model_path, const host::IntegerMo
   settings.outputs.clear();
   for (int32_t i = 0; i < model.output_count(); ++i)
     settings.outputs.push_back(host::to_string(model.output(i).name));
-  const bool head = std::all_of(settings.outputs.begin(), settings.outputs.end(),
-                                [](const std::string& name) { return kHeadOutputs.contains(name); });
-  if (head) settings.outputs.clear();
+  if (!heads::in_head_order(settings.outputs).empty()) settings.outputs.clear();
   graph::Graph graph = quantize::load_float_graph(model_path, settings);
   if (multiplies_what_is_folded(file, graph)) graph = with_attention_scale(model_path, settings);
   quantize::rescale(graph,

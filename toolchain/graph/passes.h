@@ -34,12 +34,12 @@ struct ImageSize {
 // that carried the old one, and infers all shapes anew. Both sizes must be multiples of 32. Throws Error.
 void resize_input(Graph& graph, ImageSize size);
 
-// Recognises the Ultralytics detection heads, decoded or not, by their structure, and makes the raw
-// convolutions the outputs box0, score0, box1, score1, box2, score2 (renaming the tensors). A graph that
-// already ends there is left alone. Otherwise throws Error that lists the last nodes and mentions --outputs.
-void cut_detect_head(Graph& graph);
-// Makes the named tensors (or the first outputs of the named nodes) the graph outputs; keeps their names.
+// Makes the named tensors (or the first outputs of the named nodes) the graph outputs. "NAME=TENSOR" gives
+// the output the name NAME, as a head's row asks for (heads/head.h); the others keep theirs.
 void cut_at(Graph& graph, const std::vector<std::string>& names);
+// Where outputs depend on a choice (NonMaxSuppression, TopK, ArgMax, ...): makes what is chosen from the
+// outputs. Says so in a note; nothing where no output does.
+std::vector<std::string> cut_selection(Graph& graph);
 
 // Writes down what ONNX leaves to defaults: strides, dilations, pads (auto_pad resolved), kernel_shape,
 // group; Split sizes; axes counted from the front (Concat, Split, Softmax). Depends on the shapes: comes
@@ -48,10 +48,11 @@ void make_attributes_explicit(Graph& graph);
 
 struct PrepareOptions {
   ImageSize size;                    // 0x0: as in the file
-  std::vector<std::string> outputs;  // empty: detection head
+  std::vector<std::string> outputs;  // empty: those of the head in which the graph ends, or its own
   bool attention_scale_folded = true;
 };
-// The whole recipe: import result in, clean float graph with the wanted outputs out.
-void prepare(Graph& graph, const PrepareOptions& options);
+// The whole recipe: import result in, clean float graph with the wanted outputs out. Returns sentences about
+// the outputs for the user.
+std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options);
 
 }  // namespace shrike::graph

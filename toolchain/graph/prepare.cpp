@@ -3,6 +3,7 @@
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/inference.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/heads/head.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::graph {
@@ -46,6 +47,18 @@ void check_finite(const Graph& graph) {
   }
 }
 
+// The raw tensors of the head in which the graph ends, or its own outputs.
+std::vector<std::string> choose_outputs(Graph& graph) {
+  if (const auto report = heads::cut(graph)) return report->notes;
+  std::vector<std::string> notes = cut_selection(graph);
+  if (notes.empty()) {
+    notes.push_back(fmt::format(
+        "no head that Shrike knows: the graph's own outputs are kept, {} (--outputs names others)",
+        fmt::join(graph.outputs, ", ")));
+  }
+  return notes;
+}
+
 void set_explicit_window(Node& node, const Window& window) {
   node.attributes.erase("auto_pad");
   node.attributes["kernel_shape"] = window.kernel;
@@ -87,13 +100,14 @@ void make_attributes_explicit(Graph& graph) {
   }
 }
 
-void prepare(Graph& graph, const PrepareOptions& options) {
+std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
+  std::vector<std::string> notes;
   check_batch(graph);
   fill_open_size(graph, options.size);
   if (!options.outputs.empty()) cut_at(graph, options.outputs);
   fold_constants(graph);
   remove_identities(graph);
-  if (options.outputs.empty()) cut_detect_head(graph);
+  if (options.outputs.empty()) notes = choose_outputs(graph);
   remove_dead_nodes(graph);
   infer_shapes(graph);
   if (is_given(options.size)) resize_input(graph, options.size);
@@ -106,6 +120,7 @@ void prepare(Graph& graph, const PrepareOptions& options) {
   infer_shapes(graph);
   check_finite(graph);
   check(graph);
+  return notes;
 }
 
 }  // namespace shrike::graph

@@ -5,76 +5,12 @@
 #include <cstring>
 
 #include "runtime/ops/numeric.h"
+#include "toolchain/heads/head.h"
 #include "toolchain/measure/ordered.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::quantize {
 namespace {
-
-// Weight of squared relative side errors against squared logit errors: a side that is off by 2 % of the box
-// costs about as much ranking as a logit that is off by 0.1.
-constexpr double kBoxWeight = 25.0;
-// Cells whose best class stays below this probability in both networks can't become a detection.
-constexpr float kFloor = 0.01f;
-constexpr int kBins = 16;
-
-float sigmoid(float x) {
-  return 1.0f / (1.0f + std::exp(-x));
-}
-
-float expectation(const float* logits, int64_t step) {
-  float largest = logits[0];
-  for (int i = 1; i < kBins; ++i) largest = std::max(largest, logits[i * step]);
-  float sum = 0, weighted = 0;
-  for (int i = 0; i < kBins; ++i) {
-    const float e = std::exp(logits[i * step] - largest);
-    sum += e;
-    weighted += e * static_cast<float>(i);
-  }
-  return weighted / sum;
-}
-
-struct WeightedError {
-  double score = 0, score_weight = 0, box = 0, box_weight = 0;
-
-  void merge(const WeightedError& other) {
-    score += other.score;
-    score_weight += other.score_weight;
-    box += other.box;
-    box_weight += other.box_weight;
-  }
-};
-
-// One level: scores [1,C,H,W] and boxes [1,64,H,W], real values of both networks.
-WeightedError level_error(const engine::Array& score, const engine::Array& score_q, const engine::Array& box,
-                          const engine::Array& box_q) {
-  WeightedError error;
-  const int64_t classes = score.shape[1], cells = score.shape[2] * score.shape[3];
-  for (int64_t cell = 0; cell < cells; ++cell) {
-    float best = 0;
-    for (int64_t c = 0; c < classes; ++c) {
-      const float logit = score.values[c * cells + cell], logit_q = score_q.values[c * cells + cell];
-      const float probability = std::max(sigmoid(logit), sigmoid(logit_q));
-      if (probability < kFloor) continue;
-      best = std::max(best, probability);
-      error.score += probability * (logit_q - logit) * (logit_q - logit);
-      error.score_weight += probability;
-    }
-    if (best < kFloor) continue;
-    float sides[4], sides_q[4];
-    for (int side = 0; side < 4; ++side) {
-      sides[side] = expectation(&box.values[side * kBins * cells + cell], cells);
-      sides_q[side] = expectation(&box_q.values[side * kBins * cells + cell], cells);
-    }
-    for (int side = 0; side < 4; ++side) {
-      const float size = std::max(sides[side] + sides[(side + 2) % 4], 0.5f);
-      const float relative = (sides_q[side] - sides[side]) / size;
-      error.box += best * relative * relative;
-      error.box_weight += best;
-    }
-  }
-  return error;
-}
 
 double noise_to_signal(const engine::Array& reference, const engine::Array& quantized) {
   double noise = 0, signal = 0;
@@ -84,16 +20,6 @@ double noise_to_signal(const engine::Array& reference, const engine::Array& quan
     signal += static_cast<double>(reference.values[i]) * reference.values[i];
   }
   return noise / (signal + 1e-7);
-}
-
-bool is_detection_head(const graph::Graph& graph) {
-  if (graph.outputs.size() != 6) return false;
-  for (int level = 0; level < 3; ++level) {
-    const std::string suffix = std::to_string(level);
-    if (!graph.is_output("box" + suffix) || !graph.is_output("score" + suffix)) return false;
-    if (graph.tensor("box" + suffix).shape[1] != 4 * kBins) return false;
-  }
-  return true;
 }
 
 // Runs the plan on every reference image and hands the outputs to `measure`, whose results come back in
@@ -278,26 +204,27 @@ Reference make_reference(const graph::Graph& graph, const std::vector<std::strin
 
 double output_loss(const graph::Graph& graph, const Plan& plan, const Settings& settings,
                    const Reference& reference) {
-  if (!is_detection_head(graph)) {
+  const std::optional<heads::Head> head = heads::named(graph);
+  if (!head || !heads::has_loss(*head)) {
     const std::vector<double> noise = output_noise(graph, plan, settings, reference);
     double sum = 0;
     for (const double value : noise) sum += value;
     return sum / static_cast<double>(noise.size());
   }
-  const std::vector<WeightedError> errors = measure_outputs<WeightedError>(
+  const std::vector<heads::Loss> losses = measure_outputs<heads::Loss>(
       graph, plan, settings, reference, [&](const IntegerNetwork& network, size_t index) {
-        WeightedError error;
-        for (int level = 0; level < 3; ++level) {
-          const std::string box = "box" + std::to_string(level), score = "score" + std::to_string(level);
-          const auto& outputs = reference.outputs[index];
-          error.merge(
-              level_error(outputs.at(score), network.values(score), outputs.at(box), network.values(box)));
-        }
-        return error;
+        std::map<std::string, engine::Array> quantized;
+        for (const std::string& output : graph.outputs) quantized[output] = network.values(output);
+        const auto& wanted = reference.outputs[index];
+        heads::Loss loss;
+        loss.add(
+            *head, [&](const std::string& name) { return std::span<const float>(wanted.at(name).values); },
+            [&](const std::string& name) { return std::span<const float>(quantized.at(name).values); });
+        return loss;
       });
-  WeightedError total;
-  for (const WeightedError& error : errors) total.merge(error);
-  return total.score / (total.score_weight + 1e-9) + kBoxWeight * total.box / (total.box_weight + 1e-9);
+  heads::Loss total;
+  for (const heads::Loss& loss : losses) total.merge(loss);
+  return total.value();
 }
 
 std::vector<double> output_noise(const graph::Graph& graph, const Plan& plan, const Settings& settings,

@@ -68,11 +68,15 @@ std::vector<std::string> notes_about(const SplitReport& split, const Settings& s
 graph::Graph load_float_graph(const std::string& model_path, const Settings& settings,
                               std::vector<std::string>* notes) {
   graph::Graph graph = graph::import_model(model_path);
-  graph::prepare(graph, {.size = settings.size, .outputs = settings.outputs});
+  std::vector<std::string> remarks =
+      graph::prepare(graph, {.size = settings.size, .outputs = settings.outputs});
   const SplitReport split = split_layers(graph, settings);
   std::vector<EqualizedLayers> equalized;
   if (settings.equalization) equalized = equalize(graph, settings);
-  if (notes != nullptr) *notes = notes_about(split, settings, equalized);
+  if (notes != nullptr) {
+    *notes = std::move(remarks);
+    for (std::string& note : notes_about(split, settings, equalized)) notes->push_back(std::move(note));
+  }
   insert_quantize_nodes(graph);
   return graph;
 }

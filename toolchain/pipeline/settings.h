@@ -37,7 +37,7 @@ struct Settings {
   Target target = Target::kEsp32p4;
   int bits = 8;
   graph::ImageSize size;             // 0x0: the model's own
-  std::vector<std::string> outputs;  // empty: the detection head
+  std::vector<std::string> outputs;  // empty: the head's, or the graph's own
   data::Geometry geometry = data::Geometry::kLetterbox;
 
   std::vector<std::string> split_layers;  // names of layers to divide, see split.h

@@ -132,7 +132,7 @@ std::vector<SettingField> make_fields() {
                     [](const Settings& s) { return fmt::format("{}x{}", s.size.height, s.size.width); },
                     [](Settings& s, const std::string& value) { s.size = parse_size(value); }});
   fields.push_back(list_field(
-      "outputs", "tensors or nodes that become the outputs; empty: the detection head", &Settings::outputs));
+      "outputs", "tensors or nodes that become the outputs; empty: those of the head in which the graph ends, or its own; NAME=NODE names one", &Settings::outputs));
   fields.push_back(choice_field("preprocess", "how calibration images are fitted to the input",
                                 &Settings::geometry,
                                 Choices<data::Geometry>{{"letterbox", data::Geometry::kLetterbox},

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 #include <set>
-#include <string_view>
 
 #include "toolchain/cost/cost_model.h"
+#include "toolchain/heads/head.h"
 #include "toolchain/measure/ordered.h"
 #include "toolchain/pipeline/quantize.h"
 #include "toolchain/pipeline/settings_file.h"
@@ -38,11 +38,6 @@ std::vector<std::string> without(const std::vector<std::string>& all, const std:
 // Class logits below this (probability 0.0003) never become a detection, whatever they are; formats clip
 // them.
 constexpr float kBackground = -8.0f;
-
-bool is_class_logits(const graph::Graph& graph, const std::string& output) {
-  constexpr std::string_view kStem = "score";
-  return output.starts_with(kStem) && graph.is_output("box" + output.substr(kStem.size()));
-}
 
 struct Power {
   double noise = 0, signal = 0;
@@ -137,6 +132,7 @@ Judgement AutoBench::judge(const Plan& plan, const Settings& settings) const {
   judgement.cost.bytes = static_cast<double>(network.file_bytes());
   if (const auto latency = estimate_latency(network.model(), settings.target))
     judgement.cost.milliseconds = latency->milliseconds;
+  const std::optional<heads::Head> head = heads::named(graph_);
   judgement.noise.resize(graph_.outputs.size());
   std::vector<Power> judged(graph_.outputs.size());
   for (size_t image = 0; image < reference_->inputs.size(); ++image) {
@@ -145,7 +141,8 @@ Judgement AutoBench::judge(const Plan& plan, const Settings& settings) const {
       const std::string& output = graph_.outputs[i];
       const engine::Array &wanted = reference_->outputs[image].at(output), got = network.values(output);
       const Power whole = power_of(wanted, got, -std::numeric_limits<float>::infinity());
-      const Power power = is_class_logits(graph_, output) ? power_of(wanted, got, kBackground) : whole;
+      const Power power =
+          head && heads::is_class_logits(*head, output) ? power_of(wanted, got, kBackground) : whole;
       judgement.noise[i] += whole.ratio() / static_cast<double>(reference_->inputs.size());
       judged[i].noise += power.noise;
       judged[i].signal += power.signal;
