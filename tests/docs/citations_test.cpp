@@ -1,4 +1,5 @@
 // Comments cite the specification ("spec/numerics.md 3.1"); whoever follows a citation must find the section.
+// And a file that HACKING.md names must exist, or its walks lead nowhere.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -150,6 +151,23 @@ TEST(Citations, LeadToAHeadingOfTheSpecification) {
   }
   EXPECT_THAT(broken, IsEmpty());
   EXPECT_GT(count, 100);
+}
+
+// Paths in back quotes that begin with a folder of the repository. Patterns (with `*` or `<chip>`) are passed
+// over.
+TEST(Hacking, NamesFilesThatExist) {
+  const std::string text = read(kRoot / "HACKING.md");
+  const std::regex quoted(
+      "`((?:toolchain|runtime|cli|tests|firmware|bench|examples|docs|golden|spec|scripts)/[^` ]*)`");
+  std::vector<std::string> missing;
+  int count = 0;
+  for (std::sregex_iterator match(text.begin(), text.end(), quoted), end; match != end; ++match) {
+    const std::string path = (*match)[1];
+    ++count;
+    if (path.find_first_of("*<{") == std::string::npos && !fs::exists(kRoot / path)) missing.push_back(path);
+  }
+  EXPECT_THAT(missing, IsEmpty());
+  EXPECT_GT(count, 30);
 }
 
 }  // namespace

@@ -206,7 +206,7 @@ class Worker {
     for (const size_t output : layer.reached) wanted.push_back(graph_.outputs[output]);
     std::vector<double> ratios(graph_.outputs.size(), 0.0);
     if (wanted.empty()) return ratios;
-    // Lent, not copied.
+    // Moved out of the cache and back: a copy of every layer would cost more than the layer.
     for (const std::string& name : layer.given) given.insert(cache_.extract(name));
     const int last = static_cast<int>(graph_.nodes.size()) - 1;
     const Arrays results = engine_.run_range(std::min(layer.first, last), last, given, wanted);

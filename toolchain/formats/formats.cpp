@@ -130,7 +130,7 @@ class Chooser {
     return best != before;
   }
 
-  // The peer's alignment rules, for members that choose not to be joint: producers that feed only the join
+  // ESP-PPQ's alignment rules, for members that choose not to be joint: producers that feed only the join
   // take its exponent.
   void align();
 

@@ -10,7 +10,7 @@
 namespace shrike::quantize {
 namespace {
 
-// log2 of the largest factor of one iteration; the peer's limit is 10.
+// log2 of the largest factor of one iteration; ESP-PPQ's limit is 10.
 constexpr int kLargestStep = 3;
 
 // Calls visit(float&) for every weight of the layer that belongs to the channel on this side.
