@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -63,6 +64,7 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
       json["noise_to_signal"][result.output_names[i]] = result.output_noise[i];
     }
     for (const quantize::Phase& phase : result.phases) json["seconds"][phase.name] = phase.seconds;
+    if (!result.warnings.empty()) json["warnings"] = result.warnings;
     if (found) json["auto"] = auto_json(*found);
     fmt::print("{}\n", json.dump(2));
     return;
@@ -126,6 +128,12 @@ void run(const Arguments& arguments) {
   quantize::Settings settings =
       arguments.config.empty() ? quantize::Settings{} : quantize::load_settings(arguments.config);
   for (const auto& [name, value] : arguments.fields) quantize::set_field(settings, name, value);
+  for (const auto& [name, value] : arguments.fields) {
+    const std::string reason = quantize::without_effect(settings, name);
+    if (!reason.empty())
+      throw CLI::ValidationError(
+          fmt::format("--{} would have no effect, because {}; leave it out", name, reason));
+  }
   settings.threads = arguments.threads;
   require_usable_files(arguments);
   if (arguments.quiet) silence_progress();
@@ -157,6 +165,8 @@ void run(const Arguments& arguments) {
   write_files_atomically(files);
   print_summary(arguments, result, bytes.size(), written.model().memory(),
                 quantize::estimate_latency(written.model(), settings.target), found);
+  std::fflush(stdout);
+  for (const std::string& warning : result.warnings) fmt::print(stderr, "warning: {}\n", warning);
 }
 
 void add_quantize(CLI::App& app) {

@@ -90,6 +90,141 @@ TEST(ChooseFormats, AnExpensiveJoinGetsARequantizeSharedByItsConsumers) {
   }
 }
 
+// Add(a, b) -> sum, with one addend that is a graph input of its own scale.
+graph::Graph sum_graph() {
+  graph::Graph graph;
+  for (const std::string name : {"a", "b", "sum"}) {
+    graph.tensors[name].name = name;
+    graph.tensors[name].shape = {1, 4};
+  }
+  graph.inputs = {"a", "b"};
+  graph.outputs = {"sum"};
+  graph.nodes.push_back({"add", "Add", {"a", "b"}, {"sum"}, {}});
+  return graph;
+}
+
+TensorStatistics curve_with_power(int exponent, double power) {
+  TensorStatistics statistics = curve(exponent, 1e-5);
+  statistics.power = power;
+  return statistics;
+}
+
+TEST(ChooseFormats, AWeakBranchDoesNotMakeTheSumClip) {
+  Statistics statistics = {{"a", curve_with_power(-4, 1.0)},
+                           {"b", curve_with_power(-13, 1e-5)},
+                           {"sum", curve_with_power(-4, 1.0)}};
+  statistics["sum"].noise = {0.9, 0.8, 0.6, 0.4, 0.2, 1e-5, 2e-5, 4e-5, 8e-5, 16e-5};  // clips below -4
+  EXPECT_EQ(choose_formats(sum_graph(), statistics, Settings{}).formats.at("sum").exponent, -4);
+}
+
+TEST(ChooseFormats, AddendsThatCancelAreNotClippedByTheirSmallSum) {
+  const Statistics statistics = {
+      {"a", curve_with_power(0, 1e6)}, {"b", curve_with_power(0, 1e6)}, {"sum", curve_with_power(-9, 1.0)}};
+  EXPECT_GE(choose_formats(sum_graph(), statistics, Settings{}).formats.at("sum").exponent, 0);
+}
+
+TEST(ChooseFormats, AConstantAddendHasAVote) {
+  graph::Graph graph = sum_graph();
+  graph.inputs = {"a"};
+  graph.tensor("b").constant = true;
+  graph.tensor("b").values = {100, 100, 100, 100};
+  const Statistics statistics = {{"a", curve_with_power(0, 1e4)}, {"sum", curve_with_power(-7, 0.01)}};
+  EXPECT_EQ(choose_formats(graph, statistics, Settings{}).formats.at("sum").exponent, 0)
+      << "100 fits 127.5 * 2^0, not 2^-1";
+}
+
+TEST(ChooseFormats, LogitsOfASoftmaxStayWhereTheChipsExponentialIsFinite) {
+  graph::Graph graph = sum_graph();
+  graph.tensors["p"] = graph.tensor("sum");
+  graph.tensors["p"].name = "p";
+  graph.nodes.push_back({"softmax", "Softmax", {"sum"}, {"p"}, {}});
+  graph.outputs = {"p"};
+  Statistics statistics;
+  for (const char* name : {"a", "b", "sum", "p"}) statistics[name] = curve_with_power(2, 1e4);
+  EXPECT_EQ(choose_formats(graph, statistics, Settings{}).formats.at("sum").exponent, -1);
+}
+
+TEST(ChooseFormats, NothingIsFinerThanTheChipCanTell) {
+  Statistics statistics;
+  for (const char* name : {"a", "b", "sum"}) statistics[name] = curve_with_power(-34, 1e-20);
+  for (const auto& [name, format] : choose_formats(sum_graph(), statistics, Settings{}).formats)
+    EXPECT_EQ(format.exponent, -30) << name;
+}
+
+// Sigmoid's output times 0.01: the constant's exponent makes room for an output as small as the product.
+TEST(RoundWeights, AProductWithASmallConstantKeepsItsBits) {
+  graph::Graph graph = sum_graph();
+  graph.nodes[0].op = "Mul";
+  graph.inputs = {"a"};
+  graph.tensor("b").constant = true;
+  graph.tensor("b").values = {0.01f};
+  Plan plan;
+  plan.formats = {{"a", {8, -7, {}}}, {"sum", {8, -13, {}}}};
+  round_weights(graph, Settings{}, plan);
+  EXPECT_EQ(plan.formats.at("sum").exponent, -13) << "not -7: 0.01 fits 127.5 * 2^-13";
+  const graph::Graph quantized = materialize(graph, plan, Target::kEsp32p4);
+  EXPECT_EQ(quantized.tensor("b").format.exponent, -13);
+  EXPECT_THAT(quantized.tensor("b").integers, ::testing::ElementsAre(82));
+}
+
+// x -> Conv -> y -> Relu -> r -> Resize -> up, and r -> Conv -> z.
+graph::Graph resize_graph() {
+  graph::Graph graph;
+  for (const std::string name : {"x", "y", "r", "up", "z", "w"}) {
+    graph.tensors[name].name = name;
+    graph.tensors[name].shape = {1, 1, 4, 4};
+  }
+  graph.tensor("w").constant = true;
+  graph.tensor("w").values.assign(16, 1.0f);
+  graph.inputs = {"x"};
+  graph.nodes = {{"first", "Conv", {"x", "w"}, {"y"}, {}},
+                 {"relu", "Relu", {"y"}, {"r"}, {}},
+                 {"resize", "Resize", {"r"}, {"up"}, {}},
+                 {"second", "Conv", {"r", "w"}, {"z"}, {}}};
+  graph.outputs = {"z"};
+  return graph;
+}
+
+TEST(ChooseBits, WhatTheChipResizesStaysAtEightBits) {
+  Settings settings;
+  settings.bits = 16;
+  std::vector<std::string> notes;
+  const auto bits = choose_bits(resize_graph(), settings, &notes);
+  EXPECT_EQ(bits.at("x"), 16);
+  EXPECT_EQ(bits.at("y"), 8) << "the convolution does its Relu itself";
+  EXPECT_EQ(bits.at("r"), 8);
+  EXPECT_EQ(bits.at("up"), 8);
+  EXPECT_EQ(bits.at("z"), 16);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_THAT(notes[0], ::testing::HasSubstr("resizes 8-bit tensors only: r"));
+}
+
+TEST(ChooseBits, ALayerThatFeedsAResizeIsRefused) {
+  Settings settings;
+  settings.int16_layers = {"relu"};
+  try {
+    choose_bits(resize_graph(), settings);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("'relu' can't be computed at 16 bit"));
+  }
+}
+
+TEST(ChooseBits, OutputsHaveOneWidth) {
+  graph::Graph graph = resize_graph();
+  graph.nodes[2].op = "Sigmoid";
+  graph.outputs = {"up", "z"};
+  Settings settings;
+  settings.int16_layers = {"second"};
+  std::vector<std::string> notes;
+  const auto bits = choose_bits(graph, settings, &notes);
+  EXPECT_EQ(bits.at("up"), 16);
+  EXPECT_EQ(bits.at("z"), 16);
+  EXPECT_EQ(bits.at("r"), 8);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_THAT(notes[0], ::testing::HasSubstr("up moved to 16 bit"));
+}
+
 TEST(ChooseBits, UnknownLayersSuggestTheNearest) {
   Settings settings;
   settings.int16_layers = {"swich"};
@@ -127,6 +262,17 @@ TEST(ExponentRange, KeepsTheShiftRightAndTheBiasInItsBits) {
   EXPECT_EQ(p4.lowest, -28);
   // 20 bits on esp32s3: |bias| 8 = 2^3 needs e_in + e_w >= 3 - 18.
   EXPECT_EQ(exponent_range(Target::kEsp32s3, 8, -5, -3, 8.0f).lowest, -10);
+}
+
+// A channel whose weights are all below the finest grid becomes zeros; nothing has to be refused.
+TEST(ExponentRange, EndsWhereTheChipsPowersOfTwoEnd) {
+  const ExponentRange range = exponent_range(Target::kEsp32p4, 8, -2, -20, 0.0f);
+  EXPECT_EQ(range.lowest, -30);
+  EXPECT_EQ(range.highest, -18);
+  for (const float dead : {1e-20f, 1e-40f}) {
+    const float weights[] = {dead, -dead};
+    EXPECT_EQ(best_weight_exponent(weights, nullptr, 2, 8, range), -30);
+  }
 }
 
 }  // namespace

@@ -99,6 +99,67 @@ TEST_F(SettingsFile, BrokenYamlIsOneSentence) {
   EXPECT_THAT(error_of([] { load_settings("/nowhere/settings.yaml"); }), HasSubstr("/nowhere/settings.yaml"));
 }
 
+TEST_F(SettingsFile, NotANumberIsNoNumber) {
+  Settings settings;
+  for (const char* name : {"percentile", "split-threshold", "equalization-threshold"})
+    EXPECT_THAT(error_of([&] { set_field(settings, name, "nan"); }), HasSubstr("expected a number")) << name;
+}
+
+TEST_F(SettingsFile, ANameStandsOnceAndSoDoesTheDocument) {
+  EXPECT_THAT(error_of([&] { load_settings(write("bits: 8\ntarget: esp32\nbits: 16\n")); }),
+              HasSubstr("line 3: 'bits' is set in line 1 already"));
+  EXPECT_THAT(error_of([&] { load_settings(write("bits: 8\n---\nbits: 16\n")); }),
+              HasSubstr("one document was expected, found 2"));
+}
+
+TEST_F(SettingsFile, OneTensorHasOneExponent) {
+  Settings settings;
+  EXPECT_THAT(error_of([&] { set_field(settings, "exponents", "out=-7,out=-3"); }),
+              HasSubstr("'out' has two"));
+}
+
+TEST_F(SettingsFile, NamesMayHoldCommasBackslashesAndSpaces) {
+  Settings settings;
+  set_field(settings, "int16-layers", R"(a\,b, c d ,e\\)");
+  EXPECT_THAT(settings.int16_layers, ElementsAre("a,b", "c d", "e\\"));
+  const std::vector<std::string> names = {"x,y", " z ", "back\\slash"};
+  for (const std::string& name : names) {
+    set_field(settings, "outputs", list_item(name));
+    EXPECT_THAT(settings.outputs, ElementsAre(name));
+  }
+  settings.outputs = names;
+  settings.fixed_exponents = {{"p,q", -3}};
+  const Settings read = load_settings(write(to_yaml(settings)));
+  EXPECT_EQ(read.outputs, names);
+  EXPECT_EQ(read.fixed_exponents, settings.fixed_exponents);
+  EXPECT_THAT(load_settings(write("outputs:\n  - a,b\n")).outputs, ElementsAre("a,b"));
+}
+
+TEST_F(SettingsFile, ListsWithoutANameAreRefused) {
+  Settings settings;
+  EXPECT_THAT(error_of([&] { set_field(settings, "outputs", "a,,b"); }), HasSubstr("found an empty one"));
+  EXPECT_THAT(error_of([&] { set_field(settings, "outputs", "a\\"); }), HasSubstr("behind the backslash"));
+  EXPECT_THAT(error_of([&] { load_settings(write("bits: [8, 16]\n")); }),
+              HasSubstr("one value was expected"));
+  set_field(settings, "outputs", "");
+  EXPECT_TRUE(settings.outputs.empty());
+}
+
+TEST_F(SettingsFile, ASizeIsOfBothSidesOrOfNone) {
+  Settings settings;
+  EXPECT_THAT(error_of([&] { set_field(settings, "imgsz", "0x64"); }), HasSubstr("above 0"));
+  EXPECT_THAT(error_of([&] { set_field(settings, "imgsz", "0"); }), ::testing::Eq("no error"));
+}
+
+TEST_F(SettingsFile, SaysWhatHasNoEffect) {
+  Settings settings;
+  EXPECT_EQ(without_effect(settings, "calibration"), "");
+  EXPECT_THAT(without_effect(settings, "percentile"), HasSubstr("is percentile"));
+  settings.weight_calibration = WeightCalibration::kPercentile;
+  EXPECT_EQ(without_effect(settings, "percentile"), "");
+  EXPECT_EQ(without_effect(settings, "search-images"), "exponent-search is off");
+}
+
 TEST(ExampleConfigs, AllAreRead) {
   std::set<std::string> read;
   for (const auto& entry : std::filesystem::directory_iterator(SHRIKE_SOURCE_DIR "/examples/configs")) {

@@ -145,14 +145,16 @@ TensorStatistics measure(const engine::TensorData& tensor, int first_exponent, c
   result.images = 1;
   result.histogram.cover(result.largest());
   for (const float x : samples) result.histogram.add(std::fabs(x));
+  const std::vector<float>& offsets = tensor.tensor->offsets;
+  const auto channels = static_cast<int64_t>(offsets.size());
+  const int64_t inner = channels == 0 ? 1 : tensor.count / channels;
+  const auto offset_of = [&](size_t i) {
+    return channels == 0 ? 0.0f : offsets[static_cast<size_t>(static_cast<int64_t>(i) * stride / inner)];
+  };
+  const double plain_power = power_of(samples, offset_of);
+  result.power = plain_power / static_cast<double>(samples.size());
   if (judge == nullptr) {
-    const std::vector<float>& offsets = tensor.tensor->offsets;
-    const auto channels = static_cast<int64_t>(offsets.size());
-    const int64_t inner = channels == 0 ? 1 : tensor.count / channels;
-    const auto offset_of = [&](size_t i) {
-      return channels == 0 ? 0.0f : offsets[static_cast<size_t>(static_cast<int64_t>(i) * stride / inner)];
-    };
-    const double power = power_of(samples, offset_of) + kNoSignal;
+    const double power = plain_power + kNoSignal;
     for (int i = 0; i < kCandidates; ++i)
       result.noise[i] = squared_error(samples, first_exponent + i) / power;
     return result;
@@ -226,6 +228,7 @@ void TensorStatistics::merge(const TensorStatistics& other) {
   minimum = std::min(minimum, other.minimum);
   maximum = std::max(maximum, other.maximum);
   for (int i = 0; i < kCandidates; ++i) noise[i] += other.noise[i];
+  power += other.power;
   histogram.merge(other.histogram);
 }
 

@@ -41,6 +41,7 @@ struct TensorStatistics {
   // when the tensor's only consumer is an activation function f, of f(Q_e(x)) against f(x). Every image has
   // the same vote, so that the outliers of one do not decide for all.
   std::array<double, kCandidates> noise{};
+  double power = 0;  // sum over the images of the mean square of what the values mean
   Histogram histogram;
 
   float largest() const { return maximum > -minimum ? maximum : -minimum; }

@@ -18,6 +18,9 @@ struct WeightCode {
   std::vector<float> bias;  // empty: none
 };
 
+// Exponents that the chip can build a power of two from (spec/numerics.md section 1).
+inline constexpr int kLowestExponent = -30, kHighestExponent = 30;
+
 // Everything that is decided, apart from the float graph it is decided for.
 struct Plan {
   std::map<std::string, graph::Format> formats;  // every variable
@@ -42,9 +45,13 @@ bool is_join(const std::string& op);
 // calibration, so that the quantised tensor has statistics).
 void insert_quantize_nodes(graph::Graph& graph);
 
-// Bits of every node's output by the dispatching table; throws Error for a name that no node has, with the
-// nearest.
-std::map<std::string, int> choose_bits(const graph::Graph& graph, const Settings& settings);
+// Bits of every variable by Settings::bits and the dispatching table. Where the chip has an operator at 8 bit
+// only (Resize), its tensors and the one that they copy stay at 8 bit. The outputs have one width, because
+// ESP-DL's postprocessors read all of them as the type of the first (spec/runtime-and-vision.md section 7):
+// when one is at 16 bit, all are, as far as the chip can. `notes` receives what differs from what was asked.
+// Throws Error for a name that no node has, with the nearest, and for a layer that can't have 16 bits.
+std::map<std::string, int> choose_bits(const graph::Graph& graph, const Settings& settings,
+                                       std::vector<std::string>* notes = nullptr);
 
 // Throws Error for an exponent set by hand (Settings::fixed_exponents) on a tensor that the graph has not,
 // with the nearest.
@@ -57,9 +64,12 @@ Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, con
 // plan's formats for the bounds: the shift must not be negative and the bias must fit.
 void round_weights(const graph::Graph& graph, const Settings& settings, Plan& plan);
 
-// Exponent in which a Conv, Gemm or MatMul sees its input 0 (after the conversion between 8 and 16 bit, if
-// any).
-int seen_input_exponent(const Plan& plan, const graph::Node& node);
+// Exponent in which a Conv, Gemm, MatMul or Mul sees the variable `input` (after the conversion between 8 and
+// 16 bit, if any).
+int seen_exponent(const Plan& plan, const graph::Node& node, const std::string& input);
+
+// Exponent of a constant factor (Mul, Div, PRelu): the finest that covers its largest value.
+int factor_exponent(const graph::Tensor& constant, int bits);
 
 // The bias on the accumulator's grid 2^(e_in + e_w), limited to the width that the target holds.
 std::vector<int64_t> bias_integers(const WeightCode& code, int input_exponent, Target target);

@@ -21,6 +21,11 @@ int64_t round_to(float value, int exponent, int bits, Rounding rounding) {
   return static_cast<int64_t>(std::max(rounded, -static_cast<double>(limit)));
 }
 
+// An 8-bit tensor's exponent once it has 16 bits: the same values, eight bits finer.
+int widened(int exponent) {
+  return std::max(exponent - 8, kLowestExponent);
+}
+
 }  // namespace
 
 std::vector<int64_t> bias_integers(const WeightCode& code, int input_exponent, Target target) {
@@ -42,18 +47,11 @@ void enforce_right_shifts(const graph::Graph& graph, Plan& plan) {
     const bool weighted = has_weights(graph, node);
     if (!weighted && node.op != "MatMul" && node.op != "Mul") continue;
     const graph::Format& output = plan.formats.at(node.outputs[0]);
-    int needed = -100;
-    if (weighted) {
-      const graph::Tensor& weight = graph.tensor(node.inputs[1]);
-      float largest = 1e-12f;
-      for (const float w : weight.values) largest = std::max(largest, std::fabs(w));
-      const int bits = output.bits;
-      needed = plan.formats.at(node.inputs[0]).exponent + covering_exponent(largest, bits);
-    } else {
-      needed = 0;
-      for (const std::string& input : node.inputs) {
-        if (!graph.tensor(input).constant) needed += plan.formats.at(input).exponent;
-      }
+    int needed = 0;
+    for (size_t i = 0; i < 2; ++i) {
+      const graph::Tensor& operand = graph.tensor(node.inputs[i]);
+      needed += operand.constant ? factor_exponent(operand, output.bits)
+                                 : seen_exponent(plan, node, node.inputs[i]);
     }
     if (output.exponent >= needed) continue;
     for (const std::string& member : groups.members[groups.group_of.at(node.outputs[0])]) {
@@ -93,7 +91,7 @@ class Materializer {
     if (tensor.format.is_float() || output.is_float()) return tensor.format;
     if (is_join(node.op)) return output;
     if (tensor.format.bits == output.bits) return tensor.format;
-    if (output.bits == 16) return {16, tensor.format.exponent - 8, {}};
+    if (output.bits == 16) return {16, widened(tensor.format.exponent), {}};
     return {output.bits, plan_.narrow_exponents.at(tensor.name), {}};
   }
 
@@ -158,12 +156,7 @@ class Materializer {
       if (input.empty()) continue;
       graph::Tensor& tensor = graph_.tensor(input);
       if (!tensor.constant || tensor.type != graph::ElementType::kFloat) continue;
-      int exponent = output.exponent;
-      if (!is_join(node.op)) {
-        float largest = 1e-9f;
-        for (const float v : tensor.values) largest = std::max(largest, std::fabs(v));
-        exponent = covering_exponent(largest, output.bits);
-      }
+      const int exponent = is_join(node.op) ? output.exponent : factor_exponent(tensor, output.bits);
       tensor.format = {output.bits, exponent, {}};
       tensor.integers.clear();
       for (const float v : tensor.values)
@@ -180,11 +173,17 @@ class Materializer {
 
 }  // namespace
 
-int seen_input_exponent(const Plan& plan, const graph::Node& node) {
-  const graph::Format& input = plan.formats.at(node.inputs[0]);
+int seen_exponent(const Plan& plan, const graph::Node& node, const std::string& input) {
+  const graph::Format& present = plan.formats.at(input);
   const graph::Format& output = plan.formats.at(node.outputs[0]);
-  if (input.bits == output.bits) return input.exponent;
-  return output.bits == 16 ? input.exponent - 8 : plan.narrow_exponents.at(node.inputs[0]);
+  if (present.bits == output.bits) return present.exponent;
+  return output.bits == 16 ? widened(present.exponent) : plan.narrow_exponents.at(input);
+}
+
+int factor_exponent(const graph::Tensor& constant, int bits) {
+  float largest = 0;
+  for (const float value : constant.values) largest = std::max(largest, std::fabs(value));
+  return std::clamp(covering_exponent(largest, bits), kLowestExponent, kHighestExponent);
 }
 
 void round_weights(const graph::Graph& graph, const Settings& settings, Plan& plan) {
@@ -195,7 +194,7 @@ void round_weights(const graph::Graph& graph, const Settings& settings, Plan& pl
     const graph::Tensor& weight = graph.tensor(node.inputs[1]);
     const int bits = plan.formats.at(node.outputs[0]).bits;
     const int output_exponent = plan.formats.at(node.outputs[0]).exponent;
-    const int input_exponent = seen_input_exponent(plan, node);
+    const int input_exponent = seen_exponent(plan, node, node.inputs[0]);
     WeightCode code;
     const bool has_bias = node.op != "MatMul";
     if (has_bias) code.bias = bias_values(graph, node);

@@ -11,6 +11,8 @@
 #include "toolchain/host/integer_model.h"
 #include "toolchain/import/import.h"
 #include "toolchain/integer/trial.h"
+#include "toolchain/pipeline/check_values.h"
+#include "toolchain/pipeline/noise_warnings.h"
 #include "toolchain/rounding/bias.h"
 #include "toolchain/rounding/refit.h"
 #include "toolchain/search/exponents.h"
@@ -70,6 +72,7 @@ graph::Graph load_float_graph(const std::string& model_path, const Settings& set
   graph::Graph graph = graph::import_model(model_path);
   std::vector<std::string> remarks =
       graph::prepare(graph, {.size = settings.size, .outputs = settings.outputs});
+  check_values(graph);
   const SplitReport split = split_layers(graph, settings);
   std::vector<EqualizedLayers> equalized;
   if (settings.equalization) equalized = equalize(graph, settings);
@@ -125,7 +128,7 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
   phases.begin("import");
   result.float_graph = load_float_graph(model_path, settings, &result.notes);
   graph::Graph& graph = result.float_graph;
-  choose_bits(graph, settings);  // a wrong name is told before the long work
+  choose_bits(graph, settings, &result.notes);  // a wrong name is told before the long work
   check_exponent_names(graph, settings);
   const std::vector<std::string> all_images = data::list_images(calibration_folder);
   const std::vector<std::string> images = choose_images(all_images, settings.calibration_images);
@@ -151,6 +154,7 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
   const Reference reference = make_reference(graph, choose_images(images, kReportImages), settings);
   result.output_names = graph.outputs;
   result.output_noise = output_noise(graph, plan, settings, reference);
+  result.warnings = noise_warnings(graph, result.output_noise);
   phases.end();
   return result;
 }

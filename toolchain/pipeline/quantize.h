@@ -23,7 +23,8 @@ struct Result {
   std::vector<std::string> output_names;
   std::vector<double> output_noise;  // noise-to-signal power per output, over a few calibration images
   int requantize_nodes = 0;
-  std::vector<std::string> notes;  // sentences about the transformations, for the user
+  std::vector<std::string> notes;     // sentences about the transformations, for the user
+  std::vector<std::string> warnings;  // the file is of little use: to be said last
   std::vector<Phase> phases;
 };
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <sstream>
+#include <map>
 #include <utility>
 
 #include "toolchain/graph/nearest.h"
@@ -15,19 +15,38 @@
 namespace shrike::quantize {
 namespace {
 
-std::vector<std::string> split_list(const std::string& text) {
-  std::vector<std::string> parts;
-  std::stringstream stream(text);
-  for (std::string part; std::getline(stream, part, ',');) {
-    const size_t begin = part.find_first_not_of(' '), end = part.find_last_not_of(' ');
-    if (begin != std::string::npos) parts.push_back(part.substr(begin, end - begin + 1));
+// Items are separated by commas; a backslash makes the next character part of the name.
+std::vector<std::string> split_list(const std::string& field, const std::string& text) {
+  std::vector<std::string> items(1);
+  size_t kept = 0;  // of the item: up to here spaces belong to it
+  const auto end_item = [&] {
+    std::string& item = items.back();
+    while (item.size() > kept && item.back() == ' ') item.pop_back();
+    if (item.empty())
+      fail("{}: names separated by commas were expected, found an empty one in '{}'", field, text);
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == ',') {
+      end_item();
+      items.emplace_back();
+      kept = 0;
+    } else if (text[i] == '\\') {
+      if (++i == text.size())
+        fail("{}: a character was expected behind the backslash that ends '{}'", field, text);
+      items.back() += text[i];
+      kept = items.back().size();
+    } else if (text[i] != ' ' || !items.back().empty()) {
+      items.back() += text[i];
+    }
   }
-  return parts;
+  if (items.size() == 1 && items[0].empty()) return {};
+  end_item();
+  return items;
 }
 
 std::string join(const std::vector<std::string>& parts) {
   std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : ",") + part;
+  for (const std::string& part : parts) text += (text.empty() ? "" : ",") + list_item(part);
   return text;
 }
 
@@ -35,7 +54,7 @@ template <typename Number>
 Number parse_number(const std::string& field, const std::string& text, Number lowest, Number highest) {
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < lowest || value > highest) {
+  if (error != std::errc() || end != text.data() + text.size() || !(lowest <= value && value <= highest)) {
     fail("{}: expected a number from {} to {}, got '{}'", field, lowest, highest, text);
   }
   return value;
@@ -96,9 +115,44 @@ SettingField choice_field(std::string name, std::string help, Enum Settings::*me
           }};
 }
 
+// A list of names; set_list is the way of YAML sequences, whose items are taken as they are.
 SettingField list_field(std::string name, std::string help, std::vector<std::string> Settings::*member) {
-  return {std::move(name), std::move(help), [member](const Settings& s) { return join(s.*member); },
-          [member](Settings& s, const std::string& value) { s.*member = split_list(value); }};
+  SettingField field;
+  field.name = name;
+  field.help = std::move(help);
+  field.get = [member](const Settings& s) { return join(s.*member); };
+  field.set = [member, name](Settings& s, const std::string& value) { s.*member = split_list(name, value); };
+  field.get_list = [member](const Settings& s) { return s.*member; };
+  field.set_list = [member](Settings& s, const std::vector<std::string>& items) { s.*member = items; };
+  return field;
+}
+
+void set_exponents(Settings& settings, const std::vector<std::string>& items) {
+  settings.fixed_exponents.clear();
+  for (const std::string& item : items) {
+    const size_t equals = item.rfind('=');
+    if (equals == std::string::npos) fail("exponents: expected TENSOR=EXPONENT, got '{}'", item);
+    const std::string tensor = item.substr(0, equals);
+    const int exponent = parse_number<int>("exponents", item.substr(equals + 1), -30, 30);
+    if (!settings.fixed_exponents.emplace(tensor, exponent).second)
+      fail("exponents: one exponent was expected for each tensor, '{}' has two", tensor);
+  }
+}
+
+SettingField exponents_field() {
+  SettingField field;
+  field.name = "exponents";
+  field.help = "exponents set by hand: TENSOR=E,TENSOR=E";
+  field.get_list = [](const Settings& s) {
+    std::vector<std::string> items;
+    for (const auto& [tensor, exponent] : s.fixed_exponents)
+      items.push_back(fmt::format("{}={}", tensor, exponent));
+    return items;
+  };
+  field.get = [get = field.get_list](const Settings& s) { return join(get(s)); };
+  field.set_list = set_exponents;
+  field.set = [](Settings& s, const std::string& value) { set_exponents(s, split_list("exponents", value)); };
+  return field;
 }
 
 graph::ImageSize parse_size(const std::string& text) {
@@ -107,6 +161,8 @@ graph::ImageSize parse_size(const std::string& text) {
   size.height = parse_number<int64_t>("imgsz", text.substr(0, cross), 0, 8192);
   size.width = cross == std::string::npos ? size.height
                                           : parse_number<int64_t>("imgsz", text.substr(cross + 1), 0, 8192);
+  if ((size.height == 0) != (size.width == 0))
+    fail("imgsz: expected a height and a width above 0, or 0 for the model's own, got '{}'", text);
   if (size.height % 32 != 0 || size.width % 32 != 0) {
     fail("imgsz: expected multiples of 32, as 320 or 480x640 (height x width), got '{}'", text);
   }
@@ -172,23 +228,7 @@ std::vector<SettingField> make_fields() {
   fields.push_back(
       choice_field("concat-alignment", "exponent of Concat", &Settings::concat_alignment, alignments));
   fields.push_back(list_field("int16-layers", "nodes computed at 16 bit", &Settings::int16_layers));
-  fields.push_back({"exponents", "exponents set by hand: TENSOR=E,TENSOR=E",
-                    [](const Settings& s) {
-                      std::vector<std::string> parts;
-                      for (const auto& [tensor, exponent] : s.fixed_exponents)
-                        parts.push_back(fmt::format("{}={}", tensor, exponent));
-                      return join(parts);
-                    },
-                    [](Settings& s, const std::string& value) {
-                      s.fixed_exponents.clear();
-                      for (const std::string& part : split_list(value)) {
-                        const size_t equals = part.rfind('=');
-                        if (equals == std::string::npos)
-                          fail("exponents: expected TENSOR=EXPONENT, got '{}'", part);
-                        s.fixed_exponents[part.substr(0, equals)] =
-                            parse_number<int>("exponents", part.substr(equals + 1), -30, 30);
-                      }
-                    }});
+  fields.push_back(exponents_field());
   fields.push_back(choice_field(
       "weight-exponents", "one weight exponent per output channel (esp32p4 only) or per layer",
       &Settings::weight_exponents,
@@ -220,37 +260,99 @@ const std::vector<SettingField>& setting_fields() {
   return fields;
 }
 
-void set_field(Settings& settings, const std::string& name, const std::string& value) {
+namespace {
+
+const SettingField& field_of(const std::string& name) {
   std::vector<std::string> names;
   for (const SettingField& field : setting_fields()) {
-    if (field.name == name) {
-      field.set(settings, value);
-      return;
-    }
+    if (field.name == name) return field;
     names.push_back(field.name);
   }
   fail("there is no setting '{}'; did you mean '{}'?", name, nearest_name(name, names));
 }
 
+}  // namespace
+
+void set_field(Settings& settings, const std::string& name, const std::string& value) {
+  field_of(name).set(settings, value);
+}
+
+void set_field(Settings& settings, const std::string& name, const std::vector<std::string>& items) {
+  const SettingField& field = field_of(name);
+  if (!field.set_list) fail("{}: one value was expected, found a list of {}", name, items.size());
+  field.set_list(settings, items);
+}
+
+std::string without_effect(const Settings& settings, const std::string& name) {
+  const bool percentile = settings.calibration == Calibration::kPercentile ||
+                          settings.weight_calibration == WeightCalibration::kPercentile;
+  struct Condition {
+    const char* name;
+    bool holds;
+    const char* otherwise;
+  };
+  const Condition conditions[] = {
+      {"split-method", !settings.split_layers.empty(), "split-layers is empty"},
+      {"split-threshold", !settings.split_layers.empty(), "split-layers is empty"},
+      {"equalization-iterations", settings.equalization, "equalization is off"},
+      {"equalization-threshold", settings.equalization, "equalization is off"},
+      {"percentile", percentile, "neither calibration nor weight-calibration is percentile"},
+      {"refit-images", settings.weight_refit, "weight-refit is off"},
+      {"bias-images", settings.bias_correction, "bias-correction is off"},
+      {"search-images", settings.exponent_search, "exponent-search is off"},
+      {"int16-layers", settings.bits == 8, "bits is 16 for all layers"},
+  };
+  for (const Condition& condition : conditions) {
+    if (name == condition.name && !condition.holds) return condition.otherwise;
+  }
+  return "";
+}
+
+std::string list_item(const std::string& name) {
+  std::string text;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const bool outer_space = name[i] == ' ' && (i == 0 || i + 1 == name.size());
+    if (name[i] == ',' || name[i] == '\\' || outer_space) text += '\\';
+    text += name[i];
+  }
+  return text;
+}
+
+namespace {
+
+void read_entry(Settings& settings, const std::string& name, const YAML::Node& value) {
+  if (value.IsSequence()) {
+    std::vector<std::string> items;
+    for (const YAML::Node& item : value) items.push_back(item.as<std::string>());
+    set_field(settings, name, items);
+  } else if (value.IsMap()) {
+    fail("{}: a value or a list of values was expected, found `name: value` lines", name);
+  } else {
+    set_field(settings, name, value.IsNull() ? std::string() : value.as<std::string>());
+  }
+}
+
+}  // namespace
+
 Settings load_settings(const std::string& path) {
   Settings settings;
   try {
-    const YAML::Node root = YAML::Load(read_text(path));
-    if (!root.IsMap()) fail("{}: expected lines of `setting: value`", path);
-    for (const auto& entry : root) {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(read_text(path));
+    if (documents.size() > 1) {
+      fail("{} line {}: one document was expected, found {}; put all settings into the first", path,
+           documents[1].Mark().line + 1, documents.size());
+    }
+    if (documents.empty() || !documents[0].IsMap()) fail("{}: expected lines of `setting: value`", path);
+    std::map<std::string, int> line_of;
+    for (const auto& entry : documents[0]) {
       const std::string name = entry.first.as<std::string>();
-      std::string value;
-      if (entry.second.IsSequence()) {
-        std::vector<std::string> parts;
-        for (const YAML::Node& part : entry.second) parts.push_back(part.as<std::string>());
-        value = join(parts);
-      } else if (!entry.second.IsNull()) {
-        value = entry.second.as<std::string>();
-      }
+      const int line = entry.first.Mark().line + 1;
+      const auto [earlier, is_new] = line_of.emplace(name, line);
+      if (!is_new) fail("{} line {}: '{}' is set in line {} already", path, line, name, earlier->second);
       try {
-        set_field(settings, name, value);
+        read_entry(settings, name, entry.second);
       } catch (const Error& error) {
-        fail("{} line {}: {}", path, entry.first.Mark().line + 1, error.what());
+        fail("{} line {}: {}", path, line, error.what());
       }
     }
   } catch (const YAML::Exception& error) {
@@ -263,14 +365,15 @@ std::string to_yaml(const Settings& settings) {
   YAML::Emitter out;
   out << YAML::BeginMap;
   for (const SettingField& field : setting_fields()) {
-    const std::string value = field.get(settings);
     out << YAML::Key << field.name << YAML::Value;
-    if (value.find(',') == std::string::npos) {
-      out << value;
+    const std::vector<std::string> items =
+        field.get_list ? field.get_list(settings) : std::vector<std::string>();
+    if (items.empty()) {
+      out << field.get(settings);
       continue;
     }
     out << YAML::BeginSeq;
-    for (const std::string& part : split_list(value)) out << part;
+    for (const std::string& item : items) out << item;
     out << YAML::EndSeq;
   }
   out << YAML::EndMap;

@@ -142,7 +142,7 @@ class Rounder {
     if (code_.format.per_channel()) {
       std::vector<float> real(w.begin(), w.end());
       const ExponentRange range =
-          exponent_range(settings_.target, bits, seen_input_exponent(plan_, node_),
+          exponent_range(settings_.target, bits, seen_exponent(plan_, node_, node_.inputs[0]),
                          plan_.formats.at(node_.outputs[0]).exponent, bias_[static_cast<size_t>(n)]);
       exponent = best_weight_exponent(real.data(), power.data(), size, bits, range);
       code_.format.channel_exponents[static_cast<size_t>(n)] = exponent;

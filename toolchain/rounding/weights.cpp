@@ -16,7 +16,8 @@ float largest_code(int bits) {
 }  // namespace
 
 int covering_exponent(float largest, int bits) {
-  return static_cast<int>(std::ceil(std::log2(largest / (largest_code(bits) + 0.5f))));
+  constexpr float kNothing = 1e-30f;  // anything below needs no grid at all
+  return static_cast<int>(std::ceil(std::log2(std::max(largest, kNothing) / (largest_code(bits) + 0.5f))));
 }
 
 bool has_weights(const graph::Graph& graph, const graph::Node& node) {
@@ -54,7 +55,7 @@ std::vector<float> bias_values(const graph::Graph& graph, const graph::Node& nod
 ExponentRange exponent_range(Target target, int bits, int input_exponent, int output_exponent, float bias) {
   ExponentRange range;
   range.highest = output_exponent - input_exponent;
-  range.lowest = range.highest - 30;
+  range.lowest = std::max(range.highest - 30, kLowestExponent);
   if (bias != 0) {
     // |bias| / 2^(e_in + e_w) < 2^(B-1), half of the range left to the products.
     const int needed = static_cast<int>(std::ceil(std::log2(std::fabs(bias)))) -

@@ -25,14 +25,16 @@ WeightView weight_view(const graph::Graph& graph, const graph::Node& node);
 // The node's bias, one value a channel; zeros when it has none.
 std::vector<float> bias_values(const graph::Graph& graph, const graph::Node& node);
 
-// Exponents a channel may take: [lowest, highest]. The shift e_out - e_in - e_w stays within 0..30 and the
-// bias fits.
+// Exponents a channel may take: [lowest, highest]. The shift e_out - e_in - e_w stays within 0..30, the bias
+// fits and the chip can build the power of two: a channel whose weights are smaller still is rounded to
+// zeros.
 struct ExponentRange {
   int lowest = 0, highest = 0;
 };
 ExponentRange exponent_range(Target target, int bits, int input_exponent, int output_exponent, float bias);
 
-// The finest exponent that rounds `largest` (above 0) without clipping it.
+// The finest exponent that rounds `largest` (0 or more) without clipping it; not limited to what the chip
+// has.
 int covering_exponent(float largest, int bits);
 
 // Exponent within the range that rounds `weights` (with importance `weight_power`, null: equal) with the

@@ -181,7 +181,7 @@ Plan AutoBench::widen(const Fit& fit, const std::vector<std::string>& layers) co
   for (const graph::Node& node : graph_.nodes) {
     if (!has_weights(graph_, node)) continue;
     if (plan.formats.at(node.outputs[0]) == fit.plan.formats.at(node.outputs[0]) &&
-        seen_input_exponent(plan, node) == seen_input_exponent(fit.plan, node)) {
+        seen_exponent(plan, node, node.inputs[0]) == seen_exponent(fit.plan, node, node.inputs[0])) {
       continue;
     }
     // The correction was fitted to the drift that earlier layers cause, and that is still there.

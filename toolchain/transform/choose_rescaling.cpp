@@ -22,6 +22,10 @@ constexpr int64_t kSamplesPerImage = 1000;
 constexpr int kExponent = -4;
 constexpr int kLowestCode = -128, kHighestCode = 127;
 constexpr double kNoSignal = 1e-30;
+// Ranges with finer steps, absolutely or beside the values themselves, are left alone: such a tensor is
+// nearly dead or nearly constant, and a factor that spreads it over 256 codes would cost the float network
+// its digits.
+constexpr double kLeastStep = 1e-6;
 
 using Samples = std::vector<std::vector<float>>;  // by image
 using Function = std::function<float(float)>;
@@ -335,7 +339,7 @@ class Chooser {
     std::vector<const Samples*> tensors;
     for (const std::string& tensor : source.tensors) tensors.push_back(&samples_.at(tensor));
     const double step = best_step(tensors);
-    if (step > 0) rescale.output_scale = static_cast<float>(std::ldexp(1.0, kExponent) / step);
+    if (step > kLeastStep) rescale.output_scale = static_cast<float>(std::ldexp(1.0, kExponent) / step);
   }
 
   bool has_children(int index) const {
@@ -351,7 +355,7 @@ class Chooser {
   // scale * low + offset = lowest code * 2^exponent, and so at the other end.
   static void place(Range range, int exponent, float& scale, float& offset) {
     const double step = step_of(range);
-    if (!(step > 0)) return;
+    if (!(step > kLeastStep * std::max(1.0, std::max(std::fabs(range.low), std::fabs(range.high))))) return;
     const double unit = std::ldexp(1.0, exponent);
     scale = static_cast<float>(unit / step);
     offset = static_cast<float>(kLowestCode * unit - unit / step * range.low);
