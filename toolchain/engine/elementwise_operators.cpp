@@ -8,6 +8,7 @@
 
 #include "toolchain/engine/operators.h"
 #include "toolchain/graph/activation.h"
+#include "toolchain/operators/operator.h"
 
 namespace shrike::engine {
 namespace {
@@ -41,13 +42,6 @@ Results power(const Call& call) {
 Results negate(const Call& call) {
   return {at::neg(call.input(0))};
 }
-Results absolute(const Call& call) {
-  return {at::abs(call.input(0))};
-}
-Results reciprocal(const Call& call) {
-  return {at::reciprocal(call.input(0))};
-}
-
 Results maximum(const Call& call) {
   at::Tensor result = call.input(0);
   for (size_t i = 1; i < call.inputs.size(); ++i) result = at::maximum(result, call.input(i));
@@ -90,9 +84,6 @@ at::Tensor in_fixed_tasks(const Call& call, Function function) {
 template <at::Tensor& (*function)(at::Tensor&, const at::Tensor&)>
 Results pointwise(const Call& call) {
   return {in_fixed_tasks(call, function)};
-}
-Results softplus(const Call& call) {
-  return {in_fixed_tasks(call, [](at::Tensor& y, const at::Tensor& x) { at::softplus_out(y, x); })};
 }
 Results elu(const Call& call) {
   const float alpha = call.node.real("alpha", 1.0f);
@@ -139,9 +130,8 @@ Results prelu(const Call& call) {
 // The chip evaluates 8-bit activations by a table (spec/numerics.md section 8). So does this, with the
 // function that makes the table.
 bool uses_table(const Call& call) {
-  if (!call.arithmetic.fake_quantized || !graph::is_activation(call.node.op)) return false;
-  if (call.format(0).bits == 0 || call.format(0).bits > 8) return false;
-  return call.node.op != "PRelu" || call.description(1).elements() == 1;
+  return call.arithmetic.fake_quantized && call.format(0).bits > 0 && call.format(0).bits <= 8 &&
+         operators::is_function(call.graph, call.node);
 }
 
 at::Tensor look_up(const Call& call) {
@@ -165,6 +155,17 @@ at::Tensor look_up(const Call& call) {
   return result;
 }
 
+// The row's formula, element by element.
+Results by_formula(const Call& call) {
+  const operators::Formula function = operators::find(call.node.op)->formula(call.graph, call.node);
+  at::Tensor result = call.input(0).clone();
+  float* values = result.data_ptr<float>();
+  at::parallel_for(0, result.numel(), 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) values[i] = function(values[i]);
+  });
+  return {result};
+}
+
 template <Results (*function)(const Call&)>
 Results activation(const Call& call) {
   if (uses_table(call)) return {look_up(call)};
@@ -179,35 +180,36 @@ Results activation(const Call& call) {
 }  // namespace
 
 OperatorList elementwise_operators() {
-  return {{"Add", add},
-          {"Sub", subtract},
-          {"Mul", multiply},
-          {"Div", divide},
-          {"Pow", power},
-          {"Neg", negate},
-          {"Abs", absolute},
-          {"Erf", pointwise<at::erf_out>},
-          {"Reciprocal", reciprocal},
-          {"Softplus", softplus},
-          {"Max", maximum},
-          {"Min", minimum},
-          {"RequantizeLinear", pass},
-          {"QuantizeLinear", pass},
-          {"DequantizeLinear", pass},
-          {"Swish", activation<pointwise<at::silu_out>>},
-          {"Sigmoid", activation<pointwise<at::sigmoid_out>>},
-          {"Relu", activation<relu>},
-          {"Tanh", activation<pointwise<at::tanh_out>>},
-          {"Exp", activation<pointwise<at::exp_out>>},
-          {"Log", activation<pointwise<at::log_out>>},
-          {"Sqrt", activation<square_root>},
-          {"LeakyRelu", activation<leaky_relu>},
-          {"Elu", activation<elu>},
-          {"Gelu", activation<gelu>},
-          {"HardSwish", activation<hard_swish>},
-          {"HardSigmoid", activation<hard_sigmoid>},
-          {"Clip", activation<clip>},
-          {"PRelu", activation<prelu>}};
+  OperatorList list = {{"Add", add},
+                       {"Sub", subtract},
+                       {"Mul", multiply},
+                       {"Div", divide},
+                       {"Pow", power},
+                       {"Neg", negate},
+                       {"Max", maximum},
+                       {"Min", minimum},
+                       {"RequantizeLinear", pass},
+                       {"QuantizeLinear", pass},
+                       {"DequantizeLinear", pass},
+                       {"Swish", activation<pointwise<at::silu_out>>},
+                       {"Sigmoid", activation<pointwise<at::sigmoid_out>>},
+                       {"Relu", activation<relu>},
+                       {"Tanh", activation<pointwise<at::tanh_out>>},
+                       {"Exp", activation<pointwise<at::exp_out>>},
+                       {"Log", activation<pointwise<at::log_out>>},
+                       {"Sqrt", activation<square_root>},
+                       {"LeakyRelu", activation<leaky_relu>},
+                       {"Elu", activation<elu>},
+                       {"Gelu", activation<gelu>},
+                       {"HardSwish", activation<hard_swish>},
+                       {"HardSigmoid", activation<hard_sigmoid>},
+                       {"Clip", activation<clip>},
+                       {"PRelu", activation<prelu>}};
+  // Every other function of one variable needs no more than its row.
+  for (const operators::Operator* row : operators::all()) {
+    if (row->role == operators::Role::kTable) list.push_back({row->name, activation<by_formula>});
+  }
+  return list;
 }
 
 }  // namespace shrike::engine

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "toolchain/engine/operators.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::engine {
@@ -192,12 +193,15 @@ at::Tensor Engine::Impl::make_constant(const graph::Tensor& tensor) const {
     value = at::from_blob(const_cast<float*>(tensor.values.data()), tensor.shape, at::kFloat).clone();
   }
   // Convolutions want their filters channels-last; reordered once here instead of at every run.
-  const bool filter = consumer != nullptr && consumer->op == "Conv" && index == 1 && value.dim() == 4;
+  const bool filter = consumer != nullptr && index == 1 && value.dim() == 4 &&
+                      operators::has_role(consumer->op, operators::Role::kWeighted) &&
+                      operators::output_channel_axis(*consumer) == 0;
   return filter ? value.contiguous(at::MemoryFormat::ChannelsLast) : value;
 }
 
 bool Engine::Impl::outputs_on_grid(const graph::Node& node) const {
-  if (!moves_values(node.op)) return false;
+  if (const operators::Operator* row = operators::find(node.op); row == nullptr || !row->stays_on_grid)
+    return false;
   for (const std::string& output : node.outputs) {
     for (const std::string& input : node.inputs) {
       if (output.empty() || input.empty() || graph.tensor(input).type == graph::ElementType::kInt64) continue;

@@ -242,14 +242,6 @@ Results space_to_depth(const Call& call) {
 
 }  // namespace
 
-bool moves_values(const std::string& op) {
-  static const std::set<std::string> kOps = {
-      "Identity",     "Dropout", "Concat",    "Split",     "Slice",    "Transpose",
-      "Reshape",      "Flatten", "Squeeze",   "Expand",    "Gather",   "DepthToSpace",
-      "SpaceToDepth", "MaxPool", "Unsqueeze", "ReduceMax", "ReduceMin"};
-  return kOps.contains(op);
-}
-
 OperatorList movement_operators() {
   return {{"Identity", identity},
           {"Dropout", identity},

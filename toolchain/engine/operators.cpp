@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::engine {
@@ -78,10 +79,9 @@ OperatorFunction find_operator(const std::string& op) {
 }
 
 int64_t channel_axis(const graph::Node& node, size_t index) {
-  if (index != 1) return 0;
-  if (node.op == "ConvTranspose") return 1;
-  if (node.op == "Gemm") return node.integer("transB", 0) != 0 ? 0 : 1;
-  return 0;
+  return index == 1 && operators::has_role(node.op, operators::Role::kWeighted)
+             ? operators::output_channel_axis(node)
+             : 0;
 }
 
 std::vector<int64_t> window_pads(const Call& call, const std::vector<int64_t>& kernel,

@@ -55,9 +55,6 @@ using OperatorFunction = Results (*)(const Call&);
 
 // Null when the engine has no such operator.
 OperatorFunction find_operator(const std::string& op);
-// True for operators that only move values: their outputs are on the input's grid already.
-bool moves_values(const std::string& op);
-
 // Axis that `channel_exponents` of constant input `index` count along: output channels of the consumer.
 int64_t channel_axis(const graph::Node& node, size_t index);
 

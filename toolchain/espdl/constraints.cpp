@@ -2,13 +2,12 @@
 // Table 2).
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <set>
 
 #include "runtime/chips/chip.h"
 #include "toolchain/espdl/fusion.h"
-#include "toolchain/espdl/window.h"
 #include "toolchain/espdl/writer.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::espdl {
@@ -18,6 +17,8 @@ using graph::Format;
 using graph::Graph;
 using graph::Node;
 using graph::Tensor;
+using operators::Operand;
+using operators::Role;
 
 // Kernels take shift counts modulo 32.
 constexpr int kLargestShift = 31;
@@ -36,7 +37,8 @@ class Checker {
       const auto relu = relus.find(i);
       output_ = &graph_.tensor(relu == relus.end() ? node_->outputs.at(0)
                                                    : graph_.nodes[relu->second].outputs.at(0));
-      check_node();
+      row_ = operators::find(node_->op);
+      if (row_ != nullptr) check_node();  // lower() refuses unknown ones
     }
   }
 
@@ -53,45 +55,46 @@ class Checker {
   }
 
   void check_node() const {
-    static const std::set<std::string> kConvolutions = {"Conv", "ConvTranspose", "Gemm"};
-    static const std::set<std::string> kSums = {"Add", "Sub"};
-    static const std::set<std::string> kCopies = {
-        "Concat",       "Split",     "Slice",   "Reshape",   "Flatten",   "Squeeze",
-        "Unsqueeze",    "Transpose", "MaxPool", "Pad",       "Gather",    "DepthToSpace",
-        "SpaceToDepth", "Identity",  "Neg",     "ReduceMax", "ReduceMin", "Resize"};
-    const std::string& op = node_->op;
     check_formats();
-    if (kConvolutions.contains(op)) check_convolution();
-    if (op == "MatMul") check_matmul();
-    if (op == "Mul") check_shift(input(0).format.exponent, input(1).format.exponent, -1);
-    if (kSums.contains(op) || kCopies.contains(op)) check_equal_exponents();
-    if (op == "RequantizeLinear") check_requantize();
-    if (op == "Softmax" || op == "LogSoftmax") check_softmax();
-    if (op == "Resize") check_resize();
-    if (op == "MaxPool" || op == "AveragePool") check_pool();
+    const operators::Situation situation{graph_, *node_, target_, bits()};
+    if (row_->refuse != nullptr) {
+      if (const std::string reason = row_->refuse(situation); !reason.empty()) refuse("{}", reason);
+    }
+    switch (row_->role) {
+      case Role::kWeighted:
+        return check_filters();
+      case Role::kMatrix:
+        return check_matmul();
+      case Role::kProduct:
+        check_shift(input(0).format.exponent, input(1).format.exponent, -1);
+        return;
+      case Role::kSum:
+      case Role::kConcat:
+      case Role::kCopy:
+        return check_equal_exponents();
+      case Role::kConversion:
+        return check_requantize();
+      case Role::kFloatResult:
+        return check_softmax();
+      default:
+        return;
+    }
   }
+
+  // Of the output, or where that is float, of the input.
+  int bits() const { return output_->format.is_float() ? input(0).format.bits : output_->format.bits; }
 
   // One bit width per node, exponents that a float can carry, per-channel lists only where kernels read them.
   void check_formats() const {
-    static const std::set<std::string> kFloatResult = {"Softmax", "LogSoftmax"};
-    static const std::set<std::string> kConversions = {"RequantizeLinear", "QuantizeLinear",
-                                                       "DequantizeLinear"};
-    static const std::set<std::string> kIntegerOnly = {"Conv",   "ConvTranspose", "Gemm",
-                                                       "MatMul", "MaxPool",       "Resize"};
-    static const std::set<std::string> kWithBias = {"Conv", "ConvTranspose", "Gemm"};
-    const bool same_width = !kConversions.contains(node_->op) && !kFloatResult.contains(node_->op);
-    if (kIntegerOnly.contains(node_->op) && output_->format.is_float()) {
+    const bool same_width = row_->role != Role::kConversion && row_->role != Role::kFloatResult;
+    if (row_->on_chip() && same_width && !row_->support.real && output_->format.is_float()) {
       refuse("output '{}' is float, but the chip has no float form of the operator; give it 8 or 16 bits",
              output_->name);
     }
     for (size_t i = 0; i < node_->inputs.size(); ++i) {
-      if (!has(i) || input(i).type == graph::ElementType::kInt64) continue;
-      if (kWithBias.contains(node_->op) && i == 2) continue;   // the bias has its own rule
-      if (node_->op == "Resize" && i > 0) continue;            // roi and scales are plain floats
-      if (node_->op == "RMSNormalization" && i > 0) continue;  // float weights
-      if (kConversions.contains(node_->op) && i > 0) continue;
-      if ((node_->op == "Pad" || node_->op == "Clip") && i > 0)
-        continue;  // fill value and bounds follow the data
+      if (!has(i)) continue;
+      const Operand kind = operators::operand(graph_, *node_, i);
+      if (kind == Operand::kPlain || kind == Operand::kBias) continue;  // the bias has its own rule
       check_format(input(i));
       if (same_width && input(i).constant && input(i).format.is_float() && !output_->format.is_float()) {
         refuse("constant '{}' has no quantised form beside {}-bit data; give it a format and integers",
@@ -103,7 +106,7 @@ class Checker {
             "them",
             input(i).name, input(i).format.bits, output_->format.bits);
       }
-      if (input(i).format.per_channel() && !(kWithBias.contains(node_->op) && i == 1)) {
+      if (input(i).format.per_channel() && kind != Operand::kFilter) {
         refuse("'{}' has one exponent per channel; only filters of Conv and Gemm may: give it a single one",
                input(i).name);
       }
@@ -151,35 +154,8 @@ class Checker {
     return shift;
   }
 
-  void check_group(const Tensor& weights) const {
-    const int64_t group = node_->integer("group", 1);
-    const int64_t channels = input(0).shape.size() > 1 ? input(0).shape[1] : 1;
-    const int64_t outputs = node_->op == "Conv" ? weights.shape[0] : weights.shape[1] * group;
-    if (group != 1 && (group != channels || outputs != channels)) {
-      refuse(
-          "group {} with {} input and {} output channels; the chip has only group 1 and group = input "
-          "channels = output channels",
-          group, channels, outputs);
-    }
-  }
-
-  void check_convolution() const {
+  void check_filters() const {
     const Tensor& weights = input(1);
-    if (!weights.constant) refuse("filter '{}' is not constant; write the product as a MatMul", weights.name);
-    if (node_->op == "Gemm") {
-      if (weights.shape.size() != 2)
-        refuse("filter '{}' has rank {}, expected 2", weights.name, weights.shape.size());
-      if (node_->real("alpha", 1.0f) != 1.0f || node_->real("beta", 1.0f) != 1.0f) {
-        refuse("alpha {} and beta {} must be 1; multiply them into filter and bias first",
-               node_->real("alpha", 1.0f), node_->real("beta", 1.0f));
-      }
-    } else {
-      if (weights.shape.size() != 3 && weights.shape.size() != 4) {
-        refuse("filter '{}' has rank {}; only 1-D and 2-D convolutions exist on the chip", weights.name,
-               weights.shape.size());
-      }
-      check_group(weights);
-    }
     const int64_t outputs = output_->shape.at(1);
     const Format& format = weights.format;
     if (format.per_channel()) {
@@ -207,9 +183,6 @@ class Checker {
   }
 
   void check_bias(const Tensor& weights, const Tensor& bias, int64_t outputs) const {
-    if (!bias.constant || bias.elements() != outputs) {
-      refuse("bias '{}' must be a constant with {} elements, found {}", bias.name, outputs, bias.elements());
-    }
     if (bias.format.per_channel() != weights.format.per_channel()) {
       refuse("bias '{}' and filter '{}' must both have one exponent or both one per channel", bias.name,
              weights.name);
@@ -249,34 +222,13 @@ class Checker {
 
   void check_accumulators(const Tensor& weights, int64_t outputs, const std::vector<int>& shifts) const {
     if (static_cast<int64_t>(weights.integers.size()) != weights.elements()) return;  // lower() says so
+    const operators::FilterLayout layout = operators::filter_layout(*node_, weights.shape);
     for (int64_t n = 0; n < outputs; ++n) {
       double sum = 0;
-      for_each_weight(weights, outputs, n,
-                      [&](int64_t weight) { sum += std::abs(static_cast<double>(weight)); });
+      for (int64_t k = 0; k < layout.taps; ++k)
+        sum += std::abs(static_cast<double>(weights.integers[layout.index(n, k)]));
       check_reach(std::ldexp(sum, output_->format.bits - 1), shifts[static_cast<size_t>(n)],
                   fmt::format(" of output channel {}", n));
-    }
-  }
-
-  template <typename Visit>
-  void for_each_weight(const Tensor& weights, int64_t outputs, int64_t n, Visit visit) const {
-    const int64_t total = weights.elements(), each = total / outputs;
-    const bool outputs_first =
-        node_->op == "Conv" || (node_->op == "Gemm" && node_->integer("transB", 0) != 0);
-    if (outputs_first) {
-      for (int64_t i = 0; i < each; ++i) visit(weights.integers[static_cast<size_t>(n * each + i)]);
-      return;
-    }
-    // ConvTranspose [C, N / group, kernel...] and Gemm [C, N]: the channel varies outside.
-    const int64_t inner = node_->op == "Gemm" ? outputs : weights.shape[1];
-    int64_t taps = 1;
-    for (size_t axis = 2; axis < weights.shape.size(); ++axis) taps *= weights.shape[axis];
-    const int64_t channels = weights.shape[0] * inner / outputs;
-    for (int64_t c = 0; c < channels; ++c) {
-      const int64_t row = (n / inner) * channels + c;
-      for (int64_t tap = 0; tap < taps; ++tap) {
-        visit(weights.integers[static_cast<size_t>((row * inner + n % inner) * taps + tap)]);
-      }
     }
   }
 
@@ -284,10 +236,6 @@ class Checker {
     const int shift = check_shift(input(0).format.exponent, input(1).format.exponent, -1);
     const double depth = input(0).shape.empty() ? 1 : static_cast<double>(input(0).shape.back());
     check_reach(std::ldexp(depth, 2 * (output_->format.bits - 1)), shift, "");
-    if (input(0).shape.size() > 4 || input(1).shape.size() > 4) {
-      refuse("operands have ranks {} and {}; the chip multiplies up to rank 4", input(0).shape.size(),
-             input(1).shape.size());
-    }
   }
 
   void check_equal_exponents() const {
@@ -299,7 +247,7 @@ class Checker {
           "RequantizeLinear",
           tensor.name, tensor.format.exponent, output_->name, output_->format.exponent);
     };
-    const bool all_inputs = node_->op == "Add" || node_->op == "Sub" || node_->op == "Concat";
+    const bool all_inputs = operators::is_join(node_->op);
     for (size_t i = 0; i < (all_inputs ? node_->inputs.size() : 1); ++i) {
       if (has(i)) check(input(i));
     }
@@ -310,6 +258,7 @@ class Checker {
 
   // Left shifts multiply by 2^k in the width of the wider side (numerics.md section 6.2).
   void check_requantize() const {
+    if (input(0).format.is_float() || output_->format.is_float()) return;
     const int left = input(0).format.exponent - output_->format.exponent;
     const int limit = input(0).format.bits == 8 && output_->format.bits == 8 ? 6 : 14;
     if (left > limit) {
@@ -329,67 +278,10 @@ class Checker {
     }
   }
 
-  void check_pool() const {
-    for (const int64_t dilation : node_->integers("dilations")) {
-      if (dilation != 1) refuse("dilation {} does not exist for pools on the chip", dilation);
-    }
-    if (node_->outputs.size() > 1 && !node_->outputs[1].empty())
-      refuse("the chip gives no indices of the maxima");
-    const Window window = window_of(*node_, input(0).shape, output_->shape, node_->integers("kernel_shape"));
-    if (node_->op == "MaxPool" || node_->integer("count_include_pad", 0) != 0) return;
-    if (std::any_of(window.pads.begin(), window.pads.end(), [](int64_t pad) { return pad != 0; })) {
-      refuse("padded borders are averaged over the whole kernel on the chip; count_include_pad must be 1");
-    }
-  }
-
-  void check_resize() const {
-    if (output_->format.bits != 8) {
-      refuse("{} bits; the chip resizes 8-bit tensors only: give it and its neighbours 8 bits",
-             output_->format.bits);
-    }
-    const std::string mode = node_->text("mode", "nearest");
-    const std::string transform = node_->text("coordinate_transformation_mode", "half_pixel");
-    if (mode == "linear") {
-      if (transform != "half_pixel" && transform != "pytorch_half_pixel" && transform != "align_corners") {
-        refuse("linear with {} coordinates does not exist on the chip; use half_pixel or align_corners",
-               transform);
-      }
-      return;
-    }
-    if (mode != "nearest") refuse("mode '{}' does not exist on the chip; use nearest or linear", mode);
-    for (size_t axis = 0; axis < output_->shape.size(); ++axis) check_nearest_axis(axis, transform);
-  }
-
-  // The chip takes floor(o / scale) whatever the attributes say; they have to mean the same pixels.
-  void check_nearest_axis(size_t axis, const std::string& transform) const {
-    const double in = static_cast<double>(input(0).shape[axis]),
-                 out = static_cast<double>(output_->shape[axis]);
-    const double scale = out / in;
-    const float inverse = 1.0f / static_cast<float>(scale);
-    const std::string rounding = node_->text("nearest_mode", "round_prefer_floor");
-    for (int64_t o = 0; o < output_->shape[axis]; ++o) {
-      double source = static_cast<double>(o) / scale;
-      if (transform == "half_pixel" || (transform == "pytorch_half_pixel" && out > 1))
-        source = (o + 0.5) / scale - 0.5;
-      if (transform == "align_corners") source = out > 1 ? static_cast<double>(o) * (in - 1) / (out - 1) : 0;
-      double wanted = std::floor(source);
-      if (rounding == "ceil") wanted = std::ceil(source);
-      if (rounding == "round_prefer_floor") wanted = std::ceil(source - 0.5);
-      if (rounding == "round_prefer_ceil") wanted = std::floor(source + 0.5);
-      wanted = std::clamp(wanted, 0.0, in - 1);
-      const double chip = std::min(std::floor(static_cast<double>(static_cast<float>(o) * inverse)), in - 1);
-      if (wanted != chip) {
-        refuse(
-            "nearest with {} and {} reads pixel {} for output {} of axis {}, the chip reads {}; use "
-            "asymmetric and floor",
-            transform, rounding, wanted, o, axis, chip);
-      }
-    }
-  }
-
   const Graph& graph_;
   const Chip& chip_;
   const Node* node_ = nullptr;
+  const operators::Operator* row_ = nullptr;
   const Tensor* output_ = nullptr;
 };
 

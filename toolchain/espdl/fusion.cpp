@@ -1,15 +1,15 @@
 #include "toolchain/espdl/fusion.h"
 
-#include <set>
+#include "toolchain/operators/operator.h"
 
 namespace shrike::espdl {
 
 std::map<size_t, size_t> fused_relus(const graph::Graph& graph) {
-  static const std::set<std::string> kComputing = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
   const graph::Links links(graph);
   std::map<size_t, size_t> result;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (!kComputing.contains(graph.nodes[i].op)) continue;
+    const operators::Operator* row = operators::find(graph.nodes[i].op);
+    if (row == nullptr || row->lower_with_relu == nullptr) continue;
     const std::string& output = graph.nodes[i].outputs[0];
     const auto readers = links.consumers.find(output);
     if (readers == links.consumers.end() || readers->second.size() != 1 || graph.is_output(output)) continue;

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <set>
 
 #include "runtime/ops/numeric.h"
 #include "toolchain/graph/activation.h"
-#include "toolchain/support/error.h"
+#include "toolchain/operators/operator.h"
 
 namespace shrike::espdl {
 int64_t quantized(float value, const graph::Format& format, Rounding rounding) {
@@ -18,43 +16,16 @@ int64_t quantized(float value, const graph::Format& format, Rounding rounding) {
 
 namespace {
 
-bool single_slope(const graph::Graph& graph, const graph::Node& node) {
-  return node.inputs.size() == 2 && graph.tensor(node.inputs[1]).constant &&
-         graph.tensor(node.inputs[1]).elements() == 1;
-}
-
-// Clip's bounds live on the input's grid; a PRelu slope has its own quantised value.
-std::function<float(float)> function_of(const graph::Graph& graph, const graph::Node& node,
-                                        const graph::Format& input, Rounding rounding) {
-  if (node.op == "Clip") {
-    const auto bound = [&](size_t index, float fallback) {
-      if (node.inputs.size() <= index || node.inputs[index].empty()) return fallback;
-      const float exact = graph.tensor(node.inputs[index]).values.at(0);
-      return static_cast<float>(quantized(exact, input, rounding)) * power_of_two(input.exponent);
-    };
-    const float low = bound(1, -INFINITY), high = bound(2, INFINITY);
-    return [=](float x) { return std::min(std::max(x, low), high); };
-  }
-  if (node.op == "PRelu") {
-    const graph::Tensor& slope = graph.tensor(node.inputs[1]);
-    const float alpha = static_cast<float>(slope.integers.at(0)) * power_of_two(slope.format.exponent);
-    return [=](float x) { return x >= 0 ? x : alpha * x; };
-  }
+// Constants that the chip rounds with the data (Clip's bounds, a PRelu slope) are rounded here, too.
+operators::Formula function_of(const graph::Graph& graph, const graph::Node& node, const graph::Format& input,
+                               Rounding rounding) {
+  const operators::Operator* row = operators::find(node.op);
+  if (row != nullptr && row->formula_on_grid != nullptr)
+    return row->formula_on_grid(graph, node, input, rounding);
   return graph::activation_function(graph, node);
 }
 
 }  // namespace
-
-bool is_table_operator(const graph::Graph& graph, const graph::Node& node) {
-  if (node.op == "PRelu") return single_slope(graph, node);
-  return graph::is_activation(node.op);
-}
-
-bool is_coarse_table_operator(const graph::Node& node) {
-  static const std::set<std::string> kOps = {"Swish",       "Sigmoid",   "Tanh", "Gelu",
-                                             "HardSigmoid", "HardSwish", "Elu"};
-  return kOps.contains(node.op);
-}
 
 std::vector<int64_t> activation_table(const graph::Graph& graph, const graph::Node& node,
                                       const graph::Format& input, const graph::Format& output, int step,

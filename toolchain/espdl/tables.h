@@ -8,13 +8,6 @@
 
 namespace shrike::espdl {
 
-// True for operators that the runtime evaluates by a table at 8 bits when they have one variable input.
-bool is_table_operator(const graph::Graph& graph, const graph::Node& node);
-// True for those whose 16-bit form is written as op_type `LUT`. The others (Relu, Clip, LeakyRelu, Exp, Log,
-// Sqrt, single-slope PRelu) are piecewise linear or too steep for a coarse table; the runtime computes them
-// per element.
-bool is_coarse_table_operator(const graph::Node& node);
-
 // Rule FQ onto the grid of a format of 8 or 16 bits.
 int64_t quantized(float value, const graph::Format& format, Rounding rounding);
 

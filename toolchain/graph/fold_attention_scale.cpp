@@ -5,9 +5,10 @@
 #include <utility>
 
 #include "toolchain/graph/edit.h"
-#include "toolchain/graph/evaluate_node.h"
 #include "toolchain/graph/inference.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/operators/evaluate.h"
+#include "toolchain/operators/operator.h"
 
 namespace shrike::graph {
 namespace {
@@ -15,9 +16,8 @@ namespace {
 using Edge = std::pair<int, size_t>;  // node, input slot; node -1: graph output
 
 bool only_moves(const Node& node) {
-  static const std::set<std::string> ops = {"Reshape", "Flatten",   "Squeeze", "Unsqueeze",
-                                            "Split",   "Transpose", "Slice",   "Identity"};
-  return ops.count(node.op) > 0;
+  const operators::Operator* row = operators::find(node.op);
+  return row != nullptr && row->source != nullptr;
 }
 
 // Which output channels of a convolution arrive at every place that computes with them, found by sending the
@@ -77,7 +77,8 @@ class ChannelTrace {
     if (!inference_.knows(node.outputs[0])) return false;
     const RuleContext context(inference_, node);
     for (size_t slot = 0; slot < node.outputs.size(); ++slot) {
-      const auto source = copied_from(context, slot, graph_.tensor(node.outputs[slot]).shape);
+      const auto source = operators::copied_from(context, slot, graph_.tensor(node.outputs[slot]).shape);
+      if (!source) return false;
       std::vector<int64_t> moved;
       for (const int64_t index : *source) moved.push_back(labels[static_cast<size_t>(index)]);
       open.emplace_back(node.outputs[slot], std::move(moved));
@@ -103,7 +104,7 @@ class Folder {
       if (slot < 0) continue;
       const float factor = multiplier(graph_.nodes[i], static_cast<size_t>(1 - slot));
       const std::string x = graph_.nodes[i].inputs[static_cast<size_t>(slot)];
-      const int product = producer(x, "MatMul");
+      const int product = producer(x, operators::Role::kMatrix);
       const bool scores = product >= 0 && links_.consumers.at(x).size() == 1 && !graph_.is_output(x);
       // Behind q.k the factor may go into q or, if q is used elsewhere, into k.
       const bool folded = scores ? fold_into({product, 0}, factor) || fold_into({product, 1}, factor)
@@ -117,10 +118,11 @@ class Folder {
   }
 
  private:
-  int producer(const std::string& tensor, const char* op) const {
+  int producer(const std::string& tensor, operators::Role role) const {
     const auto found = links_.producer.find(tensor);
     if (found == links_.producer.end()) return -1;
-    return graph_.nodes[static_cast<size_t>(found->second)].op == op ? found->second : -1;
+    return operators::has_role(graph_.nodes[static_cast<size_t>(found->second)].op, role) ? found->second
+                                                                                          : -1;
   }
 
   // The slot of x in x * constant or x / constant with a single number; -1 for other nodes.
@@ -153,7 +155,7 @@ class Folder {
       if (users == links_.consumers.end()) continue;
       for (const int user : users->second) {
         const Node& node = graph_.nodes[static_cast<size_t>(user)];
-        if (node.op == "MatMul") return true;
+        if (operators::has_role(node.op, operators::Role::kMatrix)) return true;
         if (only_moves(node)) open.insert(open.end(), node.outputs.begin(), node.outputs.end());
       }
     }
@@ -166,7 +168,8 @@ class Folder {
       const auto made_by = links_.producer.find(tensor);
       if (made_by == links_.producer.end()) return -1;
       const Node& node = graph_.nodes[static_cast<size_t>(made_by->second)];
-      if (node.op == "Conv") return made_by->second;
+      if (operators::has_role(node.op, operators::Role::kWeighted))
+        return operators::output_channel_axis(node) == 0 ? made_by->second : -1;
       if (!only_moves(node)) return -1;
       tensor = node.inputs[0];
     }

@@ -4,6 +4,7 @@
 
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::graph {
@@ -86,22 +87,12 @@ std::optional<Affine> affine_of(const Graph& graph, const Node& node, const std:
   return affine;
 }
 
-// Output channel of element i of the weights.
-int64_t output_channel(const Node& node, const Shape& weights, int64_t i) {
-  if (node.op == "Gemm") return node.integer("transB", 0) != 0 ? i / weights[1] : i % weights[1];
-  int64_t kernel = 1;
-  for (size_t k = 2; k < weights.size(); ++k) kernel *= weights[k];
-  if (node.op == "Conv") return i / (weights[1] * kernel);
-  const int64_t group = i / (weights[1] * kernel) / (weights[0] / node.integer("group", 1));  // ConvTranspose
-  return group * weights[1] + i / kernel % weights[1];
-}
-
 // Weights and bias are constants that belong to this node alone.
 bool can_absorb(const Graph& graph, const Node& node, const Affine& affine) {
-  if (node.op != "Conv" && node.op != "ConvTranspose" && node.op != "Gemm") return false;
+  if (!operators::has_role(node.op, operators::Role::kWeighted)) return false;
   const Tensor& weights = graph.tensor(node.inputs[1]);
   if (!weights.constant || weights.type != ElementType::kFloat) return false;
-  if (node.op == "Gemm" && (node.real("alpha", 1) != 1 || node.real("beta", 1) != 1)) return false;
+  if (node.real("alpha", 1) != 1 || node.real("beta", 1) != 1) return false;  // of Gemm
   const auto channels = static_cast<int64_t>(affine.scale.size());
   const Shape& output = graph.tensor(node.outputs[0]).shape;
   if (output.size() < 2 || output[1] != channels) return false;
@@ -112,9 +103,12 @@ bool can_absorb(const Graph& graph, const Node& node, const Affine& affine) {
 
 void absorb(Graph& graph, Node& node, const Affine& affine) {
   Tensor& weights = graph.tensor(node.inputs[1]);
-  for (size_t i = 0; i < weights.values.size(); ++i) {
-    const auto c = static_cast<size_t>(output_channel(node, weights.shape, static_cast<int64_t>(i)));
-    weights.values[i] = static_cast<float>(weights.values[i] * affine.scale[c]);
+  const operators::FilterLayout layout = operators::filter_layout(node, weights.shape);
+  for (int64_t n = 0; n < layout.outputs; ++n) {
+    for (int64_t k = 0; k < layout.taps; ++k) {
+      float& weight = weights.values[layout.index(n, k)];
+      weight = static_cast<float>(weight * affine.scale[static_cast<size_t>(n)]);
+    }
   }
   const size_t channels = affine.scale.size();
   if (node.inputs.size() < 3 || node.inputs[2].empty()) {
@@ -136,7 +130,7 @@ bool fold_one(Graph& graph) {
     const auto users = links.consumers.find(x);
     if (users == links.consumers.end() || users->second.size() != 1 || graph.is_output(x)) continue;
     const int next = users->second[0];
-    if (node.op != "Conv" && node.op != "ConvTranspose" && node.op != "Gemm") continue;
+    if (!operators::has_role(node.op, operators::Role::kWeighted)) continue;
     const auto affine = affine_of(graph, graph.nodes[static_cast<size_t>(next)], x);
     if (!affine || !can_absorb(graph, node, *affine)) continue;
     absorb(graph, node, *affine);

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "toolchain/graph/evaluate_node.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/operators/evaluate.h"
+#include "toolchain/operators/operator.h"
 
 namespace shrike::graph {
 namespace {
@@ -59,9 +60,9 @@ const Tensor* Inference::value(const std::string& tensor) const {
 }
 
 void Inference::visit(const Node& node) {
-  const Rule rule = find_rule(node.op);
+  const operators::Operator* row = operators::find(node.op);
   const RuleContext context(*this, node);
-  if (rule == nullptr) {
+  if (row == nullptr) {
     context.fail(
         "the operator is not supported; end the graph before it with --outputs NAME,... if it is part of "
         "the postprocessing");
@@ -69,11 +70,11 @@ void Inference::visit(const Node& node) {
   for (const std::string& input : node.inputs) {
     if (!input.empty() && !knows(input)) context.fail("the shape of its input '{}' is not known", input);
   }
-  if (node.inputs.empty() && node.op != "Constant") context.fail("it has no inputs");
+  if (node.inputs.empty()) context.fail("it has no inputs");
   for (const std::string& output : node.outputs) {
     if (!output.empty()) graph_.tensors[output].name = output;
   }
-  rule(context);
+  row->shape(context);
   for (const std::string& output : node.outputs) {
     if (!output.empty() && !knows(output)) context.fail("its output '{}' is not supported", output);
   }
@@ -82,9 +83,10 @@ void Inference::visit(const Node& node) {
 
 void Inference::compute(const Node& node) {
   std::vector<const Tensor*> inputs;
+  const bool shape_only = operators::find(node.op)->reads_shape_only;
   for (const std::string& input : node.inputs) {
     inputs.push_back(input.empty() ? nullptr : &graph_.tensor(input));
-    if (input.empty() || node.op == "Shape") continue;  // Shape needs no value
+    if (input.empty() || shape_only) continue;
     inputs.back() = value(input);
     if (inputs.back() == nullptr) return;
   }
@@ -96,7 +98,7 @@ void Inference::compute(const Node& node) {
     outputs.push_back(inferred);
     outputs.back().constant = true;
   }
-  if (!evaluate_node(RuleContext(*this, node), inputs, outputs)) return;
+  if (!operators::evaluate_node(RuleContext(*this, node), inputs, outputs)) return;
   for (Tensor& output : outputs) {
     const std::string name = output.name;
     computed_[name] = std::move(output);
@@ -154,11 +156,21 @@ void RuleContext::set(size_t slot, Shape shape, ElementType type) const {
   inference_.known_.insert(node.outputs[slot]);
 }
 
-Rule find_rule(const std::string& op) {
-  for (const auto* table : {&elementwise_rules(), &window_rules(), &movement_rules(), &other_rules()}) {
-    if (const auto found = table->find(op); found != table->end()) return found->second;
+bool broadcast(const Shape& a, const Shape& b, Shape* result) {
+  const size_t rank = std::max(a.size(), b.size());
+  Shape joined(rank, 1);
+  for (size_t i = 0; i < rank; ++i) {
+    const int64_t x = i < a.size() ? a[a.size() - 1 - i] : 1;
+    const int64_t y = i < b.size() ? b[b.size() - 1 - i] : 1;
+    if (x != y && x != 1 && y != 1) return false;
+    joined[rank - 1 - i] = x == 1 ? y : x;
   }
-  return nullptr;
+  *result = std::move(joined);
+  return true;
+}
+
+bool is_float_type(int64_t number) {
+  return number == 1 || number == 10 || number == 11 || number == 16;
 }
 
 void infer_shapes(Graph& graph) {

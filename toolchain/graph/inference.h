@@ -61,6 +61,7 @@ class RuleContext {
   std::vector<int64_t> axes(const std::vector<int64_t>& list, int64_t rank) const;
   void set(size_t slot, Shape shape, ElementType type) const;
   void set(Shape shape) const { set(0, std::move(shape), type(0)); }
+  const Graph& graph() const { return inference_.graph_; }
 
   template <typename... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> text, Args&&... args) const {
@@ -73,16 +74,6 @@ class RuleContext {
  public:
   const Node& node;
 };
-
-using Rule = void (*)(const RuleContext&);
-// nullptr: unknown operator.
-Rule find_rule(const std::string& op);
-
-// The tables that find_rule searches, by kind of operator.
-const std::map<std::string, Rule>& elementwise_rules();
-const std::map<std::string, Rule>& window_rules();    // convolution, pooling, matrix products
-const std::map<std::string, Rule>& movement_rules();  // reshape, slice, concatenate, ...
-const std::map<std::string, Rule>& other_rules();     // reductions, recurrent, index operators
 
 // Shape of two operands broadcast together, numpy style; false when they do not fit.
 bool broadcast(const Shape& a, const Shape& b, Shape* result);

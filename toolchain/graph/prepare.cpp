@@ -4,6 +4,7 @@
 #include "toolchain/graph/inference.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/heads/head.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::graph {
@@ -34,7 +35,7 @@ void check_batch(const Graph& graph) {
 
 void check_finite(const Graph& graph) {
   for (const Node& node : graph.nodes) {
-    if (node.op != "Conv" && node.op != "ConvTranspose" && node.op != "Gemm" && node.op != "MatMul") continue;
+    if (!operators::is_weighted(graph, node)) continue;
     for (const std::string& input : node.inputs) {
       if (input.empty() || !graph.tensor(input).constant) continue;
       for (const float value : graph.tensor(input).values) {

@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "toolchain/graph/evaluate_node.h"
 #include "toolchain/graph/inference.h"
+#include "toolchain/operators/evaluate.h"
 
 namespace shrike::quantize {
 namespace {
@@ -214,7 +214,7 @@ class Walk {
     const graph::RuleContext context(inference_, node);
     const std::vector<int> from = per_element(node.inputs[0]);
     for (size_t slot = 0; slot < node.outputs.size(); ++slot) {
-      const auto source = graph::copied_from(context, slot, shape(node.outputs[slot]));
+      const auto source = operators::copied_from(context, slot, shape(node.outputs[slot]));
       if (!source) return false;
       Factors moved{{}, false};
       moved.unknowns.reserve(source->size());

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "toolchain/espdl/filters.h"
-#include "toolchain/espdl/lower_ops.h"
 #include "toolchain/espdl/window.h"
+#include "toolchain/operators/lower.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::espdl {

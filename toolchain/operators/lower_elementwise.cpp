@@ -1,8 +1,9 @@
 // Operators that work element by element or along one axis: the layout of their input passes through.
 #include <algorithm>
 
-#include "toolchain/espdl/lower_ops.h"
 #include "toolchain/espdl/tables.h"
+#include "toolchain/operators/lower.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::espdl {
@@ -67,17 +68,19 @@ void lower_activation(Builder& builder, const Node& node) {
     if (node.inputs[i].empty()) {
       inputs.emplace_back();
     } else {
-      inputs.push_back(node.op == "Clip" ? add_on_grid(builder, node, node.inputs[i], from)
-                                         : builder.add_constant(node.inputs[i]));
+      const bool plain = operators::operand(builder.graph(), node, i) == operators::Operand::kPlain;
+      inputs.push_back(plain ? add_on_grid(builder, node, node.inputs[i], from)
+                             : builder.add_constant(node.inputs[i]));
     }
   }
-  std::string op = node.op;
+  std::string op = operators::runtime_operator(*operators::find(node.op), 8);
   const Rounding rounding = rounding_of(builder.target());
   if (to.bits == 8) {
     attributes["lut"] =
         builder.add_table(node.op, to, activation_table(builder.graph(), node, from, to, 1, rounding));
-  } else if (to.bits == 16 && is_coarse_table_operator(node)) {
-    const int step = builder.options().int16_table_step;
+  } else if (to.bits == 16 && operators::is_written_as_table(builder.graph(), node, 16)) {
+    const bool fine = operators::find(node.op)->table16 == operators::Table16::kFine;
+    const int step = fine ? 1 : builder.options().int16_table_step;
     attributes["lut"] =
         builder.add_table(node.op, to, activation_table(builder.graph(), node, from, to, step, rounding));
     attributes["original_op_type"] = node.op;

@@ -1,7 +1,7 @@
 // MatMul: the kernel reads its right operand in filter order, so a variable one is brought there by nodes in
 // front (spec/espdl-format.md section 6.4).
 #include "toolchain/espdl/filters.h"
-#include "toolchain/espdl/lower_ops.h"
+#include "toolchain/operators/lower.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::espdl {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "toolchain/espdl/lower_ops.h"
+#include "toolchain/operators/lower.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::espdl {

@@ -1,8 +1,9 @@
 // Pools, Resize and block rearrangements: [N, H, W, C] or [N, W, C] in and out.
 #include <cmath>
 
-#include "toolchain/espdl/lower_ops.h"
 #include "toolchain/espdl/window.h"
+#include "toolchain/operators/lower.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::espdl {
@@ -36,7 +37,7 @@ void lower_pool(Builder& builder, const Node& node) {
                            {"kernel_shape", window.kernel},
                            {"pads", window.pads},
                            {"strides", window.strides}};
-  if (node.op == "MaxPool") {
+  if (operators::is_copy(node.op)) {  // the maximum
     attributes["dilations"] = window.dilations;
     attributes["storage_order"] = int64_t{0};
   } else {
@@ -79,6 +80,13 @@ void lower_resize(Builder& builder, const Node& node) {
         {"cubic_coeff_a", -0.75f},
         {"mode", std::string(linear ? "linear" : "nearest")},
         {"nearest_mode", std::string("floor")}});
+}
+
+void lower_insert_zeros(Builder& builder, const Node& node) {
+  const size_t axes = builder.tensor(node.inputs[0]).shape.size() - 2;
+  emit(builder, node, {in_channels_last(builder, node, node.inputs[0])},
+       {{"output_padding", node.integers("output_padding", Dims(axes, 0))},
+        {"stride", node.integers("stride", Dims(axes, 1))}});
 }
 
 void lower_depth_space(Builder& builder, const Node& node) {

@@ -1,4 +1,5 @@
-// One function per group of operators; lower.cpp has the table of who does what.
+// From a node of the quantised graph to nodes of the file: one function per group of operators, named in
+// their rows.
 #pragma once
 #include "toolchain/espdl/builder.h"
 
@@ -25,6 +26,7 @@ void lower_pool(Builder& builder, const graph::Node& node);
 void lower_global_pool(Builder& builder, const graph::Node& node);
 void lower_resize(Builder& builder, const graph::Node& node);
 void lower_depth_space(Builder& builder, const graph::Node& node);
+void lower_insert_zeros(Builder& builder, const graph::Node& node);
 
 // lower_shape.cpp
 void lower_concat(Builder& builder, const graph::Node& node);

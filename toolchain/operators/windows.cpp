@@ -1,0 +1,244 @@
+// Pools and Resize, and the arithmetic of sliding windows.
+#include <algorithm>
+#include <cmath>
+
+#include "toolchain/espdl/window.h"
+#include "toolchain/graph/inference.h"
+#include "toolchain/operators/lower.h"
+#include "toolchain/operators/operator.h"
+#include "toolchain/operators/sliding.h"
+
+namespace shrike::operators {
+
+using graph::RuleContext;
+using graph::Shape;
+
+void check_entries(const RuleContext& c, const std::vector<int64_t>& list, size_t count, int64_t least,
+                   const char* what) {
+  if (list.size() != count) c.fail("{} was expected to have {} entries, found {}", what, count, list.size());
+  for (const int64_t entry : list) {
+    if (entry < least || entry > kLargestWindow)
+      c.fail("{} holds {}, {} or more was expected", what, entry, least);
+  }
+}
+
+int64_t effective(const graph::Window& w, size_t axis) {
+  return w.dilations[axis] * (w.kernel[axis] - 1) + 1;
+}
+
+// Number of window positions along one axis, ONNX rules.
+int64_t positions(const RuleContext& c, const graph::Window& w, size_t axis, int64_t size,
+                  int64_t ceil_mode) {
+  const size_t spatial = w.kernel.size();
+  const int64_t room = size + w.pads[axis] + w.pads[spatial + axis] - effective(w, axis);
+  if (room < 0) {
+    c.fail("a window of {} does not fit into {} (with padding); is the input size too small?",
+           effective(w, axis), size + w.pads[axis] + w.pads[spatial + axis]);
+  }
+  const int64_t stride = w.strides[axis];
+  int64_t count = (room + (ceil_mode != 0 ? stride - 1 : 0)) / stride + 1;
+  // A window of ceil_mode may not start in the trailing padding.
+  if (ceil_mode != 0 && (count - 1) * stride >= size + w.pads[axis]) --count;
+  return count;
+}
+
+void need_spatial(const RuleContext& c) {
+  if (c.rank(0) < 3) {
+    c.fail("an input with batch, channels and at least one spatial axis was expected, found the shape [{}]",
+           fmt::join(c.shape(0), ","));
+  }
+}
+
+namespace {
+
+void pooling(const RuleContext& c) {
+  need_spatial(c);
+  const graph::Window window = graph::resolve_window(c, c.node.integers("kernel_shape"));
+  Shape result = {c.shape(0)[0], c.shape(0)[1]};
+  for (size_t i = 0; i < window.kernel.size(); ++i) {
+    result.push_back(positions(c, window, i, c.shape(0)[i + 2], c.node.integer("ceil_mode", 0)));
+  }
+  c.set(std::move(result));
+}
+
+void global_pooling(const RuleContext& c) {
+  need_spatial(c);
+  Shape result(c.shape(0).size(), 1);
+  result[0] = c.shape(0)[0];
+  result[1] = c.shape(0)[1];
+  c.set(std::move(result));
+}
+
+void resize(const RuleContext& c) {
+  const size_t rank = c.shape(0).size();
+  Shape result = c.shape(0);
+  if (c.has(3)) {
+    const auto sizes = c.integers(3, "the sizes");
+    if (sizes.size() != rank) c.fail("{} sizes were expected, found {}", rank, sizes.size());
+    result = sizes;
+  } else {
+    if (!c.has(2)) c.fail("neither scales nor sizes are given");
+    const auto scales = c.reals(2, "the scales");
+    if (scales.size() != rank) c.fail("{} scales were expected, found {}", rank, scales.size());
+    for (size_t i = 0; i < rank; ++i) {
+      if (!(scales[i] > 0) || scales[i] > 4096) c.fail("a scale of {} is not sensible", scales[i]);
+      result[i] = static_cast<int64_t>(std::floor(static_cast<double>(result[i]) * scales[i]));
+    }
+  }
+  c.set(std::move(result));
+}
+
+std::string refuse_pool(const Situation& s) {
+  const graph::Shape &input = s.graph.tensor(s.node.inputs[0]).shape,
+                     &output = s.graph.tensor(s.node.outputs[0]).shape;
+  if (input.size() > 4)
+    return fmt::format("an input [{}]; only 1-D and 2-D pools exist on the chip", fmt::join(input, ","));
+  for (const int64_t dilation : s.node.integers("dilations")) {
+    if (dilation != 1) return fmt::format("dilation {} does not exist for pools on the chip", dilation);
+  }
+  if (s.node.outputs.size() > 1 && !s.node.outputs[1].empty())
+    return "the chip gives no indices of the maxima";
+  const bool counts_padding =
+      find(s.node.op)->role == Role::kCopy || s.node.integer("count_include_pad", 0) != 0;
+  if (counts_padding) return "";
+  const espdl::Window window = espdl::window_of(s.node, input, output, s.node.integers("kernel_shape"));
+  if (std::any_of(window.pads.begin(), window.pads.end(), [](int64_t pad) { return pad != 0; }))
+    return "padded borders are averaged over the whole kernel on the chip; count_include_pad must be 1";
+  return "";
+}
+
+// The chip takes floor(o / scale) whatever the attributes say; they have to mean the same pixels.
+std::string refuse_nearest_axis(const Situation& s, size_t axis, const std::string& transform) {
+  const int64_t outputs = s.graph.tensor(s.node.outputs[0]).shape[axis];
+  const double in = static_cast<double>(s.graph.tensor(s.node.inputs[0]).shape[axis]),
+               out = static_cast<double>(outputs);
+  const double scale = out / in;
+  const float inverse = 1.0f / static_cast<float>(scale);
+  const std::string rounding = s.node.text("nearest_mode", "round_prefer_floor");
+  for (int64_t o = 0; o < outputs; ++o) {
+    const double position = static_cast<double>(o);
+    double source = position / scale;
+    if (transform == "half_pixel" || (transform == "pytorch_half_pixel" && out > 1))
+      source = (position + 0.5) / scale - 0.5;
+    if (transform == "align_corners") source = out > 1 ? position * (in - 1) / (out - 1) : 0;
+    if (transform == "tf_half_pixel_for_nn") source = (position + 0.5) / scale;
+    double wanted = std::floor(source);
+    if (rounding == "ceil") wanted = std::ceil(source);
+    if (rounding == "round_prefer_floor") wanted = std::ceil(source - 0.5);
+    if (rounding == "round_prefer_ceil") wanted = std::floor(source + 0.5);
+    wanted = std::clamp(wanted, 0.0, in - 1);
+    const double chip = std::min(std::floor(static_cast<double>(static_cast<float>(o) * inverse)), in - 1);
+    if (wanted != chip) {
+      return fmt::format(
+          "nearest with {} and {} reads pixel {} for output {} of axis {}, the chip reads {}; use asymmetric "
+          "and "
+          "floor",
+          transform, rounding, wanted, o, axis, chip);
+    }
+  }
+  return "";
+}
+
+std::string refuse_resize(const Situation& s) {
+  const graph::Shape& output = s.graph.tensor(s.node.outputs[0]).shape;
+  if (output.size() != 3 && output.size() != 4)
+    return fmt::format("an output [{}]; the chip resizes [N, C, W] and [N, C, H, W]", fmt::join(output, ","));
+  if (s.bits != 8) {
+    return fmt::format("{} bits; the chip resizes 8-bit tensors only: give it and its neighbours 8 bits",
+                       s.bits);
+  }
+  const std::string mode = s.node.text("mode", "nearest");
+  const std::string transform = s.node.text("coordinate_transformation_mode", "half_pixel");
+  if (mode == "linear") {
+    if (transform != "half_pixel" && transform != "pytorch_half_pixel" && transform != "align_corners") {
+      return fmt::format(
+          "linear with {} coordinates does not exist on the chip; use half_pixel or align_corners",
+          transform);
+    }
+    return "";
+  }
+  if (mode != "nearest")
+    return fmt::format("mode '{}' does not exist on the chip; use nearest or linear", mode);
+  for (size_t axis = 0; axis < output.size(); ++axis) {
+    if (const std::string reason = refuse_nearest_axis(s, axis, transform); !reason.empty()) return reason;
+  }
+  return "";
+}
+
+Operator pool(const char* name, Role role, graph::Rule shape,
+              void (*lower)(espdl::Builder&, const graph::Node&)) {
+  Operator row{.name = name, .role = role, .shape = shape, .layout = Layout::kChannelsLast};
+  row.stays_on_grid = role == Role::kCopy;
+  row.lower = lower;
+  row.support = role == Role::kCopy ? kIntegers : kAllTypes;
+  row.refuse = refuse_pool;
+  row.note = "1-D and 2-D, no dilation";
+  return row;
+}
+
+Operator resize_row() {
+  Operator row{.name = "Resize", .role = Role::kCopy, .shape = resize, .layout = Layout::kChannelsLast};
+  row.operands = {Operand::kData, Operand::kPlain};
+  row.lower = espdl::lower_resize;
+  row.support = {true, false, false};
+  row.refuse = refuse_resize;
+  row.note =
+      "nearest with asymmetric coordinates and floor (or what reads the same pixels), linear with half_pixel "
+      "or align_corners";
+  return row;
+}
+
+Operator global_max_pool() {
+  Operator row{.name = "GlobalMaxPool", .shape = global_pooling, .layout = Layout::kChannelsLast};
+  row.note = "ReduceMax over the picture";
+  return row;
+}
+
+}  // namespace
+
+std::vector<Operator> window_rows() {
+  Operator average = pool("GlobalAveragePool", Role::kComputed, global_pooling, espdl::lower_global_pool);
+  average.refuse = nullptr;
+  average.note = "1-D and 2-D";
+  return {
+      pool("MaxPool", Role::kCopy, pooling, espdl::lower_pool),
+      pool("AveragePool", Role::kComputed, pooling, espdl::lower_pool),
+      average,
+      global_max_pool(),
+      resize_row(),
+  };
+}
+
+}  // namespace shrike::operators
+
+namespace shrike::graph {
+
+Window resolve_window(const RuleContext& c, const std::vector<int64_t>& kernel) {
+  const size_t spatial = c.shape(0).size() - 2;
+  Window w;
+  w.kernel = kernel;
+  w.strides = c.node.integers("strides", std::vector<int64_t>(spatial, 1));
+  w.dilations = c.node.integers("dilations", std::vector<int64_t>(spatial, 1));
+  w.pads = c.node.integers("pads", std::vector<int64_t>(2 * spatial, 0));
+  operators::check_entries(c, w.kernel, spatial, 1, "kernel_shape");
+  operators::check_entries(c, w.strides, spatial, 1, "strides");
+  operators::check_entries(c, w.dilations, spatial, 1, "dilations");
+  operators::check_entries(c, w.pads, 2 * spatial, 0, "pads");
+  const std::string mode = c.node.text("auto_pad", "NOTSET");
+  if (mode == "NOTSET") return w;
+  w.pads.assign(2 * spatial, 0);
+  if (mode == "VALID") return w;
+  if (mode != "SAME_UPPER" && mode != "SAME_LOWER") c.fail("auto_pad '{}' is not supported", mode);
+  for (size_t i = 0; i < spatial; ++i) {
+    const int64_t size = c.shape(0)[i + 2];
+    const int64_t count = (size + w.strides[i] - 1) / w.strides[i];
+    const int64_t total =
+        std::max<int64_t>(0, (count - 1) * w.strides[i] + operators::effective(w, i) - size);
+    const int64_t before = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
+    w.pads[i] = before;
+    w.pads[spatial + i] = total - before;
+  }
+  return w;
+}
+
+}  // namespace shrike::graph
