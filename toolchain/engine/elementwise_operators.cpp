@@ -39,6 +39,11 @@ Results divide(const Call& call) {
 Results power(const Call& call) {
   return {at::pow(call.input(0), call.input(1))};
 }
+// The sign of the dividend, as the chip (spec/numerics.md 5.4); zero where the divisor is.
+Results remainder(const Call& call) {
+  const at::Tensor result = at::fmod(call.input(0), call.input(1));
+  return {at::where(call.input(1) == 0, at::zeros({}, result.options()), result)};
+}
 Results negate(const Call& call) {
   return {at::neg(call.input(0))};
 }
@@ -185,6 +190,7 @@ OperatorList elementwise_operators() {
                        {"Mul", multiply},
                        {"Div", divide},
                        {"Pow", power},
+                       {"Mod", remainder},
                        {"Neg", negate},
                        {"Max", maximum},
                        {"Min", minimum},

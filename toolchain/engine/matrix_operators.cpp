@@ -184,6 +184,24 @@ Results conv_transpose(const Call& call) {
   return {call.input(0).dim() == 3 ? output.squeeze(2) : output};
 }
 
+// Zeros between the elements and, where output_padding says so, behind them.
+Results insert_zeros(const Call& call) {
+  const at::Tensor& input = call.input(0);
+  const size_t axes = static_cast<size_t>(input.dim()) - 2;
+  const std::vector<int64_t> strides = call.node.integers("stride", std::vector<int64_t>(axes, 1)),
+                             extra = call.node.integers("output_padding", std::vector<int64_t>(axes, 0));
+  std::vector<int64_t> sizes = input.sizes().vec();
+  for (size_t i = 0; i < axes; ++i) sizes[i + 2] = (sizes[i + 2] - 1) * strides[i] + 1 + extra[i];
+  const at::Tensor result = at::zeros(sizes, input.options());
+  at::Tensor places = result;
+  for (size_t i = 0; i < axes; ++i) {
+    const int64_t axis = static_cast<int64_t>(i) + 2;
+    places = places.slice(axis, 0, (input.size(axis) - 1) * strides[i] + 1, strides[i]);
+  }
+  places.copy_(input);
+  return {result};
+}
+
 Results gemm(const Call& call) {
   at::Tensor input = call.input(0), weight = call.input(1);
   if (input.dim() != 2 || weight.dim() != 2)
@@ -264,7 +282,11 @@ at::Tensor multiply_transposed(const at::Tensor& a, const at::Tensor& b) {
 }
 
 OperatorList matrix_operators() {
-  return {{"Conv", conv}, {"ConvTranspose", conv_transpose}, {"Gemm", gemm}, {"MatMul", matmul}};
+  return {{"Conv", conv},
+          {"ConvTranspose", conv_transpose},
+          {"InsertZeros", insert_zeros},
+          {"Gemm", gemm},
+          {"MatMul", matmul}};
 }
 
 }  // namespace shrike::engine

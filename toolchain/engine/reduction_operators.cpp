@@ -1,4 +1,5 @@
 // Reductions over axes, Softmax and the normalisations.
+#include <algorithm>
 #include <numeric>
 
 #include "toolchain/engine/operators.h"
@@ -63,6 +64,45 @@ Results reduce_l2(const Call& call) {
   return {at::sqrt(exact_sum(at::square(call.input(0).to(at::kDouble)), reduction))};
 }
 
+// The others of the family, in float64 throughout.
+template <at::Tensor (*before)(const at::Tensor&), at::Tensor (*after)(const at::Tensor&)>
+Results reduce_sum_of(const Call& call) {
+  const Reduction reduction = read_reduction(call);
+  const at::Tensor terms = before(call.input(0).to(at::kDouble));
+  return {after(reduction.axes.empty() ? terms : exact_sum(terms, reduction))};
+}
+
+at::Tensor same(const at::Tensor& x) {
+  return x;
+}
+
+Results reduce_prod(const Call& call) {
+  const Reduction reduction = read_reduction(call);
+  at::Tensor product = call.input(0).to(at::kDouble);
+  std::vector<int64_t> axes = reduction.axes;
+  std::sort(axes.rbegin(), axes.rend());  // from the back: the others keep their numbers
+  for (const int64_t axis : axes) product = at::prod(product, axis, reduction.keep);
+  return {product};
+}
+
+// One axis divided by its norm; all zeros stay zeros.
+Results lp_normalization(const Call& call) {
+  const at::Tensor input = call.input(0).to(at::kDouble);
+  const int64_t axis = call.axis(call.node.integer("axis", -1), input.dim());
+  const at::Tensor norm = call.node.integer("p", 2) == 1 ? at::sum(input.abs(), axis, true)
+                                                         : at::sqrt(at::sum(at::square(input), axis, true));
+  return {at::where(norm == 0, at::zeros({}, input.options()), input / norm)};
+}
+
+Results rms_normalization(const Call& call) {
+  const at::Tensor input = call.input(0).to(at::kDouble);
+  const int64_t axis = call.axis(call.node.integer("axis", -1), input.dim());
+  std::vector<int64_t> axes;
+  for (int64_t i = axis; i < input.dim(); ++i) axes.push_back(i);
+  const double epsilon = call.node.real("epsilon", 1e-5f);
+  return {input * at::rsqrt(at::mean(at::square(input), axes, true) + epsilon) * call.input(1)};
+}
+
 // Until opset 12 the axes from `axis` on were one; exporters use the last axis, where both readings agree.
 at::Tensor softmax_rows(const Call& call,
                         at::Tensor (*function)(const at::Tensor&, int64_t, c10::optional<at::ScalarType>)) {
@@ -114,7 +154,14 @@ OperatorList reduction_operators() {
           {"ReduceMean", reduce_mean},
           {"ReduceMax", reduce_max},
           {"ReduceMin", reduce_min},
+          {"ReduceL1", reduce_sum_of<at::abs, same>},
           {"ReduceL2", reduce_l2},
+          {"ReduceLogSum", reduce_sum_of<same, at::log>},
+          {"ReduceLogSumExp", reduce_sum_of<at::exp, at::log>},
+          {"ReduceProd", reduce_prod},
+          {"ReduceSumSquare", reduce_sum_of<at::square, same>},
+          {"LpNormalization", lp_normalization},
+          {"RMSNormalization", rms_normalization},
           {"Softmax", softmax},
           {"LogSoftmax", log_softmax},
           {"LayerNormalization", layer_normalization},

@@ -121,6 +121,7 @@ struct Coordinates {
       return position * (static_cast<float>(input_size - 1) / static_cast<float>(output_size - 1));
     }
     if (transform == "pytorch_half_pixel" && output_size == 1) return 0;
+    if (transform == "tf_half_pixel_for_nn") return (position + 0.5f) * inverse;
     return (position + 0.5f) * inverse - 0.5f;
   }
 };
@@ -169,7 +170,7 @@ Results resize(const Call& call) {
   if (mode != "nearest" && mode != "linear")
     call.refuse("mode '{}' is not supported, only nearest and linear", mode);
   if (transform != "asymmetric" && transform != "half_pixel" && transform != "pytorch_half_pixel" &&
-      transform != "align_corners") {
+      transform != "align_corners" && transform != "tf_half_pixel_for_nn") {
     call.refuse("coordinate_transformation_mode '{}' is not supported", transform);
   }
   if (call.node.attributes.contains("axes")) call.refuse("the attribute axes is not supported");

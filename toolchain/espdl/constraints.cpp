@@ -56,7 +56,7 @@ class Checker {
 
   void check_node() const {
     check_formats();
-    const operators::Situation situation{graph_, *node_, target_, bits()};
+    const operators::Situation situation{graph_, *node_, bits()};
     if (row_->refuse != nullptr) {
       if (const std::string reason = row_->refuse(situation); !reason.empty()) refuse("{}", reason);
     }

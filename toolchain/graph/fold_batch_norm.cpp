@@ -4,49 +4,13 @@
 
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/operators/affine.h"
 #include "toolchain/operators/operator.h"
-#include "toolchain/support/error.h"
 
 namespace shrike::graph {
 namespace {
 
-// y = scale[c] * x + shift[c] for every output channel c.
-struct Affine {
-  std::vector<double> scale, shift;
-};
-
-const std::vector<float>& constant_values(const Graph& graph, const Node& node, size_t slot) {
-  const Tensor& tensor = graph.tensor(node.inputs.at(slot));
-  if (!tensor.constant || tensor.type != ElementType::kFloat) {
-    fail("node '{}' ({}): '{}' was expected to be a float constant; export the model for inference",
-         node.name, node.op, tensor.name);
-  }
-  return tensor.values;
-}
-
-Affine batch_norm(const Graph& graph, const Node& node) {
-  if (node.inputs.size() != 5) {
-    fail("node '{}' (BatchNormalization): five inputs were expected, found {}", node.name,
-         node.inputs.size());
-  }
-  if (node.integer("training_mode", 0) != 0) {
-    fail("node '{}' (BatchNormalization) is in training mode; export the model for inference", node.name);
-  }
-  const auto& gamma = constant_values(graph, node, 1);
-  const auto& beta = constant_values(graph, node, 2);
-  const auto& mean = constant_values(graph, node, 3);
-  const auto& variance = constant_values(graph, node, 4);
-  const double epsilon = node.real("epsilon", 1e-5f);
-  Affine affine;
-  for (size_t c = 0; c < gamma.size(); ++c) {
-    const double spread = variance.at(c) + epsilon;
-    if (!(spread > 0))
-      fail("node '{}' (BatchNormalization): the variance of channel {} is negative", node.name, c);
-    affine.scale.push_back(gamma[c] / std::sqrt(spread));
-    affine.shift.push_back(beta.at(c) - mean.at(c) * affine.scale.back());
-  }
-  return affine;
-}
+using operators::Affine;
 
 // The values of a constant that has at most one axis longer than 1, and that one is the channel axis of
 // `output`.
@@ -65,9 +29,10 @@ std::optional<std::vector<double>> per_channel(const Tensor& constant, const Sha
 
 // What `node` does to its input `x` when it is an affine map per channel with constants, e.g. a constant Add.
 std::optional<Affine> affine_of(const Graph& graph, const Node& node, const std::string& x) {
-  if (node.op == "BatchNormalization") {
-    return node.inputs[0] == x && node.outputs.size() == 1 ? std::optional(batch_norm(graph, node))
-                                                           : std::nullopt;
+  if (operators::is_batch_normalization(node)) {
+    return node.inputs[0] == x && node.outputs.size() == 1
+               ? std::optional(operators::batch_normalization(graph, node))
+               : std::nullopt;
   }
   const bool commutes = node.op == "Add" || node.op == "Mul";
   if ((!commutes && node.op != "Sub" && node.op != "Div") || node.inputs.size() != 2) return std::nullopt;
@@ -141,36 +106,11 @@ bool fold_one(Graph& graph) {
   return false;
 }
 
-// A BatchNormalization that no convolution can take becomes a depthwise 1x1 convolution.
-void to_depthwise(Graph& graph, Node& node) {
-  const Affine affine = batch_norm(graph, node);
-  const auto channels = static_cast<int64_t>(affine.scale.size());
-  const size_t spatial = graph.tensor(node.inputs[0]).shape.size() - 2;
-  Shape shape(spatial + 2, 1);
-  shape[0] = channels;
-  Node conv{node.name, "Conv", {node.inputs[0]}, node.outputs, {}};
-  conv.inputs.push_back(add_constant(graph, node.name + "/weight", shape,
-                                     std::vector<float>(affine.scale.begin(), affine.scale.end())));
-  conv.inputs.push_back(add_constant(graph, node.name + "/bias", {channels},
-                                     std::vector<float>(affine.shift.begin(), affine.shift.end())));
-  conv.attributes["group"] = channels;
-  conv.attributes["kernel_shape"] = std::vector<int64_t>(spatial, 1);
-  conv.attributes["pads"] = std::vector<int64_t>(2 * spatial, 0);
-  conv.attributes["strides"] = std::vector<int64_t>(spatial, 1);
-  conv.attributes["dilations"] = std::vector<int64_t>(spatial, 1);
-  node = std::move(conv);
-}
-
 }  // namespace
 
 void fold_batch_norm(Graph& graph) {
   while (fold_one(graph)) {
   }
-  for (Node& node : graph.nodes) {
-    if (node.op != "BatchNormalization" || node.outputs.size() != 1) continue;
-    if (graph.tensor(node.inputs[0]).shape.size() > 2) to_depthwise(graph, node);
-  }
-  erase_nodes(graph, {});
 }
 
 }  // namespace shrike::graph

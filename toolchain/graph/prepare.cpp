@@ -3,8 +3,10 @@
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/inference.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/graph/rewrite.h"
 #include "toolchain/heads/head.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/operators/support.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::graph {
@@ -110,6 +112,7 @@ std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
   remove_identities(graph);
   if (options.outputs.empty()) notes = choose_outputs(graph);
   remove_dead_nodes(graph);
+  operators::check_known(graph);
   infer_shapes(graph);
   if (is_given(options.size)) resize_input(graph, options.size);
   fold_batch_norm(graph);
@@ -117,6 +120,7 @@ std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
   if (options.attention_scale_folded) fold_attention_scale(graph);
   remove_dead_nodes(graph);
   make_attributes_explicit(graph);
+  rewrite_for_chip(graph);
   split_shared_constants(graph);
   infer_shapes(graph);
   check_finite(graph);

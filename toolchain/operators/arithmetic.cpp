@@ -6,6 +6,7 @@
 #include "toolchain/graph/inference.h"
 #include "toolchain/operators/lower.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/operators/rewrites.h"
 #include "toolchain/operators/rules.h"
 
 namespace shrike::operators {
@@ -150,10 +151,12 @@ Operator logical(const char* name, std::optional<int64_t> (*function)(int64_t, i
   return row;
 }
 
-// Max, Min, Sum, Mean of any number of tensors; prepare() writes them in the chip's operators.
-Operator of_many(const char* name, Binary function, const char* note) {
+// Max, Min, Sum, Mean of any number of tensors, written in the chip's operators of two.
+Operator of_many(const char* name, Binary function, Nodes (*rewrite)(graph::Graph&, const graph::Node&),
+                 const char* note) {
   Operator row{.name = name, .shape = many};
   row.binary = function;
+  row.rewrite = rewrite;
   row.note = note;
   return row;
 }
@@ -189,12 +192,12 @@ std::vector<Operator> arithmetic_rows() {
       arithmetic("Pow", Role::kComputed, {nullptr, power}),
       arithmetic("Mod", Role::kComputed, {modulo, remainder}),
       neg(),
-      of_many("Max", {larger<int64_t>, larger<float>},
-              "Clip where all but one are single constants, else a + Relu(b - a)"),
-      of_many("Min", {smaller<int64_t>, smaller<float>},
-              "Clip where all but one are single constants, else a - Relu(a - b)"),
-      of_many("Sum", sum, "Add of two at a time"),
-      of_many("Mean", {}, "Add of two at a time, then Mul"),
+      of_many("Max", {larger<int64_t>, larger<float>}, rewrite_maximum,
+              "as Clip for a constant number, else as a + Relu(b - a)"),
+      of_many("Min", {smaller<int64_t>, smaller<float>}, rewrite_minimum,
+              "as Clip for a constant number, else as a - Relu(a - b)"),
+      of_many("Sum", sum, rewrite_sum, "as Add of two at a time"),
+      of_many("Mean", {}, rewrite_mean, "as Add of two at a time and Mul"),
       comparison_of("Equal", [](int order) { return order == 0; }),
       comparison_of("Greater", [](int order) { return order == 1; }),
       comparison_of("GreaterOrEqual", [](int order) { return order == 0 || order == 1; }),

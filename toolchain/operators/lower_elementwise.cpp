@@ -74,6 +74,7 @@ void lower_activation(Builder& builder, const Node& node) {
     }
   }
   std::string op = operators::runtime_operator(*operators::find(node.op), 8);
+  if (op != node.op) attributes["original_op_type"] = node.op;
   const Rounding rounding = rounding_of(builder.target());
   if (to.bits == 8) {
     attributes["lut"] =

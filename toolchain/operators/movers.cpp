@@ -7,6 +7,7 @@
 #include "toolchain/operators/evaluate.h"
 #include "toolchain/operators/lower.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/operators/rewrites.h"
 #include "toolchain/operators/rules.h"
 
 namespace shrike::operators {
@@ -47,7 +48,8 @@ void flatten(const RuleContext& c) {
   const int64_t axis = c.node.integer("axis", 1);
   if (axis < -c.rank(0) || axis > c.rank(0)) c.fail("axis {} is out of range for rank {}", axis, c.rank(0));
   const auto split = c.shape(0).begin() + (axis < 0 ? axis + c.rank(0) : axis);
-  c.set({graph::element_count(Shape(c.shape(0).begin(), split)), graph::element_count(Shape(split, c.shape(0).end()))});
+  c.set({graph::element_count(Shape(c.shape(0).begin(), split)),
+         graph::element_count(Shape(split, c.shape(0).end()))});
 }
 
 void transpose(const RuleContext& c) {
@@ -190,6 +192,12 @@ Operator renamed(const char* name, graph::Rule shape) {
   return row;
 }
 
+Operator in_copies(Operator row, Nodes (*rewrite)(graph::Graph&, const graph::Node&)) {
+  row.rewrite = rewrite;
+  row.note = "as Concat of copies";
+  return row;
+}
+
 Operator noted(Operator row, const char* note) {
   row.note = note;
   return row;
@@ -207,8 +215,8 @@ std::vector<Operator> mover_rows() {
       mover("Transpose", transpose, transposed, espdl::lower_transpose, kRewritten),
       mover("Identity", same_shape, in_order, espdl::lower_unary, kHandedOn),
       noted(mover("Dropout", same_shape, in_order, nullptr, kRewritten), "disappears"),
-      noted(mover("Expand", expand, expanded, nullptr, kRewritten), "Concat of copies"),
-      noted(mover("Tile", tile, tiled, nullptr, kRewritten), "Concat of copies"),
+      in_copies(mover("Expand", expand, expanded, nullptr, kRewritten), rewrite_expand),
+      in_copies(mover("Tile", tile, tiled, nullptr, kRewritten), rewrite_tile),
       mover("DepthToSpace", depth_to_space, nullptr, espdl::lower_depth_space, kChannelsLast),
       mover("SpaceToDepth", space_to_depth, nullptr, espdl::lower_depth_space, kChannelsLast),
       noted(mover("StreamingCache", streaming_cache, nullptr, nullptr, kRewritten),

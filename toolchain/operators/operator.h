@@ -65,11 +65,11 @@ struct Support {
 inline constexpr Support kAllTypes{true, true, true};
 inline constexpr Support kIntegers{true, true, false};
 
-// A node whose chip and width are known.
+// A node whose width is known. What a chip can do is the same for all of them, down to the formats
+// (spec/runtime-and-vision.md Table 2).
 struct Situation {
   const graph::Graph& graph;
   const graph::Node& node;
-  Target target = Target::kEsp32p4;
   int bits = 8;
 };
 
@@ -120,6 +120,10 @@ struct Operator {
   void (*lower)(espdl::Builder&, const graph::Node&) = nullptr;
   void (*lower_with_relu)(espdl::Builder&, const graph::Node&, const graph::Node* relu) = nullptr;
   const char* becomes = nullptr;  // operator of the file, where the name differs
+
+  // Nodes that do the same as this one and that the chip has, the last one with its output; empty where it
+  // can stay as it is. Constants and variables of theirs go into the graph (replacement.h).
+  std::vector<graph::Node> (*rewrite)(graph::Graph& graph, const graph::Node& node) = nullptr;
 
   Support support = {};
   // Why the chip can't do this node, with what to do instead; empty when it can. Looks at shapes, attributes

@@ -8,6 +8,7 @@
 #include "toolchain/operators/evaluate.h"
 #include "toolchain/operators/lower.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/operators/rewrites.h"
 #include "toolchain/operators/rules.h"
 
 namespace shrike::operators {
@@ -166,7 +167,7 @@ void normalization(const RuleContext& c) {
   c.set(c.shape(0));
 }
 
-void batch_normalization(const RuleContext& c) {
+void batch_normalization_shape(const RuleContext& c) {
   if (c.node.inputs.size() != 5) c.fail("five inputs were expected, found {}", c.node.inputs.size());
   if (c.rank(0) < 2) c.fail("an input of rank 2 or more was expected");
   for (size_t slot = 1; slot < 5; ++slot) {
@@ -240,6 +241,13 @@ Operator unsupported(const char* name, graph::Rule shape, const char* note) {
   return row;
 }
 
+Operator rewritten(const char* name, graph::Rule shape, Nodes (*rewrite)(graph::Graph&, const graph::Node&),
+                   const char* note) {
+  Operator row = unsupported(name, shape, note);
+  row.rewrite = rewrite;
+  return row;
+}
+
 }  // namespace
 
 std::vector<Operator> reduction_rows() {
@@ -259,10 +267,12 @@ std::vector<Operator> reduction_rows() {
       normalization_row("LayerNormalization", {Operand::kData}),
       normalization_row("RMSNormalization", {Operand::kData, Operand::kPlain}),
       lp_normalization(),
-      unsupported("BatchNormalization", batch_normalization,
-                  "goes into the convolution in front, or becomes one"),
-      unsupported("InstanceNormalization", normalization, "ReduceMean, Sub, Mul, Sqrt, Div of the parts"),
-      unsupported("GroupNormalization", normalization, "ReduceMean, Sub, Mul, Sqrt, Div of the parts"),
+      rewritten("BatchNormalization", batch_normalization_shape, rewrite_batch_normalization,
+                "goes into the convolution in front, or becomes one"),
+      rewritten("InstanceNormalization", normalization, rewrite_instance_normalization,
+                "as LayerNormalization of each channel and Conv"),
+      rewritten("GroupNormalization", normalization, rewrite_group_normalization,
+                "as LayerNormalization of each group and Conv"),
       unsupported("ArgMax", index_of_extreme, "end the graph before it with --outputs"),
       unsupported("ArgMin", index_of_extreme, "end the graph before it with --outputs"),
       unsupported("TopK", top_k, "end the graph before it with --outputs"),

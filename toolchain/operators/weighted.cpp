@@ -4,6 +4,7 @@
 #include "toolchain/graph/inference.h"
 #include "toolchain/operators/lower.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/operators/rewrites.h"
 #include "toolchain/operators/sliding.h"
 
 namespace shrike::operators {
@@ -184,13 +185,16 @@ Operator weighted(const char* name, graph::Rule shape,
 Operator conv_transpose() {
   Operator row = weighted("ConvTranspose", transposed_convolution, espdl::lower_conv_transpose);
   row.becomes = "Conv";
-  row.note = "written as InsertZeros and Conv; 1-D and 2-D, constant filters";
+  row.rewrite = rewrite_transposed_convolution;
+  row.note = "as InsertZeros and Conv; 1-D and 2-D, constant filters";
   return row;
 }
 
 Operator conv() {
   Operator row = weighted("Conv", convolution, espdl::lower_conv);
-  row.note = "1-D and 2-D, constant filters; group 1, or as many groups as input and output channels";
+  row.rewrite = rewrite_grouped_convolution;
+  row.note =
+      "1-D and 2-D, constant filters; groups other than 1 and channels as one filter with zeros, or apart";
   return row;
 }
 
@@ -198,7 +202,8 @@ Operator gemm_row() {
   Operator row = weighted("Gemm", gemm, espdl::lower_gemm);
   row.layout = Layout::kLogical;
   row.refuse = refuse_gemm;
-  row.note = "constant filters; alpha and beta 1";
+  row.rewrite = rewrite_gemm;
+  row.note = "constant filters";
   return row;
 }
 

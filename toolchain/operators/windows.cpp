@@ -6,6 +6,7 @@
 #include "toolchain/graph/inference.h"
 #include "toolchain/operators/lower.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/operators/rewrites.h"
 #include "toolchain/operators/sliding.h"
 
 namespace shrike::operators {
@@ -190,7 +191,8 @@ Operator resize_row() {
 
 Operator global_max_pool() {
   Operator row{.name = "GlobalMaxPool", .shape = global_pooling, .layout = Layout::kChannelsLast};
-  row.note = "ReduceMax over the picture";
+  row.rewrite = rewrite_global_max_pool;
+  row.note = "as ReduceMax over the picture";
   return row;
 }
 
@@ -200,9 +202,13 @@ std::vector<Operator> window_rows() {
   Operator average = pool("GlobalAveragePool", Role::kComputed, global_pooling, espdl::lower_global_pool);
   average.refuse = nullptr;
   average.note = "1-D and 2-D";
+  Operator border = pool("AveragePool", Role::kComputed, pooling, espdl::lower_pool);
+  border.rewrite = rewrite_average_pool;
+  border.note =
+      "1-D and 2-D, no dilation; borders that don't count their padding are multiplied by a constant";
   return {
       pool("MaxPool", Role::kCopy, pooling, espdl::lower_pool),
-      pool("AveragePool", Role::kComputed, pooling, espdl::lower_pool),
+      border,
       average,
       global_max_pool(),
       resize_row(),

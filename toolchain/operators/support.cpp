@@ -1,0 +1,104 @@
+#include "toolchain/operators/support.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "toolchain/operators/operator.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::operators {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+
+std::string cut_before(const Node& node) {
+  return fmt::format("end the graph before it with --outputs {}",
+                     node.inputs.empty() ? "NAME,..." : node.inputs[0]);
+}
+
+// Empty when the chip can do it.
+std::string reason_against(const Graph& graph, const Node& node, int bits) {
+  const Operator* row = find(node.op);
+  if (row == nullptr) return fmt::format("nobody knows the operator; {}", cut_before(node));
+  if (!row->on_chip()) {
+    return fmt::format("the chip has no such operator; {}{}{}", row->note, *row->note == '\0' ? "" : ", or ",
+                       cut_before(node));
+  }
+  const Situation situation{graph, node, bits};
+  if (row->refuse != nullptr) {
+    if (const std::string reason = row->refuse(situation); !reason.empty()) return reason;
+  }
+  if (bits == 16 && !row->support.int16 && row->support.int8)
+    return "the chip has it at 8 bit only: give it and its neighbours 8 bits";
+  return "";
+}
+
+void fail_with(const std::vector<std::string>& refusals) {
+  if (refusals.empty()) return;
+  if (refusals.size() == 1) fail("{}", refusals[0]);
+  fail("{} nodes can't be computed on the chip:\n  {}", refusals.size(), fmt::join(refusals, "\n  "));
+}
+
+const char* mark(const Operator& row, bool supported) {
+  if (supported) return "yes";
+  return row.rewrite != nullptr ? "rewritten" : "–";
+}
+
+std::string file_operators(const Operator& row) {
+  std::string names;
+  for (const int bits : {8, 16}) {
+    if (!(bits == 8 ? row.support.int8 : row.support.int16)) continue;
+    const std::string name = runtime_operator(row, bits);
+    if (names.empty()) {
+      names = name;
+    } else if (names != name) {
+      names += fmt::format(", {} at 16 bit", name);
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+void check_supported(const Graph& graph, const std::function<int(const Node&)>& bits) {
+  std::vector<std::string> refusals;
+  for (const Node& node : graph.nodes) {
+    if (const std::string reason = reason_against(graph, node, bits(node)); !reason.empty())
+      refusals.push_back(fmt::format("node '{}' ({}): {}", node.name, node.op, reason));
+  }
+  fail_with(refusals);
+}
+
+void check_known(const Graph& graph) {
+  std::vector<std::string> unknown;
+  for (const Node& node : graph.nodes) {
+    if (find(node.op) != nullptr) continue;
+    unknown.push_back(
+        fmt::format("node '{}' ({}): the operator is not supported; end the graph before it with --outputs "
+                    "NAME,... if it is part "
+                    "of the postprocessing",
+                    node.name, node.op));
+  }
+  fail_with(unknown);
+}
+
+std::string support_table() {
+  std::string text =
+      "| operator | 8 bit | 16 bit | in the file | note |\n"
+      "|---|---|---|---|---|\n";
+  for (const Operator* row : all()) {
+    if (row->role == Role::kHost && !row->on_chip() && row->rewrite == nullptr) continue;
+    text += fmt::format("| {} | {} | {} | {} | {} |\n", row->name, mark(*row, row->support.int8),
+                        mark(*row, row->support.int16), file_operators(*row), row->note);
+  }
+  text += "\nKnown, but not for data on the chip:\n\n| operator | instead |\n|---|---|\n";
+  for (const Operator* row : all()) {
+    if (row->role != Role::kHost || row->on_chip() || row->rewrite != nullptr) continue;
+    text += fmt::format("| {} | {} |\n", row->name, row->note);
+  }
+  return text;
+}
+
+}  // namespace shrike::operators
