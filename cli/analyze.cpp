@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,6 +12,7 @@
 #include "toolchain/analyze/float_graph.h"
 #include "toolchain/analyze/report.h"
 #include "toolchain/data/image.h"
+#include "toolchain/engine/engine.h"
 #include "toolchain/pipeline/settings_file.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
@@ -77,6 +77,7 @@ void run(const Arguments& arguments) {
   keep_freed_memory();
   if (arguments.quiet) silence_progress();
   if (!arguments.page.empty()) require_writable(arguments.page);
+  engine::require_engine();
   const quantize::Settings settings =
       arguments.config.empty() ? quantize::Settings{} : quantize::load_settings(arguments.config);
   const std::vector<uint8_t> bytes = read_file(arguments.file);
@@ -112,9 +113,9 @@ void run(const Arguments& arguments) {
   }
 }
 
-void add_analyze(CLI::App& app) {
+void add_analyze(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "analyze",
       "Compare a quantised file with its float model, layer by layer: where does the noise come from");
   command->footer(
@@ -153,14 +154,14 @@ void add_analyze(CLI::App& app) {
   command->add_option("file", arguments->file, "quantised model, .espdl")->required();
   command->add_option("--calib", arguments->folder, "folder of images")->required();
   command->add_option("--images", arguments->images, "how many of them, evenly spread (0: all) [32]")
-      ->check(CLI::Range(0, 1'000'000));
+      ->check(between(0, 1'000'000));
   command->add_flag("--all", arguments->all, "every tensor, not only Conv, ConvTranspose, Gemm and MatMul");
   command
       ->add_option("--tables", arguments->tables,
                    "which, separated by commas: graphwise,layerwise,bits,tensors [graphwise,layerwise,bits]; "
                    "graphwise and tensors alone are quick")
       ->delimiter(',')
-      ->check(CLI::IsMember(kTables));
+      ->check(one_of(kTables));
   command->add_option("--html", arguments->page, "write everything as one self-contained page");
   command->add_flag("--json", arguments->json, "everything as JSON on standard output");
   command->add_option("--config", arguments->config, "YAML settings that the file was quantised with");

@@ -1,7 +1,6 @@
 // shrike compare: two folders written by `shrike run --output`.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/commands.h"
@@ -23,9 +22,9 @@ void run(const Arguments& arguments) {
   fmt::print("{} tensors are equal\n", first.size());
 }
 
-void add_compare(CLI::App& app) {
+void add_compare(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("compare", "Name the first tensor and element where two dumps differ");
   command->footer(
       "Example:\n"

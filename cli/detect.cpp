@@ -1,7 +1,6 @@
 // shrike detect: boxes on pictures.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -161,9 +160,9 @@ void run(const Arguments& arguments) {
   if (failed > 0) throw Exit{1};
 }
 
-void add_detect(CLI::App& app) {
+void add_detect(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("detect", "Find objects in pictures, print them and draw them");
+  Command* command = app.add_subcommand("detect", "Find objects in pictures, print them and draw them");
   command->footer(
       "Examples:\n"
       "  shrike detect yolo11n.espdl street.jpg -o found/\n"
@@ -174,7 +173,7 @@ void add_detect(CLI::App& app) {
   command->add_option("IMAGE", arguments->images, "JPEG or PNG pictures, or folders of them")->required();
   command->add_option("-o,--output", arguments->output, "Folder for the drawn pictures (made when missing)");
   command->add_option("--conf", arguments->confidence, "Only boxes with a greater score (default: 0.25)")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(between(0.0, 1.0));
   add_detector_options(*command, arguments->detector, "evaluation");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([arguments] { run(*arguments); });

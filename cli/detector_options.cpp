@@ -6,11 +6,11 @@
 
 namespace shrike::cli {
 
-void add_detector_options(CLI::App& command, DetectorArguments& arguments, const char* default_mode) {
+void add_detector_options(Command& command, DetectorArguments& arguments, const char* default_mode) {
   evaluate::DetectorOptions& detector = arguments.detector;
   detector.mode = std::string(default_mode) == "chip" ? DetectMode::kChip : DetectMode::kEvaluation;
   command
-      .add_option_function<std::string>(
+      .add_option_function(
           "--mode",
           [&detector](const std::string& value) {
             detector.mode = value == "chip" ? DetectMode::kChip : DetectMode::kEvaluation;
@@ -19,8 +19,8 @@ void add_detector_options(CLI::App& command, DetectorArguments& arguments, const
                       "nearest-neighbour "
                       "letterbox, NMS over all classes, at most 10 boxes, as the firmware does (default: ") +
               default_mode + ")")
-      ->check(CLI::IsMember({"evaluation", "chip"}));
-  command.add_option_function<std::string>(
+      ->check(one_of({"evaluation", "chip"}));
+  command.add_option_function(
       "--imgsz",
       [&detector](const std::string& value) {
         quantize::Settings settings;
@@ -33,11 +33,11 @@ void add_detector_options(CLI::App& command, DetectorArguments& arguments, const
                   "Tensors or nodes of a float model that become its outputs (default: the head)")
       ->delimiter(',');
   command.add_option("--iou", arguments.iou, "Boxes that overlap more than this are dropped (default: 0.7)")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(between(0.0, 1.0));
   command
       .add_option("--max-detections", arguments.max_detections,
                   "Boxes an image at most (default: evaluation 300, chip 10)")
-      ->check(CLI::Range(1, 30000));
+      ->check(between(1, 30000));
   add_model_options(command, detector.integer);
 }
 

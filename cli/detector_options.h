@@ -1,6 +1,6 @@
 // Options shared by the commands that show pictures to a detector.
 #pragma once
-#include <CLI/CLI.hpp>
+#include "cli/command_line.h"
 
 #include "toolchain/evaluate/detect.h"
 
@@ -12,7 +12,7 @@ struct DetectorArguments {
   double iou = -1;         // -1: the mode's
   int max_detections = 0;  // 0: the mode's
 };
-void add_detector_options(CLI::App& command, DetectorArguments& arguments, const char* default_mode);
+void add_detector_options(Command& command, DetectorArguments& arguments, const char* default_mode);
 // The mode's defaults with what the command line says instead.
 DetectOptions detect_options(const evaluate::Detector& detector, const DetectorArguments& arguments);
 

@@ -1,7 +1,6 @@
 // shrike eval: the twelve COCO numbers of a float or integer detector.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -125,9 +124,9 @@ void run(const Arguments& arguments) {
   if (detector.integer_model() != nullptr) report_saturation(*detector.integer_model());
 }
 
-void add_eval(CLI::App& app) {
+void add_eval(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("eval", "Measure the twelve COCO numbers of a float or integer detector");
   command->footer(
       "Examples:\n"
@@ -140,9 +139,9 @@ void add_eval(CLI::App& app) {
   add_detector_options(*command, arguments->detector, "evaluation");
   command
       ->add_option("--conf", arguments->confidence, "Only boxes with a greater score count (default: 0.001)")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(between(0.0, 1.0));
   command->add_option("--limit", arguments->limit, "Only the first N images (default: all)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_option("--save-json", arguments->save_json, "Write the detections as COCO results JSON");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->add_flag("--quiet", arguments->quiet, "No progress");

@@ -1,7 +1,6 @@
 // shrike info: what is in a model file, and what this machine can run it with.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/commands.h"
@@ -68,7 +67,7 @@ void print_espdl(const Arguments& arguments) {
 
 void run(const Arguments& arguments) {
   if (arguments.cpu) print_cpu(arguments.options);
-  if (arguments.file.empty() && !arguments.cpu) throw CLI::RequiredError("FILE");
+  if (arguments.file.empty() && !arguments.cpu) throw WrongCommandLine("FILE is required");
   if (arguments.file.empty()) return;
   const std::string& file = arguments.file;
   if (file.size() > 5 && file.compare(file.size() - 5, 5, ".onnx") == 0) {
@@ -78,9 +77,9 @@ void run(const Arguments& arguments) {
   }
 }
 
-void add_info(CLI::App& app) {
+void add_info(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("info", "Print a model's graph with shapes and formats, and its memory");
   command->footer(
       "Examples:\n"

@@ -10,8 +10,8 @@
 
 namespace shrike::cli {
 
-void add_model_options(CLI::App& command, host::IntegerOptions& options) {
-  command.add_option_function<std::string>(
+void add_model_options(Command& command, host::IntegerOptions& options) {
+  command.add_option_function(
       "--target",
       [&options](const std::string& value) {
         as_command_line([&] { host::parse_target(value); });
@@ -19,17 +19,17 @@ void add_model_options(CLI::App& command, host::IntegerOptions& options) {
       },
       "Chip whose arithmetic to use: " + host::target_names() + " (default: as the file says)");
   command
-      .add_option_function<std::string>(
+      .add_option_function(
           "--accumulators",
           [&options](const std::string& value) {
             options.accumulators = value == "wide" ? Accumulators::kWide : Accumulators::kExactChip;
           },
           "chip: esp32s3's saturating 20-bit lanes; wide: 32-bit sums, to see what the lanes cost (default: "
           "chip)")
-      ->check(CLI::IsMember({"chip", "wide"}));
+      ->check(one_of({"chip", "wide"}));
   command
       .add_option("--threads", options.threads, "Threads (default: all cores); results do not depend on it")
-      ->check(CLI::Range(1, 256));
+      ->check(between(1, 256));
   command.add_option("--isa", options.isa,
                      "Instruction set of the kernels (default: SHRIKE_ISA, else the best here)");
 }
@@ -61,7 +61,7 @@ uint64_t parse_bytes(const std::string& text) {
   if (unit == "K" || unit == "k" || unit == "KiB") factor = 1024;
   if (unit == "M" || unit == "m" || unit == "MiB") factor = 1024 * 1024;
   if (used == 0 || factor == 0 || !(value >= 0) || value * factor > 1e12) {
-    throw CLI::ValidationError("'" + text + "' is not a size; write bytes or 512K or 4M");
+    throw WrongCommandLine("'" + text + "' is not a size; write bytes or 512K or 4M");
   }
   return static_cast<uint64_t>(std::llround(value * factor));
 }

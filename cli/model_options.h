@@ -1,14 +1,14 @@
 // Options shared by the commands that run an integer model.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
+#include "cli/command_line.h"
 
 #include "toolchain/host/integer_model.h"
 
 namespace shrike::cli {
 
 // --target, --accumulators, --threads, --isa.
-void add_model_options(CLI::App& command, host::IntegerOptions& options);
+void add_model_options(Command& command, host::IntegerOptions& options);
 // Says on stderr which target was assumed when neither the file nor the command line names one.
 void report_assumed_target(const host::IntegerModel& model);
 // One line on stderr when accumulators met a limit of the chip's lanes.

@@ -1,7 +1,6 @@
 // shrike profile: time, work and memory of an integer model, node by node.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -176,9 +175,9 @@ void run(Arguments& arguments) {
   print_chip(model, chip);
 }
 
-void add_profile(CLI::App& app) {
+void add_profile(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "profile", "Time here and on the chip, multiply-adds, bytes moved and arena map, node by node");
   command->footer(
       "Examples:\n"
@@ -193,7 +192,7 @@ void add_profile(CLI::App& app) {
   command->add_option("--internal-ram", arguments->internal_ram,
                       "Size of a fast memory pool that the planner may fill, e.g. 512K (default: none)");
   command->add_option("--runs", arguments->runs, "Timed runs; medians are shown (default: 10)")
-      ->check(CLI::Range(1, 10000));
+      ->check(between(1, 10000));
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([arguments] { run(*arguments); });
 }

@@ -1,7 +1,6 @@
 // shrike quantize: float ONNX in, `.espdl` out.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "cli/commands.h"
 #include "toolchain/cost/cost_model.h"
 #include "toolchain/data/image.h"
+#include "toolchain/engine/engine.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/pipeline/quantize.h"
@@ -131,11 +131,12 @@ void run(const Arguments& arguments) {
   for (const auto& [name, value] : arguments.fields) {
     const std::string reason = quantize::without_effect(settings, name);
     if (!reason.empty())
-      throw CLI::ValidationError(
+      throw WrongCommandLine(
           fmt::format("--{} would have no effect, because {}; leave it out", name, reason));
   }
   settings.threads = arguments.threads;
   require_usable_files(arguments);
+  engine::require_engine();
   if (arguments.quiet) silence_progress();
 
   std::optional<quantize::AutoResult> found;
@@ -169,9 +170,9 @@ void run(const Arguments& arguments) {
   for (const std::string& warning : result.warnings) fmt::print(stderr, "warning: {}\n", warning);
 }
 
-void add_quantize(CLI::App& app) {
+void add_quantize(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("quantize", "Quantise a float ONNX model to power-of-two integers and write .espdl");
   command->footer(
       "Example:\n"
@@ -196,14 +197,13 @@ void add_quantize(CLI::App& app) {
       "--test-image", arguments->test_image,
       "embed this image and the outputs it gives, for `shrike test` and the chip's self test");
   command->add_option("--threads", arguments->threads, "threads (0: all cores); never changes the result")
-      ->check(CLI::Range(0, 256));
-  CLI::Option* search =
-      command
-          ->add_flag("--auto", arguments->search,
-                     "search options and 16-bit layers for the least error that --budget allows")
-          ->group("Search");
+      ->check(between(0, 256));
+  Option* search = command
+                       ->add_flag("--auto", arguments->search,
+                                  "search options and 16-bit layers for the least error that --budget allows")
+                       ->group("Search");
   command
-      ->add_option_function<std::string>(
+      ->add_option_function(
           "--budget",
           [arguments](const std::string& text) {
             as_command_line([&] { arguments->budget = quantize::parse_budget(text); });
@@ -218,7 +218,7 @@ void add_quantize(CLI::App& app) {
       ->add_option("--auto-images", arguments->judge_images,
                    "images that judge a trial, other than those that are calibrated on [32]")
       ->needs(search)
-      ->check(CLI::Range(1, 100000))
+      ->check(between(1, 100000))
       ->group("Search");
   command->add_flag("--json", arguments->json, "summary as JSON on standard output");
   command->add_flag("--quiet", arguments->quiet, "no progress");
@@ -226,7 +226,7 @@ void add_quantize(CLI::App& app) {
   for (const quantize::SettingField& field : quantize::setting_fields()) {
     const std::string value = field.get(defaults);
     command
-        ->add_option_function<std::string>(
+        ->add_option_function(
             "--" + field.name,
             [arguments, name = field.name](const std::string& text) {
               quantize::Settings scratch;

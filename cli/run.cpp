@@ -1,7 +1,6 @@
 // shrike run: an integer model on raw or generated input.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -60,7 +59,7 @@ void set_inputs(const host::IntegerModel& file, const Arguments& arguments) {
   for (const std::string& entry : arguments.inputs) {
     const size_t equals = entry.rfind('=');
     if (equals == std::string::npos) {
-      throw CLI::ValidationError("--input", "'" + entry + "' is not of the form NAME=FILE");
+      throw WrongCommandLine("--input: '" + entry + "' is not of the form NAME=FILE");
     }
     files[entry.substr(0, equals)] = entry.substr(equals + 1);
   }
@@ -116,9 +115,9 @@ void run(const Arguments& arguments) {
   fmt::print("{}\n", json.dump(2));
 }
 
-void add_run(CLI::App& app) {
+void add_run(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
+  Command* command =
       app.add_subcommand("run", "Run an .espdl file on raw or generated input and hash its outputs");
   command->footer(
       "Examples:\n"
@@ -130,8 +129,7 @@ void add_run(CLI::App& app) {
       "reported on the error output and in --json.");
   command->add_option("FILE", arguments->file, ".espdl file")->required();
   add_model_options(*command, arguments->options);
-  CLI::Option* seed =
-      command->add_option("--seed", arguments->seed, "Seed of the generated input (default: 1)");
+  Option* seed = command->add_option("--seed", arguments->seed, "Seed of the generated input (default: 1)");
   command->add_option("--input", arguments->inputs, "NAME=FILE: raw bytes of a graph input; repeatable");
   command->add_option("--output", arguments->output,
                       "Folder for raw dumps and index.json (see 'shrike compare')");

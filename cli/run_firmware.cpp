@@ -1,7 +1,6 @@
 // shrike run-firmware: the same file and pictures on a bare RISC-V machine in QEMU and on this one, compared.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -252,9 +251,9 @@ void run(const Arguments& arguments) {
   if (!equal) throw Exit{1};
 }
 
-void add_run_firmware(CLI::App& app) {
+void add_run_firmware(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "run-firmware", "Build the bare-metal program, run it in QEMU and compare it with this machine");
   command->footer(
       "Example:\n"
@@ -267,12 +266,12 @@ void add_run_firmware(CLI::App& app) {
   command->add_option("--build", arguments->build,
                       "Folder to build in (default: build-firmware in the source tree)");
   command->add_option("--timeout", arguments->timeout, "Seconds that QEMU may take (default: 600)")
-      ->check(CLI::Range(1, 100000));
+      ->check(between(1, 100000));
   command
       ->add_option("--kernels", arguments->kernels,
                    "Inner loops of the firmware: pairs (two products in one multiplication) or portable "
                    "(default: pairs)")
-      ->check(CLI::IsMember({"pairs", "portable"}));
+      ->check(one_of({"pairs", "portable"}));
   command->add_flag("--layers", arguments->layers, "Print instructions and multiply-adds of every layer");
   command->add_flag("--all-operators", arguments->all_operators,
                     "Link every operator of the runtime instead of the model's, to compare sizes");

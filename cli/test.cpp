@@ -1,7 +1,6 @@
 // shrike test: the test vectors embedded in a file.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -69,10 +68,9 @@ void run(const Arguments& arguments) {
   if (!result.passed()) throw Exit{1};
 }
 
-void add_test(CLI::App& app) {
+void add_test(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
-      app.add_subcommand("test", "Run the test values embedded in an .espdl file and compare");
+  Command* command = app.add_subcommand("test", "Run the test values embedded in an .espdl file and compare");
   command->footer(
       "Example:\n"
       "  shrike test yolo11n.espdl --target esp32p4\n"
@@ -84,7 +82,7 @@ void add_test(CLI::App& app) {
       ->add_option(
           "--tolerance", arguments->tolerance,
           "Accept 16-bit values that differ by at most this (0 or 1); 8-bit values must always be equal")
-      ->check(CLI::Range(0, 1));
+      ->check(between(0, 1));
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([arguments] { run(*arguments); });
 }

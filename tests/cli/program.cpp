@@ -22,25 +22,31 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLongest{120'000}, kPoll{2};
 
-pid_t start(const std::vector<std::string>& arguments, const std::string& out, const std::string& err) {
-  std::vector<char*> pointers = {const_cast<char*>(SHRIKE_PROGRAM)};
-  for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
+pid_t start(const Command& command, const std::string& out, const std::string& err) {
+  std::vector<char*> pointers = {const_cast<char*>(command.program.c_str())};
+  for (const std::string& argument : command.arguments)
+    pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
   const pid_t child = ::fork();
   if (child != 0) return child;
   const int files[] = {::open("/dev/null", O_RDONLY), ::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600),
                        ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600)};
   for (int stream = 0; stream < 3; ++stream) ::dup2(files[stream], stream);
-  ::execv(pointers[0], pointers.data());
+  for (const auto& [name, value] : command.environment) ::setenv(name.c_str(), value.c_str(), 1);
+  ::execvp(pointers[0], pointers.data());
   ::_exit(127);
 }
 
 }  // namespace
 
 Finished run(const std::vector<std::string>& arguments, SendSignal send) {
+  return run(Command{SHRIKE_PROGRAM, arguments, {}}, send);
+}
+
+Finished run(const Command& command, SendSignal send) {
   std::string streams = (fs::temp_directory_path() / "shrike_streams_XXXXXX").string();
   if (::mkdtemp(streams.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  const pid_t child = start(arguments, streams + "/out", streams + "/err");
+  const pid_t child = start(command, streams + "/out", streams + "/err");
   const Clock::time_point begin = Clock::now();
   int state = 0;
   while (::waitpid(child, &state, WNOHANG) == 0) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,15 @@ struct SendSignal {
   int milliseconds = 0;  // after the start
 };
 
+struct Command {
+  std::string program;  // a path, or a name to be found in PATH
+  std::vector<std::string> arguments;
+  std::map<std::string, std::string> environment;  // in addition to the test's own
+};
+
 // A run that takes longer than two minutes is killed, and then fails the test by its signal.
 Finished run(const std::vector<std::string>& arguments, SendSignal send = {});
+Finished run(const Command& command, SendSignal send = {});
 
 // The work failed: `status`, nothing on standard output, exactly one line "shrike: ..." with all of `parts`
 // on standard error.

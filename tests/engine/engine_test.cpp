@@ -59,14 +59,6 @@ TEST(Engine, RunsARangeOfNodesOnGivenValues) {
   EXPECT_THROW(engine.run_range(1, 1, {{"a", {{1, 2}, {10, 20}}}}, {"y"}), std::exception);
 }
 
-TEST(Engine, ReplacesConstants) {
-  engine::Engine engine(chain().graph());
-  engine.set_constant("two", {-1});
-  EXPECT_THAT(engine.run({{"x", {{1, 2}, {1, 2}}}}).at("y").values, ElementsAre(-2, -3));
-  EXPECT_THROW(engine.set_constant("two", {1, 2}), std::exception);
-  EXPECT_THROW(engine.set_constant("x", {1, 2}), std::exception);
-}
-
 std::map<std::string, std::vector<float>> everything(engine::Engine& engine, const Array& input,
                                                      const std::string& name) {
   std::map<std::string, std::vector<float>> all;

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "toolchain/engine/linalg.h"
+#include "toolchain/engine/cholesky.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::engine {
@@ -101,7 +101,7 @@ std::vector<double> invert_lower(const std::vector<double>& l, int64_t n) {
 
 }  // namespace
 
-std::vector<double> cholesky_inverse_upper(std::vector<double> h, int64_t n, double damping) {
+std::vector<double> inverse_factor(std::vector<double> h, int64_t n, double damping) {
   if (n < 1 || static_cast<int64_t>(h.size()) != n * n)
     fail("expected a square matrix of {} rows, found {} numbers", n, h.size());
   double trace = 0;

@@ -1,7 +1,4 @@
 // Arithmetic of one or two tensors, element by element, and the activation functions.
-#include <ATen/Parallel.h>
-#include <c10/core/InferenceMode.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -1,5 +1,5 @@
-// Float and fake-quantised execution of a Graph. The only part of the project that uses LibTorch; this header
-// does not mention it.
+// Float and fake-quantised execution of a Graph. Runs on LibTorch, which is loaded when the first Engine is
+// made (see module.h); where it is not installed, everything in here throws Error saying what to install.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -39,6 +39,8 @@ struct TensorData {
   int64_t count;
 };
 
+class Execution;
+
 // run, observe and run_range may be called from several threads at once. Results do not depend on the number
 // of threads.
 class Engine {
@@ -62,16 +64,14 @@ class Engine {
   std::map<std::string, Array> run_range(int first, int last, const std::map<std::string, Array>& values,
                                          const std::vector<std::string>& wanted);
 
-  // Replaces the values of a constant (same shape), e.g. trial weights; rounded to its format when
-  // fake-quantised. Not at the same time as a run.
-  void set_constant(const std::string& name, const std::vector<float>& values);
-
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Execution> execution_;
 };
 
-// Threads that LibTorch may use; call once at start-up.
+// Threads that LibTorch may use in this thread's calls; 0: as many as the machine has.
 void set_threads(int count);
+
+// Throws Error when float networks can not be run here: to be asked before other work.
+void require_engine();
 
 }  // namespace shrike::engine

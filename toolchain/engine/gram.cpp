@@ -1,10 +1,8 @@
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <c10/core/InferenceMode.h>
-
 #include <algorithm>
 
-#include "toolchain/engine/linalg.h"
+#include "toolchain/engine/cholesky.h"
+#include "toolchain/engine/guarded.h"
+#include "toolchain/engine/module.h"
 #include "toolchain/engine/operators.h"
 #include "toolchain/support/error.h"
 
@@ -36,26 +34,26 @@ at::Tensor columns_of(const at::Tensor& image, const ConvSpec& spec, int64_t row
   return at::index_select(columns, 1, at::tensor(chosen, at::kLong));
 }
 
-// sums [G, k, k] += a b^T per group; a, b [G, k, positions].
-void add_products(const at::Tensor& a, const at::Tensor& b, std::vector<double>& sums) {
+// sums [G, k, k] += a a^T per group; a [G, k, positions].
+void add_products(const at::Tensor& a, std::vector<double>& sums) {
   const int64_t groups = a.size(0), k = a.size(1), positions = a.size(2);
   if (k > kSmallMatrix) {
     for (int64_t group = 0; group < groups; ++group) {
       at::Tensor total = at::from_blob(sums.data() + group * k * k, {k, k}, at::kDouble);
       for (int64_t begin = 0; begin < positions; begin += kRowsInFloat) {
         const int64_t end = std::min(positions, begin + kRowsInFloat);
-        total += multiply_transposed(a[group].slice(1, begin, end), b[group].slice(1, begin, end));
+        const at::Tensor part = a[group].slice(1, begin, end);
+        total += multiply_transposed(part, part);
       }
     }
     return;
   }
-  const float* left = a.data_ptr<float>();
-  const float* right = b.data_ptr<float>();
+  const float* values = a.data_ptr<float>();
   at::parallel_for(0, groups * k, 1, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) {
-      const float* x = left + row * positions;
+      const float* x = values + row * positions;
       for (int64_t column = 0; column < k; ++column) {
-        const float* y = right + (row / k * k + column) * positions;
+        const float* y = values + (row / k * k + column) * positions;
         double partial[4] = {0, 0, 0, 0};
         int64_t i = 0;
         for (; i + 4 <= positions; i += 4) {
@@ -75,91 +73,56 @@ void add_row_sums(const at::Tensor& columns, std::vector<double>& sums) {
     sums[static_cast<size_t>(i)] += row_sums.data_ptr<double>()[i];
 }
 
-std::vector<double> divided(std::vector<double> sums, int64_t count) {
-  for (double& value : sums) value /= static_cast<double>(std::max<int64_t>(1, count));
-  return sums;
+struct TorchGramSums final : GramSums {
+  TorchGramSums(const ConvSpec& convolution, int64_t channels, int64_t row_limit)
+      : spec(convolution), in_channels(channels), rows_per_image(row_limit) {
+    if (spec.groups < 1 || in_channels % spec.groups != 0)
+      fail("{} channels do not divide into {} groups", in_channels, spec.groups);
+    k = in_channels / spec.groups * spec.kernel_h * spec.kernel_w;
+    products.assign(static_cast<size_t>(spec.groups * k * k), 0.0);
+    sums.assign(static_cast<size_t>(spec.groups * k), 0.0);
+  }
+
+  void add(const float* nchw, const graph::Shape& shape) override {
+    if (shape.size() != 4 || shape[1] != in_channels) {
+      fail("convolution inputs must be [N, {}, H, W], found [{}]", in_channels, fmt::join(shape, ", "));
+    }
+    guarded([&] { add_images(at::from_blob(const_cast<float*>(nchw), shape, at::kFloat)); });
+  }
+
+  int64_t size() const override { return k; }
+  const std::vector<double>& matrix() const override { return products; }
+  std::vector<double> mean() const override {
+    std::vector<double> means = sums;
+    for (double& value : means) value /= static_cast<double>(std::max<int64_t>(1, row_count));
+    return means;
+  }
+  int64_t rows() const override { return row_count; }
+
+  void add_images(const at::Tensor& images) {
+    const c10::InferenceMode inference;
+    at::init_num_threads();
+    for (int64_t i = 0; i < images.size(0); ++i) {
+      const at::Tensor columns = columns_of(images[i], spec, rows_per_image).view({spec.groups, k, -1});
+      add_products(columns, products);
+      add_row_sums(columns, sums);
+      row_count += columns.size(2);
+    }
+  }
+
+  ConvSpec spec;
+  int64_t in_channels, rows_per_image;
+  int64_t k = 0;
+  int64_t row_count = 0;
+  std::vector<double> products, sums;
+};
+
+std::unique_ptr<GramSums> gram_sums(const ConvSpec& spec, int64_t in_channels, int64_t rows_per_image) {
+  return std::make_unique<TorchGramSums>(spec, in_channels, rows_per_image);
 }
 
 }  // namespace
 
-struct GramAccumulator::Impl {
-  ConvSpec spec;
-  int64_t in_channels, rows_per_image, size;
-  int64_t rows = 0;
-  std::vector<double> matrix, cross, sums, reference_sums;
-
-  at::Tensor images(const float* values, const graph::Shape& shape) const {
-    if (shape.size() != 4 || shape[1] != in_channels) {
-      fail("convolution inputs must be [N, {}, H, W], found [{}]", in_channels, fmt::join(shape, ", "));
-    }
-    return at::from_blob(const_cast<float*>(values), shape, at::kFloat);
-  }
-  at::Tensor columns(const at::Tensor& image) const {
-    return columns_of(image, spec, rows_per_image).view({spec.groups, size, -1});
-  }
-};
-
-GramAccumulator::GramAccumulator(ConvSpec spec, int64_t in_channels, int64_t rows_per_image)
-    : impl_(std::make_unique<Impl>()) {
-  if (spec.groups < 1 || in_channels % spec.groups != 0)
-    fail("{} channels do not divide into {} groups", in_channels, spec.groups);
-  impl_->spec = spec;
-  impl_->in_channels = in_channels;
-  impl_->rows_per_image = rows_per_image;
-  impl_->size = in_channels / spec.groups * spec.kernel_h * spec.kernel_w;
-  const size_t groups = static_cast<size_t>(spec.groups), size = static_cast<size_t>(impl_->size);
-  impl_->matrix.assign(groups * size * size, 0.0);
-  impl_->cross.assign(groups * size * size, 0.0);
-  impl_->sums.assign(groups * size, 0.0);
-  impl_->reference_sums.assign(groups * size, 0.0);
-}
-
-GramAccumulator::~GramAccumulator() = default;
-GramAccumulator::GramAccumulator(GramAccumulator&&) noexcept = default;
-
-void GramAccumulator::add(const float* nchw, const graph::Shape& shape) {
-  const c10::InferenceMode inference;
-  at::init_num_threads();
-  const at::Tensor images = impl_->images(nchw, shape);
-  for (int64_t i = 0; i < images.size(0); ++i) {
-    const at::Tensor columns = impl_->columns(images[i]);
-    add_products(columns, columns, impl_->matrix);
-    add_row_sums(columns, impl_->sums);
-    impl_->rows += columns.size(2);
-  }
-}
-
-void GramAccumulator::add_pair(const float* quantized, const float* reference, const graph::Shape& shape) {
-  const c10::InferenceMode inference;
-  at::init_num_threads();
-  const at::Tensor images = impl_->images(quantized, shape), references = impl_->images(reference, shape);
-  for (int64_t i = 0; i < images.size(0); ++i) {
-    const at::Tensor columns = impl_->columns(images[i]), reference_columns = impl_->columns(references[i]);
-    add_products(columns, columns, impl_->matrix);
-    add_products(columns, reference_columns, impl_->cross);
-    add_row_sums(columns, impl_->sums);
-    add_row_sums(reference_columns, impl_->reference_sums);
-    impl_->rows += columns.size(2);
-  }
-}
-
-int64_t GramAccumulator::size() const {
-  return impl_->size;
-}
-const std::vector<double>& GramAccumulator::matrix() const {
-  return impl_->matrix;
-}
-const std::vector<double>& GramAccumulator::cross() const {
-  return impl_->cross;
-}
-std::vector<double> GramAccumulator::mean() const {
-  return divided(impl_->sums, impl_->rows);
-}
-std::vector<double> GramAccumulator::reference_mean() const {
-  return divided(impl_->reference_sums, impl_->rows);
-}
-int64_t GramAccumulator::rows() const {
-  return impl_->rows;
-}
+const LinalgTable kLinalgTable{gram_sums, inverse_factor};
 
 }  // namespace shrike::engine

@@ -1,5 +1,5 @@
-// Statistics of convolution inputs and the factorisation that second-order weight rounding needs. No LibTorch
-// in here.
+// Statistics of convolution inputs and the factorisation that second-order weight rounding needs. Behind the
+// same door as engine.h.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -17,32 +17,28 @@ struct ConvSpec {
   int64_t groups = 1;
 };
 
+class GramSums;
+
 // Sums over calibration data of X^T X, where a row of X is what one output position of a convolution sees:
 // the inputs in the order of a filter's weights ([I/g, kH, kW]). A Gemm is a 1x1 convolution of [N, C, 1, 1].
 // With groups there is one k x k matrix per group, k = in_channels / groups * kernel_h * kernel_w.
 class GramAccumulator {
  public:
   // rows_per_image limits the output positions taken from each image (evenly spread); 0 takes all.
-  GramAccumulator(ConvSpec spec, int64_t in_channels, int64_t rows_per_image = 0);
+  GramAccumulator(const ConvSpec& spec, int64_t in_channels, int64_t rows_per_image = 0);
   ~GramAccumulator();
   GramAccumulator(GramAccumulator&&) noexcept;
 
   // Adds images [N, C, H, W]. Products are summed in float32 over a few thousand rows, then in float64.
   void add(const float* nchw, const graph::Shape& shape);
-  // Adds Xq^T Xq to matrix() and Xq^T X to cross(): quantised inputs against the float network's inputs. Use
-  // either add or add_pair on one accumulator.
-  void add_pair(const float* quantized, const float* reference, const graph::Shape& shape);
 
-  int64_t size() const;                        // k
-  const std::vector<double>& matrix() const;   // groups x k x k
-  const std::vector<double>& cross() const;    // groups x k x k, zero unless add_pair was used
-  std::vector<double> mean() const;            // groups x k: mean row of X (of Xq)
-  std::vector<double> reference_mean() const;  // groups x k: mean row of the reference
+  int64_t size() const;                       // k
+  const std::vector<double>& matrix() const;  // groups x k x k
+  std::vector<double> mean() const;           // groups x k: mean row of X
   int64_t rows() const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<GramSums> sums_;
 };
 
 // U, upper triangular, with U^T U = (H + damping * mean(diag H) * I)^-1; H symmetric n x n, row-major. Zero

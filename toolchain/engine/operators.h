@@ -1,7 +1,6 @@
 // The operators of the engine on LibTorch tensors: one function per family, found by name. Internal to
 // engine/.
 #pragma once
-#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <optional>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "toolchain/engine/rounding.h"
+#include "toolchain/engine/torch.h"
 #include "toolchain/graph/graph.h"
 
 namespace shrike::engine {

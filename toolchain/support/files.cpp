@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <list>
+#include <optional>
 
 #include "toolchain/support/error.h"
 #include "toolchain/support/interrupt.h"
@@ -67,8 +70,41 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+constexpr size_t kLongestName = 255;  // NAME_MAX of every file system that matters
+
+// The number of the descriptor that a path like /dev/stdout means, or -1. Opened by its path it would be
+// written from its beginning again.
+int descriptor_named(const std::string& path) {
+  if (path == "/dev/stdout") return STDOUT_FILENO;
+  if (path == "/dev/stderr") return STDERR_FILENO;
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    if (!path.starts_with(folder)) continue;
+    int number = -1;
+    const char* end = path.data() + path.size();
+    const auto [rest, error] = std::from_chars(path.data() + folder.size(), end, number);
+    if (error == std::errc() && rest == end) return number;
+  }
+  return -1;
+}
+
+// The file that a path means when its last part is a symbolic link, or a chain of them.
+std::string behind_links(const std::string& path) {
+  constexpr int kLongestChain = 40;  // as in the kernel
+  std::filesystem::path file = path;
+  for (int i = 0; i < kLongestChain; ++i) {
+    std::error_code error;
+    const std::filesystem::path target = std::filesystem::read_symlink(file, error);
+    if (error) return file.string();
+    file = target.is_absolute() ? target : file.parent_path() / target;
+  }
+  fail("cannot write '{}': its symbolic links lead in a circle", path);
+}
+
 std::string beside_of(const std::string& path) {
-  return fmt::format("{}.{}.partial", path, ::getpid());
+  const std::filesystem::path file(path);
+  const std::string suffix = fmt::format(".{}.partial", ::getpid());
+  const std::string name = file.filename().string();
+  return (file.parent_path() / (name.substr(0, kLongestName - suffix.size()) + suffix)).string();
 }
 
 bool write_all(int file, std::string_view bytes) {
@@ -81,14 +117,32 @@ bool write_all(int file, std::string_view bytes) {
   return true;
 }
 
-// A file's new content under another name, beside the old one; removed again unless it takes its place.
+// A file's new content under another name, beside the old one, with the old one's owner and mode; removed
+// again unless it takes its place. What is no regular file (a device, a pipe) is not replaced: the content
+// goes into it.
 class Partial {
  public:
-  explicit Partial(const NamedBytes& file) : path_(file.path), beside_(beside_of(path_)), guard_(beside_) {
-    if (std::filesystem::is_directory(path_))
-      fail("cannot write '{}': a folder of that name is in the way", path_);
+  explicit Partial(const NamedBytes& file) : path_(file.path), descriptor_(descriptor_named(path_)) {
+    if (path_.empty()) fail("cannot write a file without a name; an output option is empty");
+    struct stat old = {};
+    const bool exists = ::stat(path_.c_str(), &old) == 0;
+    if (exists && S_ISDIR(old.st_mode)) fail("cannot write '{}': a folder of that name is in the way", path_);
+    if (descriptor_ >= 0 || (exists && !S_ISREG(old.st_mode))) {
+      if (descriptor_ < 0 && ::access(path_.c_str(), W_OK) != 0)
+        fail("cannot write '{}': {}", path_, reason(errno));
+      through_ = file.bytes;
+      return;
+    }
+    target_ = behind_links(path_);
+    beside_ = beside_of(target_);
+    guard_.emplace(beside_);
     Descriptor descriptor(::open(beside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (descriptor.get() < 0) fail("cannot write '{}': {}", path_, reason(errno));
+    if (exists) {
+      // Only the superuser may give files away; anybody else's file then simply is his.
+      [[maybe_unused]] const int given = ::fchown(descriptor.get(), old.st_uid, old.st_gid);
+      ::fchmod(descriptor.get(), old.st_mode & 07777);
+    }
     if (!write_all(descriptor.get(), file.bytes) || ::fsync(descriptor.get()) != 0 || !descriptor.close()) {
       const int error = errno;
       ::unlink(beside_.c_str());
@@ -96,21 +150,38 @@ class Partial {
     }
   }
   ~Partial() {
-    if (!renamed_) ::unlink(beside_.c_str());
+    if (!beside_.empty()) ::unlink(beside_.c_str());
   }
   Partial(const Partial&) = delete;
   Partial& operator=(const Partial&) = delete;
 
   void take_place() {
-    if (::rename(beside_.c_str(), path_.c_str()) != 0) fail("cannot write '{}': {}", path_, reason(errno));
-    renamed_ = true;
+    if (beside_.empty()) return write_through();
+    if (::rename(beside_.c_str(), target_.c_str()) != 0) fail("cannot write '{}': {}", path_, reason(errno));
+    beside_.clear();
+  }
+  // Makes the new name survive a power cut.
+  void sync_folder() const {
+    if (target_.empty()) return;
+    const Descriptor folder(::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() >= 0) ::fsync(folder.get());
   }
 
  private:
-  std::string path_;
-  std::string beside_;
-  TemporaryFile guard_;
-  bool renamed_ = false;
+  void write_through() const {
+    std::fflush(stdout);  // what was printed before stays before
+    const Descriptor opened(descriptor_ >= 0 ? ::dup(descriptor_)
+                                             : ::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+    if (opened.get() < 0 || !write_all(opened.get(), through_))
+      fail("cannot write '{}': {}", path_, reason(errno));
+  }
+
+  std::string path_;    // as it was given
+  int descriptor_;      // that it names, or -1
+  std::string target_;  // behind symbolic links
+  std::string beside_;  // the new content's name until it takes its place
+  std::string through_;
+  std::optional<TemporaryFile> guard_;
 };
 
 }  // namespace
@@ -128,6 +199,7 @@ void write_files_atomically(const std::vector<NamedBytes>& files) {
   for (const NamedBytes& file : files) partials.emplace_back(file);
   const SignalsWait wait;
   for (Partial& partial : partials) partial.take_place();
+  for (const Partial& partial : partials) partial.sync_folder();
 }
 
 void write_file_atomically(const std::string& path, std::string_view bytes) {

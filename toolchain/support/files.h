@@ -12,8 +12,9 @@ std::vector<uint8_t> read_file(const std::string& path);
 std::string read_text(const std::string& path);
 
 // Writes beside the target, flushes to disk and renames: a killed or failed run leaves the old file or the
-// new one, never half. Creates no folders. Throws Error naming the file and the system's reason (disk full,
-// not writable ...).
+// new one, never half. Owner, mode and symbolic links stay as they are; a device, a pipe or /dev/stdout is
+// written into instead of being replaced. Creates no folders. Throws Error naming the file and the system's
+// reason (disk full, not writable ...).
 void write_file_atomically(const std::string& path, std::string_view bytes);
 void write_file_atomically(const std::string& path, const std::vector<uint8_t>& bytes);
 

@@ -1,15 +1,11 @@
-#include "toolchain/engine/engine.h"
-
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <c10/core/InferenceMode.h>
-
 #include <algorithm>
 #include <cmath>
 #include <mutex>
 #include <set>
 #include <thread>
 
+#include "toolchain/engine/guarded.h"
+#include "toolchain/engine/module.h"
 #include "toolchain/engine/operators.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
@@ -96,9 +92,16 @@ struct Step {
 using Slots = std::vector<at::Tensor>;
 using SlotObserver = std::function<void(int slot, const at::Tensor& value)>;
 
-}  // namespace
+struct TorchExecution final : Execution {
+  TorchExecution(const graph::Graph& source, const EngineOptions& options);
 
-struct Engine::Impl {
+  std::map<std::string, Array> run(const std::map<std::string, Array>& inputs,
+                                   const std::vector<std::string>& wanted) override;
+  void observe(const std::map<std::string, Array>& inputs,
+               const std::function<void(const TensorData&)>& observer) override;
+  std::map<std::string, Array> run_range(int first, int last, const std::map<std::string, Array>& values,
+                                         const std::vector<std::string>& wanted) override;
+
   graph::Graph graph;
   Arithmetic arithmetic;
   std::map<std::string, int> slot_of;
@@ -107,7 +110,10 @@ struct Engine::Impl {
   Slots constants;                            // by slot; undefined for variables and int64 constants
   int64_t graph_batch = 1;
 
-  Impl(const graph::Graph& source, const EngineOptions& options);
+  std::map<std::string, Array> run_nodes(int first, int last, const std::map<std::string, Array>& values,
+                                         const std::vector<std::string>& wanted) const;
+  void run_all(const std::map<std::string, Array>& inputs,
+               const std::function<void(const TensorData&)>& observer) const;
 
   int slot(const std::string& name) const;
   at::Tensor make_constant(const graph::Tensor& tensor) const;
@@ -125,7 +131,7 @@ struct Engine::Impl {
   std::map<std::string, Array> collect(const Slots& values, const std::vector<std::string>& names) const;
 };
 
-Engine::Impl::Impl(const graph::Graph& source, const EngineOptions& options) : graph(source) {
+TorchExecution::TorchExecution(const graph::Graph& source, const EngineOptions& options) : graph(source) {
   arithmetic.fake_quantized = options.precision == Precision::kFakeQuantized;
   arithmetic.exact = options.exact;
   arithmetic.rounding.half_even = options.half_even;
@@ -162,13 +168,13 @@ Engine::Impl::Impl(const graph::Graph& source, const EngineOptions& options) : g
   }
 }
 
-int Engine::Impl::slot(const std::string& name) const {
+int TorchExecution::slot(const std::string& name) const {
   const auto found = slot_of.find(name);
   if (found == slot_of.end()) fail("the graph '{}' has no tensor '{}'", graph.name, name);
   return found->second;
 }
 
-std::pair<const graph::Node*, size_t> Engine::Impl::first_consumer(const std::string& name) const {
+std::pair<const graph::Node*, size_t> TorchExecution::first_consumer(const std::string& name) const {
   for (const graph::Node& node : graph.nodes) {
     const auto found = std::find(node.inputs.begin(), node.inputs.end(), name);
     if (found != node.inputs.end()) return {&node, static_cast<size_t>(found - node.inputs.begin())};
@@ -176,7 +182,7 @@ std::pair<const graph::Node*, size_t> Engine::Impl::first_consumer(const std::st
   return {nullptr, 0};
 }
 
-at::Tensor Engine::Impl::make_constant(const graph::Tensor& tensor) const {
+at::Tensor TorchExecution::make_constant(const graph::Tensor& tensor) const {
   const auto [consumer, index] = first_consumer(tensor.name);
   at::Tensor value;
   if (arithmetic.fake_quantized && !tensor.format.is_float()) {
@@ -199,7 +205,7 @@ at::Tensor Engine::Impl::make_constant(const graph::Tensor& tensor) const {
   return filter ? value.contiguous(at::MemoryFormat::ChannelsLast) : value;
 }
 
-bool Engine::Impl::outputs_on_grid(const graph::Node& node) const {
+bool TorchExecution::outputs_on_grid(const graph::Node& node) const {
   if (const operators::Operator* row = operators::find(node.op); row == nullptr || !row->stays_on_grid)
     return false;
   for (const std::string& output : node.outputs) {
@@ -211,7 +217,7 @@ bool Engine::Impl::outputs_on_grid(const graph::Node& node) const {
   return true;
 }
 
-void Engine::Impl::give(Slots& values, const std::string& name, const Array& array) const {
+void TorchExecution::give(Slots& values, const std::string& name, const Array& array) const {
   const size_t index = static_cast<size_t>(slot(name));
   if (tensors[index]->constant) return;
   const at::Tensor value = borrow(name, array);
@@ -221,7 +227,7 @@ void Engine::Impl::give(Slots& values, const std::string& name, const Array& arr
                       : value;
 }
 
-int64_t Engine::Impl::batch_of(const std::map<std::string, Array>& given) const {
+int64_t TorchExecution::batch_of(const std::map<std::string, Array>& given) const {
   for (const auto& [name, array] : given) {
     const graph::Tensor& tensor = *tensors[static_cast<size_t>(slot(name))];
     if (tensor.constant || array.shape.empty() || tensor.shape.empty()) continue;
@@ -230,8 +236,8 @@ int64_t Engine::Impl::batch_of(const std::map<std::string, Array>& given) const 
   return graph_batch;
 }
 
-std::vector<bool> Engine::Impl::needed_steps(int first, int last, const Slots& given,
-                                             const std::vector<int>& wanted) const {
+std::vector<bool> TorchExecution::needed_steps(int first, int last, const Slots& given,
+                                               const std::vector<int>& wanted) const {
   std::vector<bool> tensor_needed(tensors.size(), false), needed(steps.size(), false);
   for (const int slot : wanted) tensor_needed[static_cast<size_t>(slot)] = true;
   for (int i = last; i >= first; --i) {
@@ -249,7 +255,7 @@ std::vector<bool> Engine::Impl::needed_steps(int first, int last, const Slots& g
   return needed;
 }
 
-Results Engine::Impl::execute(int index, const Slots& values, int64_t batch) const {
+Results TorchExecution::execute(int index, const Slots& values, int64_t batch) const {
   const graph::Node& node = graph.nodes[static_cast<size_t>(index)];
   const Step& step = steps[static_cast<size_t>(index)];
   Call call{graph, node, {}, arithmetic, graph_batch, batch};
@@ -270,8 +276,7 @@ Results Engine::Impl::execute(int index, const Slots& values, int64_t batch) con
   try {
     results = step.function(call);
   } catch (const c10::Error& error) {
-    fail("node '{}' ({}): its inputs do not fit together ({})", node.name, node.op,
-         error.what_without_backtrace());
+    fail("node '{}' ({}): its inputs do not fit together ({})", node.name, node.op, reason_of(error));
   }
   call.inputs.clear();
   for (size_t i = 0; i < results.size() && i < step.outputs.size(); ++i) {
@@ -287,8 +292,9 @@ Results Engine::Impl::execute(int index, const Slots& values, int64_t batch) con
   return results;
 }
 
-void Engine::Impl::run_steps(int first, int last, const std::vector<bool>& needed, const std::set<int>& kept,
-                             Slots& values, int64_t batch, const SlotObserver& observer) const {
+void TorchExecution::run_steps(int first, int last, const std::vector<bool>& needed,
+                               const std::set<int>& kept, Slots& values, int64_t batch,
+                               const SlotObserver& observer) const {
   std::vector<int> last_use(tensors.size(), -1);
   for (int i = first; i <= last; ++i) {
     if (!needed[static_cast<size_t>(i)]) continue;
@@ -314,8 +320,8 @@ void Engine::Impl::run_steps(int first, int last, const std::vector<bool>& neede
   }
 }
 
-std::map<std::string, Array> Engine::Impl::collect(const Slots& values,
-                                                   const std::vector<std::string>& names) const {
+std::map<std::string, Array> TorchExecution::collect(const Slots& values,
+                                                     const std::vector<std::string>& names) const {
   std::map<std::string, Array> arrays;
   for (const std::string& name : names) {
     const size_t index = static_cast<size_t>(slot(name));
@@ -326,82 +332,77 @@ std::map<std::string, Array> Engine::Impl::collect(const Slots& values,
   return arrays;
 }
 
-Engine::Engine(const graph::Graph& graph, const EngineOptions& options) {
-  const c10::InferenceMode inference;
-  impl_ = std::make_unique<Impl>(graph, options);
-}
-
-Engine::~Engine() = default;
-Engine::Engine(Engine&&) noexcept = default;
-
-std::map<std::string, Array> Engine::run(const std::map<std::string, Array>& inputs,
-                                         const std::vector<std::string>& wanted) {
-  for (const std::string& name : impl_->graph.inputs) {
+std::map<std::string, Array> TorchExecution::run(const std::map<std::string, Array>& inputs,
+                                                 const std::vector<std::string>& wanted) {
+  for (const std::string& name : graph.inputs) {
     if (!inputs.contains(name)) fail("no value was given for the graph input '{}'", name);
   }
-  const int last = static_cast<int>(impl_->steps.size()) - 1;
-  return run_range(0, last, inputs, wanted.empty() ? impl_->graph.outputs : wanted);
+  const int last = static_cast<int>(steps.size()) - 1;
+  return run_range(0, last, inputs, wanted.empty() ? graph.outputs : wanted);
 }
 
-std::map<std::string, Array> Engine::run_range(int first, int last,
-                                               const std::map<std::string, Array>& values,
-                                               const std::vector<std::string>& wanted) {
-  if (first < 0 || last >= static_cast<int>(impl_->steps.size())) {
-    fail("nodes {} to {} were asked for, the graph '{}' has {}", first, last, impl_->graph.name,
-         impl_->steps.size());
+std::map<std::string, Array> TorchExecution::run_range(int first, int last,
+                                                       const std::map<std::string, Array>& values,
+                                                       const std::vector<std::string>& wanted) {
+  return guarded([&] { return run_nodes(first, last, values, wanted); });
+}
+
+std::map<std::string, Array> TorchExecution::run_nodes(int first, int last,
+                                                       const std::map<std::string, Array>& values,
+                                                       const std::vector<std::string>& wanted) const {
+  if (first < 0 || last >= static_cast<int>(steps.size())) {
+    fail("nodes {} to {} were asked for, the graph '{}' has {}", first, last, graph.name, steps.size());
   }
   const c10::InferenceMode inference;
   at::init_num_threads();
-  Slots slots(impl_->tensors.size());
-  for (const auto& [name, array] : values) impl_->give(slots, name, array);
+  Slots slots(tensors.size());
+  for (const auto& [name, array] : values) give(slots, name, array);
   std::vector<int> kept;
-  for (const std::string& name : wanted) kept.push_back(impl_->slot(name));
-  const std::vector<bool> needed = impl_->needed_steps(first, last, slots, kept);
-  impl_->run_steps(first, last, needed, {kept.begin(), kept.end()}, slots, impl_->batch_of(values), nullptr);
-  return impl_->collect(slots, wanted);
+  for (const std::string& name : wanted) kept.push_back(slot(name));
+  const std::vector<bool> needed = needed_steps(first, last, slots, kept);
+  run_steps(first, last, needed, {kept.begin(), kept.end()}, slots, batch_of(values), nullptr);
+  return collect(slots, wanted);
 }
 
-void Engine::observe(const std::map<std::string, Array>& inputs,
-                     const std::function<void(const TensorData&)>& observer) {
+void TorchExecution::observe(const std::map<std::string, Array>& inputs,
+                             const std::function<void(const TensorData&)>& observer) {
+  guarded([&] { run_all(inputs, observer); });
+}
+
+void TorchExecution::run_all(const std::map<std::string, Array>& inputs,
+                             const std::function<void(const TensorData&)>& observer) const {
   const c10::InferenceMode inference;
   at::init_num_threads();
-  Slots slots(impl_->tensors.size());
+  Slots slots(tensors.size());
   const auto show = [&](int slot, const at::Tensor& value) {
     const at::Tensor dense = value.contiguous();
-    observer({impl_->tensors[static_cast<size_t>(slot)], dense.sizes().vec(), dense.data_ptr<float>(),
-              dense.numel()});
+    observer(
+        {tensors[static_cast<size_t>(slot)], dense.sizes().vec(), dense.data_ptr<float>(), dense.numel()});
   };
-  for (const std::string& name : impl_->graph.inputs) {
+  for (const std::string& name : graph.inputs) {
     const auto found = inputs.find(name);
     if (found == inputs.end()) fail("no value was given for the graph input '{}'", name);
-    impl_->give(slots, name, found->second);
-    show(impl_->slot(name), slots[static_cast<size_t>(impl_->slot(name))]);
+    give(slots, name, found->second);
+    show(slot(name), slots[static_cast<size_t>(slot(name))]);
   }
-  const std::vector<bool> all(impl_->steps.size(), true);
-  impl_->run_steps(0, static_cast<int>(impl_->steps.size()) - 1, all, {}, slots, impl_->batch_of(inputs),
-                   show);
+  const std::vector<bool> all(steps.size(), true);
+  run_steps(0, static_cast<int>(steps.size()) - 1, all, {}, slots, batch_of(inputs), show);
 }
 
-void Engine::set_constant(const std::string& name, const std::vector<float>& values) {
-  const c10::InferenceMode inference;
-  const size_t index = static_cast<size_t>(impl_->slot(name));
-  graph::Tensor& tensor = impl_->graph.tensor(name);
-  if (!tensor.constant || tensor.type != graph::ElementType::kFloat)
-    fail("'{}' is not a constant of floats", name);
-  if (static_cast<int64_t>(values.size()) != graph::element_count(tensor.shape)) {
-    fail("constant '{}' has {} elements, {} were given", name, graph::element_count(tensor.shape),
-         values.size());
-  }
-  tensor.values = values;
-  tensor.integers.clear();  // the new values are rounded to the format again
-  impl_->constants[index] = impl_->make_constant(tensor);
-}
-
-void set_threads(int count) {
+void set_threads_of_torch(int count) {
   static std::once_flag once;
   std::call_once(once, [] { at::set_num_interop_threads(1); });
   at::set_num_threads(count > 0 ? count
                                 : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
 }
+
+std::unique_ptr<Execution> prepare(const graph::Graph& graph, const EngineOptions& options) {
+  const c10::InferenceMode inference;
+  return guarded([&] { return std::make_unique<TorchExecution>(graph, options); });
+}
+
+}  // namespace
+
+const EngineTable kEngineTable{prepare, set_threads_of_torch};
 
 }  // namespace shrike::engine

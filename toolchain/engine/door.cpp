@@ -1,0 +1,139 @@
+// Finds and opens the float module, and hands every call through.
+#include <dlfcn.h>
+#include <sys/auxv.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "toolchain/engine/module.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kVariable = "SHRIKE_FLOAT_MODULE";
+constexpr const char* kFile = "libshrike_float.so";
+
+// The folder of the running program. /proc may be missing in a bare root.
+fs::path program_folder() {
+  std::error_code error;
+  fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (error) {
+    const auto* name = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+    if (name != nullptr) program = fs::canonical(name, error);
+  }
+  return program.parent_path();
+}
+
+// Where the module may be: where the environment says, and nowhere else then; beside the program (bin/ and
+// lib/shrike/, in the build tree as in an installation); where this build was to be installed, for other
+// programs that use the library.
+std::vector<fs::path> places() {
+  const char* named = std::getenv(kVariable);
+  if (named != nullptr && *named != '\0') return {named};
+  std::vector<fs::path> found;
+  const fs::path folder = program_folder();
+  if (!folder.empty()) found.push_back(folder.parent_path() / "lib/shrike" / kFile);
+  found.push_back(fs::path(SHRIKE_MODULE_FOLDER) / kFile);
+  return found;
+}
+
+[[noreturn]] void refuse(const std::string& reason) {
+  fail(
+      "this needs the float engine, and {}; install the package shrike-float, or build Shrike where LibTorch "
+      "is "
+      "(Debian: libtorch-dev), or name the module with {}=.../{}",
+      reason, kVariable, kFile);
+}
+
+const FloatModule& open_module() {
+  const std::vector<fs::path> tried = places();
+  const auto found = std::find_if(tried.begin(), tried.end(), [](const fs::path& place) {
+    std::error_code error;
+    return fs::exists(place, error);
+  });
+  if (found == tried.end())
+    refuse(fmt::format("its module is not there (looked for '{}')", tried.front().string()));
+  const std::string path = found->string();
+  // Never closed: LibTorch does not survive that.
+  void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* reason = ::dlerror();
+    refuse(fmt::format("'{}' can't be loaded ({})", path, reason == nullptr ? "no reason given" : reason));
+  }
+  auto* entry = reinterpret_cast<decltype(&shrike_float_module)>(::dlsym(library, "shrike_float_module"));
+  if (entry == nullptr) refuse(fmt::format("'{}' is no module of Shrike", path));
+  const FloatModule& module = *entry();
+  const std::string expected = module_identity();
+  if (module.identity != expected) {
+    refuse(
+        fmt::format("'{}' is of another build (expected '{}', found '{}')", path, expected, module.identity));
+  }
+  return module;
+}
+
+}  // namespace
+
+const FloatModule& float_module() {
+  static const FloatModule& module = open_module();
+  return module;
+}
+
+void require_engine() {
+  float_module();
+}
+
+Engine::Engine(const graph::Graph& graph, const EngineOptions& options)
+    : execution_(float_module().engine->prepare(graph, options)) {}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+
+std::map<std::string, Array> Engine::run(const std::map<std::string, Array>& inputs,
+                                         const std::vector<std::string>& wanted) {
+  return execution_->run(inputs, wanted);
+}
+
+void Engine::observe(const std::map<std::string, Array>& inputs,
+                     const std::function<void(const TensorData&)>& observer) {
+  execution_->observe(inputs, observer);
+}
+
+std::map<std::string, Array> Engine::run_range(int first, int last,
+                                               const std::map<std::string, Array>& values,
+                                               const std::vector<std::string>& wanted) {
+  return execution_->run_range(first, last, values, wanted);
+}
+
+void set_threads(int count) {
+  float_module().engine->set_threads(count);
+}
+
+GramAccumulator::GramAccumulator(const ConvSpec& spec, int64_t in_channels, int64_t rows_per_image)
+    : sums_(float_module().linalg->gram_sums(spec, in_channels, rows_per_image)) {}
+GramAccumulator::~GramAccumulator() = default;
+GramAccumulator::GramAccumulator(GramAccumulator&&) noexcept = default;
+
+void GramAccumulator::add(const float* nchw, const graph::Shape& shape) {
+  sums_->add(nchw, shape);
+}
+int64_t GramAccumulator::size() const {
+  return sums_->size();
+}
+const std::vector<double>& GramAccumulator::matrix() const {
+  return sums_->matrix();
+}
+std::vector<double> GramAccumulator::mean() const {
+  return sums_->mean();
+}
+int64_t GramAccumulator::rows() const {
+  return sums_->rows();
+}
+
+std::vector<double> cholesky_inverse_upper(std::vector<double> h, int64_t n, double damping) {
+  return float_module().linalg->cholesky_inverse_upper(std::move(h), n, damping);
+}
+
+}  // namespace shrike::engine
