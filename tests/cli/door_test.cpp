@@ -27,7 +27,7 @@ const std::string kDetector = "golden/net/yolo11n_320_esp32p4_s8.espdl";
 
 // The shared libraries that a program loads at its start, the program interpreter among them.
 Words libraries_of(const std::string& program) {
-  const Finished listed = run(Command{"ldd", {program}, {}});
+  const Finished listed = run_program(Command{"ldd", {program}, {}});
   EXPECT_EQ(listed.status, 0) << listed.err;
   Words paths;
   std::istringstream words(listed.out);
@@ -46,7 +46,7 @@ class DoorTest : public ProgramTest {
     return {"quantize", path("m.onnx"), "--calib", path("images"), "-o", path("m.espdl")};
   }
   Finished quantize_with_module(const std::string& module) {
-    return run(Command{SHRIKE_PROGRAM, quantize_words(), {{"SHRIKE_FLOAT_MODULE", module}}});
+    return run_program(Command{SHRIKE_PROGRAM, quantize_words(), {{"SHRIKE_FLOAT_MODULE", module}}});
   }
 };
 
@@ -105,9 +105,9 @@ class BareRootTest : public DoorTest {
   Finished run_inside(const Words& arguments) const {
     Words words = {"-r", "chroot", path("root"), "/usr/bin/shrike"};  // an unprivileged user's chroot
     words.insert(words.end(), arguments.begin(), arguments.end());
-    if (::geteuid() != 0) return run(Command{"unshare", words, {}});
+    if (::geteuid() != 0) return run_program(Command{"unshare", words, {}});
     words.erase(words.begin(), words.begin() + 2);
-    return run(Command{"chroot", words, {}});
+    return run_program(Command{"chroot", words, {}});
   }
 };
 

@@ -40,10 +40,10 @@ pid_t start(const Command& command, const std::string& out, const std::string& e
 }  // namespace
 
 Finished run(const std::vector<std::string>& arguments, SendSignal send) {
-  return run(Command{SHRIKE_PROGRAM, arguments, {}}, send);
+  return run_program(Command{SHRIKE_PROGRAM, arguments, {}}, send);
 }
 
-Finished run(const Command& command, SendSignal send) {
+Finished run_program(const Command& command, SendSignal send) {
   std::string streams = (fs::temp_directory_path() / "shrike_streams_XXXXXX").string();
   if (::mkdtemp(streams.data()) == nullptr) throw std::runtime_error("no temporary folder");
   const pid_t child = start(command, streams + "/out", streams + "/err");

@@ -28,7 +28,7 @@ struct Command {
 
 // A run that takes longer than two minutes is killed, and then fails the test by its signal.
 Finished run(const std::vector<std::string>& arguments, SendSignal send = {});
-Finished run(const Command& command, SendSignal send = {});
+Finished run_program(const Command& command, SendSignal send = {});
 
 // The work failed: `status`, nothing on standard output, exactly one line "shrike: ..." with all of `parts`
 // on standard error.

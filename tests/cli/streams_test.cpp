@@ -20,13 +20,14 @@ const std::string kFile = SHRIKE_SOURCE_DIR "/tests/fuzz/corpus/model_file/Add43
 
 // The program behind a shell's redirections.
 Finished run_in_shell(const std::string& arguments) {
-  return run(Command{"sh", {"-c", std::string("'") + SHRIKE_PROGRAM + "' " + arguments}, {}});
+  return run_program(Command{"sh", {"-c", std::string("'") + SHRIKE_PROGRAM + "' " + arguments}, {}});
 }
 
 class StreamsTest : public ProgramTest {};
 
 TEST_F(StreamsTest, AFullStandardOutputIsAFailure) {
-  for (const std::string command : {"--help", "--version", "info --help", "info " + kFile, "info --cpu"}) {
+  for (const std::string& command :
+       std::vector<std::string>{"--help", "--version", "info --help", "info " + kFile, "info --cpu"}) {
     SCOPED_TRACE(command);
     expect_one_sentence(run_in_shell(command + " >/dev/full"), 1, {"cannot write the output"});
   }
@@ -35,10 +36,10 @@ TEST_F(StreamsTest, AFullStandardOutputIsAFailure) {
 TEST_F(StreamsTest, AStandardOutputWithoutReaderIsAFailure) {
   // The reader ends at once; what the program says and returns goes to files.
   const std::string out = path("err"), status = path("status");
-  run(Command{"sh",
-              {"-c", std::string("{ sleep 0.2; '") + SHRIKE_PROGRAM + "' --help 2>" + out + "; echo $? >" +
-                         status + "; } | true"},
-              {}});
+  run_program(Command{"sh",
+                      {"-c", std::string("{ sleep 0.2; '") + SHRIKE_PROGRAM + "' --help 2>" + out +
+                                 "; echo $? >" + status + "; } | true"},
+                      {}});
   EXPECT_EQ(read_text(status), "1\n");
   EXPECT_THAT(read_text(out), HasSubstr("the reader is gone"));
 }
@@ -66,10 +67,10 @@ TEST_F(StreamsTest, NothingDependsOnStandardError) {
 TEST_F(StreamsTest, ALimitOnFileSizesIsAnErrorThatLeavesNothingBehind) {
   make_folder("dump");
   const Finished finished =
-      run(Command{"sh",
-                  {"-c", std::string("ulimit -f 0; exec '") + SHRIKE_PROGRAM + "' run " + kFile +
-                             " --output " + path("dump") + " 2>&1 | cat"},
-                  {}});
+      run_program(Command{"sh",
+                          {"-c", std::string("ulimit -f 0; exec '") + SHRIKE_PROGRAM + "' run " + kFile +
+                                     " --output " + path("dump") + " 2>&1 | cat"},
+                          {}});
   EXPECT_THAT(finished.out, HasSubstr("cannot write"));
   EXPECT_THAT(list("dump"), IsEmpty());
 }
