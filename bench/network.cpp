@@ -53,7 +53,7 @@ struct Times {
   double best() const { return *std::min_element(wall.begin(), wall.end()); }
 };
 
-void fill_inputs(Model& model) {
+void fill_inputs(InspectableModel& model) {
   std::mt19937 random(1);
   for (int32_t i = 0; i < model.input_count(); ++i) {
     const TensorView input = model.input(i);
@@ -62,7 +62,7 @@ void fill_inputs(Model& model) {
   }
 }
 
-uint64_t total_macs(const Model& model) {
+uint64_t total_macs(const InspectableModel& model) {
   uint64_t macs = 0;
   for (int32_t i = 0; i < model.node_count(); ++i) macs += model.node_macs(i);
   return macs;
@@ -101,7 +101,7 @@ std::string text(Text value) {
 }
 
 // A convolution of group 1 with at least 64 channels on both sides.
-bool is_large_convolution(const Model& model, int32_t node) {
+bool is_large_convolution(const InspectableModel& model, int32_t node) {
   if (text(model.node_type(node)) != "Conv") return false;
   const Shape filter = model.node_input(node, 1).shape;
   return filter.rank == 4 && filter.dims[2] >= 64 && filter.dims[3] >= 64;
@@ -109,7 +109,7 @@ bool is_large_convolution(const Model& model, int32_t node) {
 
 void print_layers(const Settings& settings, const std::string& isa, int threads, double peak) {
   host::IntegerModel hosted = open_model(settings, isa, threads);
-  Model& model = hosted.model();
+  InspectableModel& model = hosted.model();
   std::vector<double> times(static_cast<size_t>(model.node_count()), 1e9);
   for (int run = 0; run <= settings.runs; ++run) {
     fill_inputs(model);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/model_options.h"
@@ -22,6 +23,7 @@ struct Arguments {
   host::IntegerOptions options;
   bool cpu = false;
   bool ops = false;
+  bool json = false;
 };
 
 void print_cpu(const host::IntegerOptions& options) {
@@ -43,22 +45,55 @@ void print_onnx(const std::string& path) {
   fmt::print("{}", graph::to_text(graph));
 }
 
+nlohmann::ordered_json tensor_json(const TensorView& tensor) {
+  nlohmann::ordered_json json;
+  json["name"] = host::to_string(tensor.name);
+  json["type"] = host::type_name(tensor.type);
+  for (int32_t i = 0; i < tensor.shape.rank; ++i) json["shape"].push_back(tensor.shape.dims[i]);
+  json["exponent"] = tensor.exponent;
+  return json;
+}
+
+// `file` as a board runs it.
+void print_json(const host::IntegerModel& file) {
+  const InspectableModel& model = file.model();
+  const MemoryReport memory = model.memory();
+  nlohmann::ordered_json json;
+  json["file"] = file.name();
+  json["bytes"] = file.file_bytes();
+  json["target"] = host::target_name(file.target());
+  json["target_assumed"] = file.target_assumed();
+  json["nodes"] = model.node_count();
+  for (int32_t i = 0; i < model.input_count(); ++i) json["inputs"].push_back(tensor_json(model.input(i)));
+  for (int32_t i = 0; i < model.output_count(); ++i) json["outputs"].push_back(tensor_json(model.output(i)));
+  json["metadata"] = nlohmann::ordered_json::object();
+  for (const auto& [key, value] : file.metadata()) json["metadata"][key] = value;
+  json["arena_bytes"] = memory.arena_bytes;
+  json["memory"] = {{"activation_bytes", memory.activation_bytes},
+                    {"lower_bound", memory.lower_bound},
+                    {"internal_bytes", memory.internal_bytes},
+                    {"scratch_bytes", memory.scratch_bytes},
+                    {"table_bytes", memory.table_bytes}};
+  json["test_inputs"] = model.test_input_count();
+  json["test_outputs"] = model.test_output_count();
+  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
 void print_espdl(const Arguments& arguments) {
-  host::IntegerOptions options = arguments.options;
-  // The device's own path: its tables and scratch are what the memory figures should show, on every machine.
-  if (options.isa.empty()) options.isa = "portable";
-  const host::IntegerModel file = host::IntegerModel::open(arguments.file, options);
+  const host::IntegerModel file = host::IntegerModel::open(arguments.file, host::on_board(arguments.options));
   report_assumed_target(file);
   if (arguments.ops) {
     fmt::print("{}", host::op_set_source(file.model()));
     return;
   }
+  if (arguments.json) return print_json(file);
   const MemoryReport memory = file.model().memory();
   fmt::print("{}", host::graph_text(file));
   fmt::print("target {}{}\n", host::target_name(file.target()), file.target_assumed() ? " (assumed)" : "");
   fmt::print("file {} bytes\n", file.file_bytes());
-  fmt::print("arena {} bytes: activations {} (lower bound {}), scratch {}, tables {}\n", memory.arena_bytes,
-             memory.activation_bytes, memory.lower_bound, memory.scratch_bytes, memory.table_bytes);
+  fmt::print("arena on a board {} bytes: activations {} (lower bound {}), scratch {}, tables {}\n",
+             memory.arena_bytes, memory.activation_bytes, memory.lower_bound, memory.scratch_bytes,
+             memory.table_bytes);
   if (file.model().test_output_count() > 0) {
     fmt::print("test values: {} inputs, {} outputs\n", file.model().test_input_count(),
                file.model().test_output_count());
@@ -91,6 +126,8 @@ void add_info(Command& app) {
   add_model_options(*command, arguments->options);
   command->add_flag("--cpu", arguments->cpu,
                     "Instruction sets that this machine can use, and the one chosen");
+  command->add_flag("--json", arguments->json,
+                    "Print inputs, outputs, metadata and memory of an .espdl file as JSON");
   command->add_flag("--ops", arguments->ops,
                     "Print a C++ source that registers the operators of an .espdl file, for firmware that "
                     "links no others");

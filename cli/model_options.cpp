@@ -18,6 +18,8 @@ void add_model_options(Command& command, host::IntegerOptions& options) {
         options.target = value;
       },
       "Chip whose arithmetic to use: " + host::target_names() + " (default: as the file says)");
+  command.add_flag("--force-target", options.force_target,
+                   "Compute as --target says even if the file is made for another chip");
   command
       .add_option_function(
           "--accumulators",

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <tuple>
 
 #include "cli/commands.h"
 #include "cli/model_options.h"
@@ -57,15 +58,16 @@ void print_nodes(const host::Profile& profile, const std::optional<quantize::Lat
   }
 }
 
-void print_map(const Model& model) {
+void print_map(const InspectableModel& model) {
   std::vector<int32_t> order;
   for (int32_t i = 0; i < model.variable_count(); ++i) order.push_back(i);
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-    return model.placement(a).offset < model.placement(b).offset;
+    const TensorPlacement left = model.placement(a), right = model.placement(b);
+    return std::make_tuple(!left.internal, left.offset) < std::make_tuple(!right.internal, right.offset);
   });
-  fmt::print("\narena map (offset, bytes, alive from node to node)\n");
+  fmt::print("\nmemory map on a board (offset in its memory, bytes, alive from node to node)\n");
   for (const int32_t i : order) {
-    const Model::Placement place = model.placement(i);
+    const TensorPlacement place = model.placement(i);
     fmt::print("{:>10} {:>9} {:>4}..{:<4} {}{}{}\n", place.offset, place.bytes, place.first_node,
                place.last_node, place.internal ? "[fast] " : "", host::to_string(model.variable(i).name),
                place.shares_with < 0 ? ""
@@ -84,8 +86,7 @@ void print_chip(const host::IntegerModel& file, const std::optional<quantize::La
   }
 }
 
-void print_summary(const host::IntegerModel& file, const host::Profile& profile) {
-  const MemoryReport memory = file.model().memory();
+void print_summary(const host::IntegerModel& file, const host::Profile& profile, const MemoryReport& memory) {
   const uint64_t macs = total_macs(profile);
   fmt::print("\n{} on {}, kernels {}: {:.2f} ms a run, {:.1f} MMAC, {:.1f} GMAC/s\n", file.name(),
              host::target_name(file.target()), file.isa(), profile.milliseconds,
@@ -105,15 +106,14 @@ void print_summary(const host::IntegerModel& file, const host::Profile& profile)
                format_bytes(memory.internal_bytes),
                100.0 * static_cast<double>(fast) / static_cast<double>(std::max<uint64_t>(1, moved)));
   }
-  fmt::print("\nscratch {}, tables and packed weights {}, arena {} ({} bytes), weights in the file {}\n",
+  fmt::print("\non a board: scratch {}, tables {}, arena {} ({} bytes), weights in the file {}\n",
              format_bytes(memory.scratch_bytes), format_bytes(memory.table_bytes),
              format_bytes(memory.arena_bytes), memory.arena_bytes, format_bytes(profile.weight_bytes));
 }
 
 nlohmann::ordered_json to_json(const host::IntegerModel& file, const host::Profile& profile,
-                               const std::optional<quantize::Latency>& chip) {
-  const Model& model = file.model();
-  const MemoryReport memory = model.memory();
+                               const InspectableModel& board, const std::optional<quantize::Latency>& chip) {
+  const MemoryReport memory = board.memory();
   nlohmann::ordered_json json;
   json["file"] = file.name();
   json["target"] = host::target_name(file.target());
@@ -140,16 +140,16 @@ nlohmann::ordered_json to_json(const host::IntegerModel& file, const host::Profi
     if (chip) entry["chip_milliseconds"] = chip->nodes[i];
     json["nodes"].push_back(std::move(entry));
   }
-  for (int32_t i = 0; i < model.variable_count(); ++i) {
-    const Model::Placement place = model.placement(i);
-    nlohmann::ordered_json entry = {{"name", host::to_string(model.variable(i).name)},
+  for (int32_t i = 0; i < board.variable_count(); ++i) {
+    const TensorPlacement place = board.placement(i);
+    nlohmann::ordered_json entry = {{"name", host::to_string(board.variable(i).name)},
                                     {"offset", place.offset},
                                     {"bytes", place.bytes},
                                     {"first_node", place.first_node},
                                     {"last_node", place.last_node},
                                     {"internal", place.internal}};
     if (place.shares_with >= 0)
-      entry["shares_with"] = host::to_string(model.variable(place.shares_with).name);
+      entry["shares_with"] = host::to_string(board.variable(place.shares_with).name);
     json["arena"].push_back(entry);
   }
   return json;
@@ -165,13 +165,14 @@ void run(Arguments& arguments) {
   host::fill_inputs(model.model(), 1);
   const host::Profile profile = host::profile(model, arguments.runs);
   const std::optional<quantize::Latency> chip = quantize::estimate_latency(model.model(), model.target());
+  const host::IntegerModel board = model.on_board();
   if (arguments.json) {
-    fmt::print("{}\n", to_json(model, profile, chip).dump(2));
+    fmt::print("{}\n", to_json(model, profile, board.model(), chip).dump(2));
     return;
   }
   print_nodes(profile, chip);
-  print_map(model.model());
-  print_summary(model, profile);
+  print_map(board.model());
+  print_summary(model, profile, board.model().memory());
   print_chip(model, chip);
 }
 

@@ -58,7 +58,7 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
     json["bytes"] = file_bytes;
     json["nodes"] = result.program.nodes.size();
     json["requantize_nodes"] = result.requantize_nodes;
-    json["arena_bytes"] = memory.activation_bytes;
+    json["arena_bytes"] = memory.arena_bytes;
     if (chip) json["chip_milliseconds"] = chip->milliseconds;
     for (size_t i = 0; i < result.output_names.size(); ++i) {
       json["noise_to_signal"][result.output_names[i]] = result.output_noise[i];
@@ -72,7 +72,7 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
   if (found) print_auto_table(*found);
   fmt::print("{}: {} nodes ({} RequantizeLinear), {:.2f} MB, arena {:.2f} MB\n", arguments.output,
              result.program.nodes.size(), result.requantize_nodes, file_bytes / 1e6,
-             memory.activation_bytes / 1e6);
+             memory.arena_bytes / 1e6);
   if (chip)
     fmt::print("estimated on {}: {:.1f} ms a run\n", host::target_name(result.program.target),
                chip->milliseconds);
@@ -164,7 +164,7 @@ void run(const Arguments& arguments) {
   if (!arguments.save_config.empty()) files.push_back({arguments.save_config, quantize::to_yaml(settings)});
   files.push_back({arguments.output, as_text(bytes)});
   write_files_atomically(files);
-  print_summary(arguments, result, bytes.size(), written.model().memory(),
+  print_summary(arguments, result, bytes.size(), written.on_board().model().memory(),
                 quantize::estimate_latency(written.model(), settings.target), found);
   std::fflush(stdout);
   for (const std::string& warning : result.warnings) fmt::print(stderr, "warning: {}\n", warning);

@@ -24,14 +24,14 @@ struct Arguments {
   bool seed_given = false, all_tensors = false, json = false;
 };
 
-std::string input_names(const Model& model) {
+std::string input_names(const InspectableModel& model) {
   std::string names;
   for (int32_t i = 0; i < model.input_count(); ++i)
     names += fmt::format("{}'{}'", i == 0 ? "" : ", ", host::to_string(model.input(i).name));
   return names;
 }
 
-bool has_input(const Model& model, const std::string& name) {
+bool has_input(const InspectableModel& model, const std::string& name) {
   for (int32_t i = 0; i < model.input_count(); ++i) {
     if (model.input(i).name == name.c_str()) return true;
   }
@@ -39,7 +39,7 @@ bool has_input(const Model& model, const std::string& name) {
 }
 
 void load_input(const host::IntegerModel& file, const std::string& name, const std::string& path) {
-  const Model& model = file.model();
+  const InspectableModel& model = file.model();
   for (int32_t i = 0; i < model.input_count(); ++i) {
     const TensorView input = model.input(i);
     if (!(input.name == name.c_str())) continue;
@@ -54,7 +54,7 @@ void load_input(const host::IntegerModel& file, const std::string& name, const s
 
 // Raw files for the inputs that are named; the generator for all when none is, or when --seed asks for it.
 void set_inputs(const host::IntegerModel& file, const Arguments& arguments) {
-  const Model& model = file.model();
+  const InspectableModel& model = file.model();
   std::map<std::string, std::string> files;
   for (const std::string& entry : arguments.inputs) {
     const size_t equals = entry.rfind('=');

@@ -42,7 +42,7 @@ struct HostPicture {
 HostPicture run_on_host(evaluate::Detector& detector, const data::Image& image) {
   HostPicture picture;
   picture.detections = detector.detect(detector.prepare(image), detector.default_options());
-  const Model& model = detector.integer_model()->model();
+  const InspectableModel& model = detector.integer_model()->model();
   for (int32_t i = 0; i < model.output_count(); ++i) {
     const TensorView output = model.output(i);
     picture.outputs.push_back({host::to_string(output.name), sha256(output.data, output.bytes)});
@@ -227,7 +227,7 @@ void run(const Arguments& arguments) {
                         std::string_view(static_cast<const char*>(model.data()), model.bytes()));
   write_file_atomically(arguments.build + "/pictures.bin", pictures);
   write_file_atomically(arguments.build + "/model_operators.cpp", host::op_set_source(file.model()));
-  // With the firmware's kernels tables and scratch are what they are there, pointers twice as long.
+  // Tables and scratch of the firmware's kernels; pointers are twice as long here.
   host::IntegerOptions on_device = arguments.options;
   on_device.isa = arguments.kernels;
   on_device.threads = 1;

@@ -4,22 +4,18 @@
 #include <string.h>
 
 #include "chips/chip.h"
-#include "common/sha256.h"
-#include "kernels/kernels.h"
 #include "qemu-virt/board.h"
 #include "shrike/detector.h"
 #include "shrike/image.h"
-#include "shrike/model.h"
+#include "shrike/inspect.h"
+#include "shrike/sha256.h"
 
 extern "C" {
 extern const uint8_t model_begin[], model_end[], pictures_begin[], pictures_end[];
 }
 
-// Inner loops and operators (SHRIKE_OPS) are chosen when linking: what they do not name is not in the
-// program.
-namespace shrike {
-const KernelSet* const kLinkedKernels = &SHRIKE_KERNELS;
-}
+// What the options below do not name is not in the program.
+extern const shrike::OperatorSet kModelOperators;  // of SHRIKE_OPS
 
 namespace {
 
@@ -32,7 +28,7 @@ constexpr int32_t kMostCandidates = 512;
 constexpr size_t kScratchBytes = 12 * kMostCandidates + 16;  // the list and its alignment
 alignas(16) uint8_t detect_scratch[kScratchBytes];
 
-shrike::Model model;
+shrike::InspectableModel model;
 
 int report(const char* step, const Status& status) {
   printf("error %s: %s (code %d, node %ld, offset %lu, needed %lu)\n", step, status.detail,
@@ -52,7 +48,7 @@ void print_text(shrike::Text text) {
 void print_outputs() {
   for (int32_t i = 0; i < model.output_count(); ++i) {
     const shrike::TensorView output = model.output(i);
-    printf("output %s ", firmware::sha256(output.data, static_cast<size_t>(output.bytes)).digits);
+    printf("output %s ", shrike::sha256_text(output.data, static_cast<size_t>(output.bytes)).digits);
     print_text(output.name);
     printf("\n");
   }
@@ -94,8 +90,7 @@ Status run_network(bool show_layers) {
 int detect(const shrike::ImageView& image, bool show_layers) {
   const uint64_t start = board::instructions();
   shrike::ImagePlacement placement;
-  const shrike::Rounding rounding = shrike::find_chip(SHRIKE_TARGET)->rounding;
-  Status status = shrike::preprocess(image, {}, rounding, model.input(0), &placement);
+  Status status = shrike::preprocess(image, {}, model, &placement);
   if (!status.ok()) return report("preprocess", status);
   const uint64_t prepared = board::instructions();
   status = run_network(show_layers);
@@ -109,7 +104,6 @@ int detect(const shrike::ImageView& image, bool show_layers) {
   shrike::DetectOptions options;
   options.max_detections = kMostDetections;
   options.max_candidates = kMostCandidates;
-  options.rounding = rounding;
   shrike::Detection detections[kMostDetections];
   status = shrike::decode_detections(levels, level_count, placement, options, detect_scratch,
                                      sizeof detect_scratch, detections, &count);
@@ -146,13 +140,18 @@ int detect_all() {
 int main() {
   board::protect_read_only_memory();
   board::paint_stack();
-  const shrike::Chip* chip = shrike::find_chip(SHRIKE_TARGET);
-  if (chip == nullptr) {
-    printf("no chip is called " SHRIKE_TARGET "\n");
-    return 1;
-  }
   shrike::ModelOptions options;
-  options.target = chip->target;
+  options.operators = &SHRIKE_OPERATORS;
+  options.kernels = &SHRIKE_KERNELS;
+  if (SHRIKE_TARGET[0] != '\0') {
+    const shrike::Chip* chip = shrike::find_chip(SHRIKE_TARGET);
+    if (chip == nullptr) {
+      printf("no chip is called " SHRIKE_TARGET "\n");
+      return 1;
+    }
+    options.target = chip->target;
+    options.force_target = true;
+  }
   const uint64_t start = board::instructions();
   const size_t model_bytes = static_cast<size_t>(model_end - model_begin);
   const Status status = model.load(model_begin, model_bytes, arena, sizeof arena, options);

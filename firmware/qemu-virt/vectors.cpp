@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "chips/chip.h"
-#include "common/sha256.h"
 #include "qemu-virt/board.h"
-#include "shrike/model.h"
+#include "shrike/inspect.h"
+#include "shrike/sha256.h"
 
 namespace {
 
@@ -54,7 +54,7 @@ bool equal(const TensorView& expected, const TensorView& got) {
   return memcmp(expected.data, got.data, static_cast<size_t>(expected.bytes)) == 0;
 }
 
-TensorView variable(const shrike::Model& model, shrike::Text name) {
+TensorView variable(const shrike::InspectableModel& model, shrike::Text name) {
   for (int32_t i = 0; i < model.variable_count(); ++i) {
     const TensorView view = model.variable(i);
     if (view.name == name) return view;
@@ -63,8 +63,10 @@ TensorView variable(const shrike::Model& model, shrike::Text name) {
 }
 
 // Null when every embedded output came out, else what went wrong.
-const char* run(shrike::Model& model, size_t bytes, shrike::Target target) {
+const char* run(shrike::InspectableModel& model, size_t bytes, shrike::Target target) {
   shrike::ModelOptions options;
+  options.operators = &shrike::kAllOperators;
+  options.kernels = &shrike::kPortableKernels;
   options.target = target;
   options.keep = shrike::KeepTensors::kAll;
   shrike::Status status = model.load(file, bytes, arena, sizeof arena, options);
@@ -90,7 +92,7 @@ bool run_line(char* line) {
   if (path == nullptr) return false;
   *path++ = '\0';
   const shrike::Chip* chip = shrike::find_chip(line);
-  shrike::Model model;
+  shrike::InspectableModel model;
   const size_t bytes = read_whole(path, file, sizeof file);
   const char* problem = chip == nullptr ? "no such chip"
                         : bytes == 0    ? "can't be read"
@@ -101,7 +103,7 @@ bool run_line(char* line) {
   if (problem != nullptr) return false;
   for (int32_t i = 0; i < model.output_count(); ++i) {
     const TensorView output = model.output(i);
-    printf("output %s %.*s\n", firmware::sha256(output.data, static_cast<size_t>(output.bytes)).digits,
+    printf("output %s %.*s\n", shrike::sha256_text(output.data, static_cast<size_t>(output.bytes)).digits,
            static_cast<int>(output.name.size), output.name.data);
   }
   return true;

@@ -70,6 +70,6 @@ const Chip* find_chip(Text name);
 // i-th row, null past the end.
 const Chip* chip_at(int32_t index);
 
-extern const Chip kChipEsp32p4, kChipEsp32s3, kChipEsp32;
+// The rows themselves are named only by the table.
 
 }  // namespace shrike

@@ -2,6 +2,9 @@
 #include "chips/chip.h"
 
 namespace shrike {
+
+extern const Chip kChipEsp32p4, kChipEsp32s3, kChipEsp32;
+
 namespace {
 
 constexpr const Chip* kChips[] = {&kChipEsp32p4, &kChipEsp32s3, &kChipEsp32};

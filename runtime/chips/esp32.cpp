@@ -8,7 +8,7 @@ constexpr const char* kAliases[] = {"esp32s2", "esp32c2", "esp32c3", "esp32c5", 
 
 }  // namespace
 
-constexpr Chip kChipEsp32 = {
+extern constexpr Chip kChipEsp32 = {
     .target = Target::kEsp32,
     .name = "esp32",
     .aliases = kAliases,

@@ -13,7 +13,7 @@ constexpr Prices kPrices = {0.222, 2.66, 1.0, 0.5, 9.07, 160e3, 65536};
 
 }  // namespace
 
-constexpr Chip kChipEsp32p4 = {
+extern constexpr Chip kChipEsp32p4 = {
     .target = Target::kEsp32p4,
     .name = "esp32p4",
     .aliases = kAliases,

@@ -12,7 +12,7 @@ constexpr Prices kPrices = {0.542, 30.3, 2.51, 9.36, 0.0, 35.9e3, 32768};
 
 }  // namespace
 
-constexpr Chip kChipEsp32s3 = {
+extern constexpr Chip kChipEsp32s3 = {
     .target = Target::kEsp32s3,
     .name = "esp32s3",
     .aliases = kAliases,

@@ -17,7 +17,28 @@ class Arena {
     const uint64_t skip = (kAlignment - address % kAlignment) % kAlignment;
     base_ = static_cast<uint8_t*>(memory) + (skip < bytes ? skip : bytes);
     size_ = skip < bytes ? bytes - skip : 0;
-    skipped_ = skip;
+  }
+
+  // From here on what is kept is counted, but given back by forget(), so that a model that does not fit can
+  // be measured. Lasting memory from `mark` (a value of bottom()) on counts as never asked for.
+  void measure_from(uint64_t mark) {
+    bottom_ = mark;
+    forgotten_ = 0;
+  }
+  // Gives back what was kept since `mark` while it stays counted. Alignments of what follows are as if it
+  // were there.
+  void forget(uint64_t mark) {
+    const uint64_t end = bottom_ + forgotten_;
+    bottom_ = mark + (end - mark) % kAlignment;
+    forgotten_ = end - bottom_;
+  }
+  // Counts memory that is kept, without taking it.
+  void count(uint64_t bytes, uint64_t alignment) {
+    const uint64_t begin = align(bottom_, alignment);
+    reserve(begin, bytes, top_);
+    const uint64_t whole = bytes / kAlignment * kAlignment;
+    bottom_ = begin + (bytes - whole);
+    forgotten_ += whole;
   }
 
   // Zero-filled memory that stays; null when it does not fit (needed() then says how much would).
@@ -49,9 +70,13 @@ class Arena {
 
   uint8_t* base() const { return base_; }
   uint64_t bottom() const { return bottom_; }
+  // All that was kept, forgotten or not.
+  uint64_t kept() const { return bottom_ + forgotten_; }
   // Bytes that the caller's memory needs for everything asked for so far, whatever its alignment to 16.
-  uint64_t needed() const { return peak_ + (kAlignment - 16) + (kAlignment - 1); }
-  uint64_t skipped() const { return skipped_; }
+  uint64_t needed() const { return with_slack(peak_); }
+  static constexpr uint64_t with_slack(uint64_t bytes) {
+    return bytes + (kAlignment - 16) + (kAlignment - 1);
+  }
 
   static constexpr uint64_t align(uint64_t value, uint64_t alignment) {
     return (value + alignment - 1) & ~(alignment - 1);
@@ -60,12 +85,12 @@ class Arena {
  private:
   bool reserve(uint64_t a, uint64_t b, uint64_t c) {
     constexpr uint64_t kLimit = uint64_t{1} << 62;
-    if (a > kLimit || b > kLimit || c > kLimit) {
+    if (a > kLimit || b > kLimit || c > kLimit || forgotten_ > kLimit) {
       peak_ = kLimit;
       return false;
     }
     const uint64_t total = a + b + c;
-    if (total > peak_) peak_ = total;
+    if (total + forgotten_ > peak_) peak_ = total + forgotten_;
     return total <= size_ - size_ % kAlignment;
   }
 
@@ -74,7 +99,7 @@ class Arena {
   uint64_t bottom_ = 0;
   uint64_t top_ = 0;
   uint64_t peak_ = 0;
-  uint64_t skipped_ = 0;
+  uint64_t forgotten_ = 0;  // a multiple of kAlignment
 };
 
 }  // namespace shrike

@@ -18,11 +18,6 @@ struct ValueNames {
   }
 };
 
-struct Source {
-  Table graph;
-  Vector nodes, initializers, inputs, outputs, values;
-};
-
 template <typename T>
 bool keep_array(Loader& loader, T** array, uint64_t count) {
   *array = static_cast<T*>(loader.arena.keep(count * sizeof(T), alignof(T) < 16 ? 16 : alignof(T)));
@@ -149,7 +144,7 @@ Status link_node(Loader& loader, const Table& table, NodeState& node, int32_t* n
   return {};
 }
 
-const Operator* find_operator(const OpSet& set, Text type) {
+const Operator* find_operator(const OperatorSet& set, Text type) {
   for (int32_t i = 0; i < set.count; ++i) {
     if (type == set.operators[i]->type) return set.operators[i];
   }
@@ -158,7 +153,7 @@ const Operator* find_operator(const OpSet& set, Text type) {
 
 Status link_nodes(Loader& loader, const Source& source) {
   ModelState& state = *loader.state;
-  const OpSet& operators = loader.options.ops != nullptr ? *loader.options.ops : kLinkedOperators;
+  const OperatorSet& operators = *loader.options.operators;
   int32_t next_output = state.input_count;
   for (uint32_t i = 0; i < source.nodes.size; ++i) {
     NodeState& node = state.nodes[i];
@@ -166,7 +161,8 @@ Status link_nodes(Loader& loader, const Source& source) {
     if (!status.ok()) return at_node(status, i);
     node.op = find_operator(operators, node.type);
     if (node.op == nullptr) {
-      return make_status(StatusCode::kUnsupportedOperator, "no such operator", static_cast<int32_t>(i));
+      return make_status(StatusCode::kUnsupportedOperator, "no such operator in the set given",
+                         static_cast<int32_t>(i));
     }
   }
   for (uint32_t i = 0; i < source.outputs.size; ++i) {
@@ -198,30 +194,35 @@ Status read_tests(Loader& loader, const Source& source) {
 
 Status Loader::out_of_memory() const {
   Status status = make_status(StatusCode::kArenaTooSmall, "the arena is too small");
-  status.needed = arena.needed() + options.internal_bytes;
+  status.needed = arena.needed();
   return status;
 }
 
-Status build_tables(Loader& loader, const Payload& payload) {
-  const Table model = {follow(payload.data)};
+Source source_of(const Payload& payload) {
   Source source;
-  source.graph = model.table(model_slot::kGraph);
-  if (!source.graph.present()) return make_status(StatusCode::kCorrupt, "the file holds no graph");
+  source.graph = Table{follow(payload.data)}.table(model_slot::kGraph);
   source.nodes = source.graph.vector(graph_slot::kNodes);
   source.initializers = source.graph.vector(graph_slot::kInitializers);
   source.inputs = source.graph.vector(graph_slot::kInputs);
   source.outputs = source.graph.vector(graph_slot::kOutputs);
   source.values = source.graph.vector(graph_slot::kValueInfo);
+  return source;
+}
+
+Status build_tables(Loader& loader, const Payload& payload) {
+  const Source source = source_of(payload);
+  if (!source.graph.present()) return make_status(StatusCode::kCorrupt, "the file holds no graph");
   SHRIKE_RETURN_IF_ERROR(count_and_allocate(loader, source));
   ModelState& state = *loader.state;
   state.graph_name = source.graph.text(graph_slot::kName);
-  state.metadata = model.vector(model_slot::kMetadata);
   SHRIKE_RETURN_IF_ERROR(read_inputs(state, source));
   SHRIKE_RETURN_IF_ERROR(read_node_outputs(loader, source));
   SHRIKE_RETURN_IF_ERROR(read_initializers(state, source));
   SHRIKE_RETURN_IF_ERROR(index_names(loader));
   SHRIKE_RETURN_IF_ERROR(link_nodes(loader, source));
-  return read_tests(loader, source);
+  SHRIKE_RETURN_IF_ERROR(read_tests(loader, source));
+  loader.table_end = loader.arena.bottom();
+  return {};
 }
 
 }  // namespace shrike

@@ -85,17 +85,18 @@ class Planner {
     return count;
   }
 
-  // `internal` and `external` are the pools' places relative to `arena`, the caller's memory.
-  void place(uint8_t* arena, uint64_t internal, uint64_t external) {
+  // `external`: the pool's place relative to `arena`, the caller's memory.
+  void place(uint8_t* arena, uint64_t external) {
+    uint8_t* const internal = static_cast<uint8_t*>(loader_.options.internal.data);
     for (int32_t i = 0; i < state_.variable_count; ++i) {
       const plan::Buffer& buffer = buffers_[uses_[uses_[i].root].buffer];
-      Model::Placement& placement = state_.placements[i];
-      placement.offset = (buffer.internal ? internal : external) + buffer.offset;
+      TensorPlacement& placement = state_.placements[i];
+      placement.offset = (buffer.internal ? 0 : external) + buffer.offset;
       placement.bytes = state_.tensors[i].bytes();
       placement.first_node = uses_[i].first;
       placement.last_node = uses_[i].last;
       placement.internal = buffer.internal;
-      state_.tensors[i].data = arena + placement.offset;
+      state_.tensors[i].data = (buffer.internal ? internal : arena) + placement.offset;
     }
   }
 
@@ -127,33 +128,40 @@ Status plan_memory(Loader& loader) {
   ModelState& state = *loader.state;
   const uint64_t count = static_cast<uint64_t>(state.variable_count);
   loader.arena.release_temporary(0);
+  const uint64_t kept = loader.arena.kept();
   Use* uses = static_cast<Use*>(loader.arena.temporary(count * sizeof(Use)));
   plan::Buffer* buffers = static_cast<plan::Buffer*>(loader.arena.temporary(count * sizeof(plan::Buffer)));
   void* workspace = loader.arena.temporary(plan::workspace_bytes(state.variable_count));
-  if (uses == nullptr || buffers == nullptr || workspace == nullptr) return loader.out_of_memory();
+  if (uses == nullptr || buffers == nullptr || workspace == nullptr) {
+    if (loader.measuring) return loader.out_of_memory();
+    // Planning needs no parameters: measure on their memory.
+    loader.measuring = true;
+    loader.arena.forget(loader.table_end);
+    return plan_memory(loader);
+  }
 
   Planner planner(loader, uses, buffers);
   planner.find_lifetimes();
   planner.share_memory();
   const int32_t buffer_count = planner.make_buffers();
   const plan::Result result =
-      plan::make_plan(buffers, buffer_count, loader.options.internal_bytes, workspace);
+      plan::make_plan(buffers, buffer_count, loader.options.internal.bytes, workspace);
 
   // From here on the planner's own memory may be handed out again: place() reads it, nothing is written
   // before.
   loader.arena.release_temporary(0);
   MemoryReport& memory = state.memory;
-  memory.table_bytes = loader.arena.bottom();
+  memory.table_bytes = kept;
   memory.activation_bytes = result.external_bytes + result.internal_bytes;
   memory.internal_bytes = result.internal_bytes;
   memory.lower_bound = result.lower_bound;
-  uint8_t* external = loader.arena.keep_raw(result.external_bytes, Arena::kAlignment);
-  uint8_t* scratch = loader.arena.keep_raw(memory.scratch_bytes, Arena::kAlignment);
-  if (external == nullptr || scratch == nullptr) return loader.out_of_memory();
-  uint8_t* arena = loader.arena.base() - loader.arena.skipped() - loader.options.internal_bytes;
-  planner.place(arena, 0, static_cast<uint64_t>(external - arena));
-  state.scratch = scratch;
-  memory.arena_bytes = loader.arena.needed() + loader.options.internal_bytes;
+  const uint64_t scratch_at = Arena::align(result.external_bytes, Arena::kAlignment);
+  uint8_t* external = loader.arena.keep_raw(scratch_at + memory.scratch_bytes, Arena::kAlignment);
+  loader.measured = true;
+  if (external == nullptr || loader.measuring) return loader.out_of_memory();
+  planner.place(loader.memory, static_cast<uint64_t>(external - loader.memory));
+  state.scratch = external + scratch_at;
+  memory.arena_bytes = loader.arena.needed();
   return {};
 }
 

@@ -5,7 +5,7 @@ namespace shrike {
 namespace {
 
 // 16-bit kernels: by `quant_type` where it says so, else by the activations' types.
-bool is_wide(const Prepare& prepare) {
+bool uses_16_bits(const Prepare& prepare) {
   const Text quant_type = prepare.attributes.text("quant_type");
   if (quant_type == "S8") return false;
   if (quant_type == "S16") return true;
@@ -34,13 +34,14 @@ Status prepare_node(Loader& loader, int32_t index) {
   prepare.accumulators = loader.options.accumulators;
   prepare.kernels = state.kernels;
   prepare.threads = state.workers->threads();
+  prepare.measuring = loader.measuring;
   prepare.input_count = node.input_count;
   prepare.inputs = node.inputs;
   prepare.output_count = node.output_count;
   prepare.outputs = node.outputs;
   prepare.attributes.owner = &prepare;
   prepare.internal = &context;
-  prepare.wide = is_wide(prepare);
+  prepare.is_16_bit = uses_16_bits(prepare);
 
   loader.exhausted = false;
   Status status = node.op->prepare(prepare);
@@ -61,7 +62,17 @@ Status prepare_node(Loader& loader, int32_t index) {
 
 Status prepare_nodes(Loader& loader) {
   for (int32_t i = 0; i < loader.state->node_count; ++i) {
+    const uint64_t mark = loader.arena.bottom();
     Status status = prepare_node(loader, i);
+    if (status.code == StatusCode::kArenaTooSmall && !loader.measuring) {
+      // Not even its part of the node is of use any more: the nodes before have theirs between `table_end`
+      // and `mark`.
+      loader.measuring = true;
+      loader.arena.measure_from(mark);
+      loader.arena.forget(loader.table_end);
+      status = prepare_node(loader, i);
+    }
+    if (loader.measuring) loader.arena.forget(loader.table_end);
     if (!status.ok()) {
       status.node = i;
       return status;

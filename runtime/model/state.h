@@ -2,7 +2,7 @@
 #pragma once
 #include "format/flat.h"
 #include "ops/op.h"
-#include "shrike/model.h"
+#include "shrike/inspect.h"
 
 namespace shrike {
 
@@ -32,7 +32,7 @@ struct ModelState {
   int32_t output_count;
   NodeState* nodes;
   int32_t node_count;
-  Model::Placement* placements;  // [variable_count]
+  TensorPlacement* placements;  // [variable_count]
 
   Tensor* test_tensors;  // inputs, then outputs
   int32_t test_input_count;
@@ -41,6 +41,7 @@ struct ModelState {
   Text graph_name;
 
   const Chip* chip;
+  bool target_assumed;
   WorkerPool* workers;
   const KernelSet* kernels;
   void* scratch;

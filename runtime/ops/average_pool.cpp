@@ -13,14 +13,14 @@ namespace shrike {
 namespace {
 
 struct Parameters {
-  Window window;
+  PoolWindow window;
   Rounding rounding;
   float factor;
   size_t sum_bytes;  // scratch per thread: one sum per channel, in multiples of 64
 };
 
 Status finish(Prepare& node, Parameters* parameters) {
-  const Window& w = parameters->window;
+  const PoolWindow& w = parameters->window;
   const int64_t area = static_cast<int64_t>(w.kernel_h) * w.kernel_w;
   const int64_t largest = node.inputs[0]->type == DataType::kInt8 ? 128 : 32768;
   if (area > INT32_MAX / largest)
@@ -50,7 +50,7 @@ Status prepare_global(Prepare& node) {
     return node.error(StatusCode::kBadShape, "the input is not NHWC or NWC");
   Parameters* parameters = new_parameters<Parameters>(node);
   if (parameters == nullptr) return node.arena_status();
-  Window& w = parameters->window;
+  PoolWindow& w = parameters->window;
   w.batch = shape.dims[0];
   w.in_h = w.kernel_h = shape.rank == 4 ? shape.dims[1] : 1;
   w.in_w = w.kernel_w = shape.dims[shape.rank - 2];
@@ -63,7 +63,7 @@ Status prepare_global(Prepare& node) {
 
 template <typename T>
 void average(const Run& node, const Parameters& parameters) {
-  const Window& w = parameters.window;
+  const PoolWindow& w = parameters.window;
   const T* input = static_cast<const T*>(node.inputs[0]->data);
   T* output = static_cast<T*>(node.outputs[0]->data);
   const ptrdiff_t in_row = static_cast<ptrdiff_t>(w.in_w) * w.channels;

@@ -8,7 +8,7 @@ namespace shrike {
 // Outputs and intermediate sums are indexed with 32 bits.
 constexpr int64_t kMaxTensorBytes = INT32_MAX;
 // Powers of two within this bound, their squares' exponents and differences are representable everywhere.
-constexpr int32_t kMaxExponent = 60;
+constexpr int32_t kLargestOperandExponent = 60;
 
 inline bool is_integer_8_or_16(DataType type) {
   return type == DataType::kInt8 || type == DataType::kInt16;
@@ -29,8 +29,8 @@ inline Status expect_operands(const Prepare& node, int32_t min_inputs, int32_t m
 }
 
 inline Status expect_exponents(const Prepare& node, const Tensor& a, const Tensor& b) {
-  if (a.exponent < -kMaxExponent || a.exponent > kMaxExponent || b.exponent < -kMaxExponent ||
-      b.exponent > kMaxExponent) {
+  if (a.exponent < -kLargestOperandExponent || a.exponent > kLargestOperandExponent ||
+      b.exponent < -kLargestOperandExponent || b.exponent > kLargestOperandExponent) {
     return node.error(StatusCode::kBadExponent, "an exponent is outside -60..60");
   }
   return {};

@@ -39,7 +39,7 @@ Status find_shifts(Prepare& node, const ConvRequest& request, int16_t** result) 
   if (shifts == nullptr) return node.arena_status();
   for (int32_t n = 0; n < channels; ++n) {
     const int64_t exponent = filter.exponents == nullptr ? filter.exponent : filter.exponents[n];
-    if (exponent < -kMaxExponent || exponent > kMaxExponent) {
+    if (exponent < -kLargestOperandExponent || exponent > kLargestOperandExponent) {
       return node.error(StatusCode::kBadExponent, "a filter exponent is outside -60..60");
     }
     const int32_t shift = request.output->exponent - request.input->exponent - static_cast<int32_t>(exponent);
@@ -53,14 +53,14 @@ Status find_shifts(Prepare& node, const ConvRequest& request, int16_t** result) 
 }
 
 Status check_types(const Prepare& node, const ConvRequest& request) {
-  const DataType type = node.wide ? DataType::kInt16 : DataType::kInt8;
+  const DataType type = node.is_16_bit ? DataType::kInt16 : DataType::kInt8;
   if (request.input->type != type || request.filter->type != type || request.output->type != type) {
     return node.error(StatusCode::kUnsupportedType,
                       "input, filter and output are not of the type quant_type says");
   }
   const Tensor* bias = request.bias;
   if (bias == nullptr) return {};
-  if (!bias->constant || bias->type != (node.wide ? DataType::kInt64 : DataType::kInt32)) {
+  if (!bias->constant || bias->type != (node.is_16_bit ? DataType::kInt64 : DataType::kInt32)) {
     return node.error(StatusCode::kUnsupportedType,
                       "the bias is not a constant of type INT32 (INT64 at 16 bit)");
   }
@@ -89,12 +89,10 @@ Status fill_fast_operands(Prepare& node, const ExactSums& exact, Conv8* conv) {
   int8_t* shifts = new_array<int8_t>(node, channels);
   if (shifts == nullptr) return node.arena_status();
   conv->shifts = shifts;
-  conv->uniform_shift = true;
   bool large_bias = false;
   for (int32_t n = 0; n < channels; ++n) {
     const int32_t shift = exact.shifts[n];
     shifts[n] = static_cast<int8_t>(shift < 0 ? 0 : shift > 31 ? 31 : shift);
-    if (shifts[n] != shifts[0]) conv->uniform_shift = false;
     if (exact.bias != nullptr && (exact.bias[n] >= 1 << 30 || exact.bias[n] <= -(1 << 30))) large_bias = true;
   }
   conv->bias = exact.bias;
@@ -117,7 +115,8 @@ Status choose_kernel(Prepare& node, const Kernel& fast, const Kernel* fallback, 
   if (plan->weights_vary) {
     plan->packed_scratch = align64(packed_bytes);
   } else if (packed_bytes > 0) {
-    conv->packed = node.allocate(packed_bytes, 64);
+    conv->packed = node.allocate_packed(packed_bytes);
+    if (node.measuring) return {};
     if (conv->packed == nullptr) return node.arena_status();
     fast.pack(*conv, conv->packed);
   }
@@ -277,7 +276,7 @@ void run_piece(void* argument, int index) {
   uint8_t* scratch = job.scratch + static_cast<uint64_t>(index) * plan.piece_scratch;
   Piece* piece = reinterpret_cast<Piece*>(scratch);
   scratch += 64;
-  if (plan.wide) {
+  if (plan.is_16_bit) {
     const int16_t* input = static_cast<const int16_t*>(job.input);
     int16_t* output = static_cast<int16_t*>(job.output);
     Conv16 conv = job.conv16;
@@ -317,7 +316,7 @@ Status plan_convolution(Prepare& node, const ConvRequest& request, ConvPlan* pla
   SHRIKE_RETURN_IF_ERROR(find_shifts(node, request, &shifts));
   const WeightLayout layout = node.chip->blocked_filters ? WeightLayout::kBlocked : WeightLayout::kPlain;
 
-  plan->wide = node.wide;
+  plan->is_16_bit = node.is_16_bit;
   plan->weights_vary = request.weights_vary;
   plan->images = request.images;
   plan->conv8.geometry = plan->conv16.geometry = g;
@@ -327,14 +326,14 @@ Status plan_convolution(Prepare& node, const ConvRequest& request, ConvPlan* pla
   plan->conv16.shifts = shifts;
   plan->exact = exact_sums(node);
   plan->exact.shifts = shifts;
-  if (request.bias != nullptr && !node.wide)
+  if (request.bias != nullptr && !node.is_16_bit)
     plan->exact.bias = static_cast<const int32_t*>(request.bias->data);
   const uint64_t outputs = static_cast<uint64_t>(g.out_h) * static_cast<uint64_t>(g.out_w) *
                            static_cast<uint64_t>(g.out_c) * static_cast<uint64_t>(request.images);
   node.macs = outputs * taps_per_channel(g);
   cut_into_pieces(node, plan);
 
-  if (node.wide) {
+  if (node.is_16_bit) {
     SHRIKE_RETURN_IF_ERROR(plan_16(node, request, plan));
     plan->piece_scratch = 64 + align64(plan->kernel16->scratch_bytes(plan->conv16));
   } else {
@@ -354,7 +353,7 @@ void run_convolution(const ConvPlan& plan, const Run& run, const void* input, co
   if (plan.weights_vary) {
     job.conv8.weights = static_cast<const int8_t*>(weights);
     job.conv16.weights = static_cast<const int16_t*>(weights);
-    if (plan.wide) {
+    if (plan.is_16_bit) {
       job.conv16.packed = job.scratch;
       if (plan.packed_scratch > 0) plan.kernel16->pack(job.conv16, job.scratch);
     } else {

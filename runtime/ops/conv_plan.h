@@ -19,7 +19,7 @@ struct ConvRequest {
 };
 
 struct ConvPlan {
-  bool wide;
+  bool is_16_bit;
   bool weights_vary;
   int32_t images;
   Conv8 conv8;

@@ -5,9 +5,9 @@
 
 #include "kernels/kernels.h"
 #include "ops/checks.h"
+#include "ops/format_change.h"
 #include "ops/numeric.h"
 #include "ops/parallel.h"
-#include "ops/rescale.h"
 
 namespace shrike {
 namespace {
@@ -47,7 +47,7 @@ Status prepare(Prepare& node) {
 
 template <typename From, typename To>
 void convert_integers(const Parameters& parameters, const From* from, To* to, int32_t count) {
-  rescale_values(from, to, count, parameters.shift, parameters.rounding);
+  change_format(from, to, count, parameters.shift, parameters.rounding);
 }
 
 void convert_integers(const Run& node, const Parameters& parameters, const int8_t* from, int8_t* to,

@@ -13,7 +13,7 @@ namespace shrike {
 namespace {
 
 struct Parameters {
-  Window window;
+  PoolWindow window;
   size_t row_bytes;  // scratch per thread: one input row with its padding, in multiples of 64
 };
 
@@ -24,7 +24,7 @@ Status prepare(Prepare& node) {
   Parameters* parameters = new_parameters<Parameters>(node);
   if (parameters == nullptr) return node.arena_status();
   SHRIKE_RETURN_IF_ERROR(read_window(node, &parameters->window));
-  const Window& w = parameters->window;
+  const PoolWindow& w = parameters->window;
   const int64_t columns = static_cast<int64_t>(w.in_w) + w.pad_left + w.pad_right;
   const int64_t bytes = (columns * w.channels * size_of(node.inputs[0]->type) + 63) / 64 * 64;
   if (bytes > kMaxTensorBytes) return node.error(StatusCode::kBadShape, "a tensor would exceed 2 GiB");
@@ -43,7 +43,8 @@ void maximum(const KernelSet*, const int16_t* a, const int16_t* b, int16_t* outp
 
 // One output row from the input rows `rows`; `padded` holds one row with lowest values in its padding.
 template <typename T>
-void pool_row(const Window& w, const KernelSet* kernels, const T* image, Taps rows, T* padded, T* output) {
+void pool_row(const PoolWindow& w, const KernelSet* kernels, const T* image, Taps rows, T* padded,
+              T* output) {
   const int32_t in_row = w.in_w * w.channels;
   T* middle = padded + w.pad_left * w.channels;
   memcpy(middle, image + static_cast<ptrdiff_t>(rows.begin) * in_row,
@@ -68,7 +69,7 @@ void pool_row(const Window& w, const KernelSet* kernels, const T* image, Taps ro
 
 template <typename T>
 void pool(const Run& node, const Parameters& parameters) {
-  const Window& w = parameters.window;
+  const PoolWindow& w = parameters.window;
   const T* input = static_cast<const T*>(node.inputs[0]->data);
   T* output = static_cast<T*>(node.outputs[0]->data);
   const ptrdiff_t in_image = static_cast<ptrdiff_t>(w.in_h) * w.in_w * w.channels;

@@ -70,6 +70,12 @@ void* Prepare::allocate(size_t bytes, size_t alignment) {
   return memory;
 }
 
+void* Prepare::allocate_packed(size_t bytes) {
+  if (!measuring) return allocate(bytes, Arena::kAlignment);
+  context_of(*this).loader->arena.count(bytes, Arena::kAlignment);
+  return nullptr;
+}
+
 Status Prepare::arena_status() const {
   Status status = context_of(*this).loader->out_of_memory();
   status.node = context_of(*this).index;

@@ -1,7 +1,7 @@
 // What an operator is to the runtime: a name, a prepare step (runs once, at load: checks everything, infers
 // output shapes, precomputes parameters) and a run step (hot: trusts prepare). One file per operator in this
-// folder; each defines one `extern const Operator op_<name>;` which op_set.cpp lists and a firmware may list
-// selectively.
+// folder; each defines one `extern const Operator op_<name>;`, which shrike/operators.h declares and
+// all_operators.cpp lists.
 #pragma once
 #include <stddef.h>
 
@@ -12,8 +12,6 @@
 #include "shrike/tensor.h"
 
 namespace shrike {
-
-struct KernelSet;
 
 // A variable or an initializer inside the model.
 struct Tensor {
@@ -61,7 +59,8 @@ struct Prepare {
   Accumulators accumulators;
   const KernelSet* kernels;
   int threads;
-  bool wide;  // quant_type: false = S8, true = S16 (A = 16 or 8 in spec/espdl-format.md section 6)
+  bool measuring;  // the model won't be run: contents of memory from allocate_packed() don't matter
+  bool is_16_bit;  // quant_type: false = S8, true = S16 (A = 16 or 8 in spec/espdl-format.md section 6)
 
   int32_t input_count;
   Tensor* const* inputs;  // [input_count]; never null, absent ones are !present()
@@ -78,6 +77,8 @@ struct Prepare {
   // Memory that lives as long as the model, zero-filled, `alignment` a power of two <= 64. Null when the
   // arena is exhausted: return arena_status() then.
   void* allocate(size_t bytes, size_t alignment = 16);
+  // The same for a kernel's copy of weights: null while the model is only measured, which needs no contents.
+  void* allocate_packed(size_t bytes);
   Status arena_status() const;
   Status error(StatusCode code, const char* detail) const;  // fills in the node
   // The LUT initializer named by attribute `lut`, or null.
@@ -104,14 +105,5 @@ struct Operator {
   void (*run)(const Run& node);
   void (*reset)(void* parameters) = nullptr;  // StreamingCache
 };
-
-struct OpSet {
-  const Operator* const* operators;
-  int32_t count;
-};
-
-// What a model finds when ModelOptions::ops is null: every operator (op_set.cpp), unless the program defines
-// this symbol itself; then the linker leaves op_set.cpp and what only it names out.
-extern const OpSet kLinkedOperators;
 
 }  // namespace shrike

@@ -2,7 +2,7 @@
 // where a file's exponents differ, rule RQ (spec/numerics.md section 7).
 #include "ops/checks.h"
 #include "ops/constants.h"
-#include "ops/rescale.h"
+#include "ops/format_change.h"
 
 namespace shrike {
 namespace {
@@ -15,10 +15,10 @@ Status finish(Prepare& node, const int64_t* dims, int32_t rank) {
   if (output.shape.elements() != input.shape.elements()) {
     return node.error(StatusCode::kBadShape, "the new shape holds another number of elements");
   }
-  Rescale* rescale = new_parameters<Rescale>(node);
-  if (rescale == nullptr) return node.arena_status();
-  SHRIKE_RETURN_IF_ERROR(prepare_rescale(node, input, output, rescale));
-  if (input.type == output.type) node.in_place = rescale->shift == 0 ? InPlace::kAlias : InPlace::kOverwrite;
+  FormatChange* change = new_parameters<FormatChange>(node);
+  if (change == nullptr) return node.arena_status();
+  SHRIKE_RETURN_IF_ERROR(prepare_format_change(node, input, output, change));
+  if (input.type == output.type) node.in_place = change->shift == 0 ? InPlace::kAlias : InPlace::kOverwrite;
   return {};
 }
 
@@ -102,7 +102,8 @@ Status prepare_identity(Prepare& node) {
 }
 
 void run(const Run& node) {
-  run_rescale(*static_cast<const Rescale*>(node.parameters), *node.inputs[0], *node.outputs[0], node);
+  run_format_change(*static_cast<const FormatChange*>(node.parameters), *node.inputs[0], *node.outputs[0],
+                    node);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ Status read_values(const Prepare& node, const char* name, int32_t count, int64_t
 
 }  // namespace
 
-Status read_window(const Prepare& node, Window* window) {
+Status read_window(const Prepare& node, PoolWindow* window) {
   const Shape& shape = node.inputs[0]->shape;
   const int32_t spatial = shape.rank - 2;
   if (spatial != 1 && spatial != 2) return node.error(StatusCode::kBadShape, "the input is not NHWC or NWC");

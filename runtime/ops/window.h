@@ -4,7 +4,7 @@
 
 namespace shrike {
 
-struct Window {
+struct PoolWindow {
   int32_t batch, in_h, in_w, channels;
   int32_t out_h, out_w;
   int32_t kernel_h, kernel_w;
@@ -23,6 +23,6 @@ inline Taps taps(int32_t index, int32_t stride, int32_t pad, int32_t kernel, int
 }
 
 // Reads kernel_shape, strides and pads, and gives the output its shape (floor, as on the chip).
-Status read_window(const Prepare& node, Window* window);
+Status read_window(const Prepare& node, PoolWindow* window);
 
 }  // namespace shrike

@@ -90,7 +90,7 @@ template <typename T>
 void collect_quantized(CandidateList& list, const Level& level, const DetectOptions& options) {
   if (!(options.score_threshold > 0)) return collect_integers<T>(list, level, Limits<T>::lowest - 1, -1);
   const float scaled = logit(options.score_threshold) * power_of_two(-level.head->score.exponent);
-  const int32_t limit = quantize_float<T>(scaled, options.rounding);
+  const int32_t limit = quantize_float<T>(scaled, level.head->rounding);
   if (options.mode == DetectMode::kChip) return collect_integers<T>(list, level, limit, -1);
   collect_integers<T>(list, level, limit - 2, options.score_threshold);
 }
@@ -295,7 +295,7 @@ Status find_head(const Model& model, HeadLevel* levels, int32_t capacity, int32_
   char box[] = "box0", score[] = "score0";
   for (int32_t i = 0; i < capacity && i < kMaxHeadLevels; ++i) {
     box[3] = score[5] = static_cast<char>('0' + i);
-    HeadLevel level{model.output(box), model.output(score), 0};
+    HeadLevel level{model.output(box), model.output(score), 0, model.rounding()};
     if (level.box.type == DataType::kUndefined || level.score.type == DataType::kUndefined) break;
     if (level.box.shape.rank != 4 || level.box.shape.dims[1] < 1 ||
         input.dims[1] % level.box.shape.dims[1] != 0) {

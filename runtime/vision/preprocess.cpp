@@ -209,4 +209,9 @@ Status preprocess(const ImageView& image, const PreprocessOptions& options, Roun
   return {};
 }
 
+Status preprocess(const ImageView& image, const PreprocessOptions& options, const Model& model,
+                  ImagePlacement* placement) {
+  return preprocess(image, options, model.rounding(), model.input(0), placement);
+}
+
 }  // namespace shrike

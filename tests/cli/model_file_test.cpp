@@ -149,6 +149,7 @@ TEST_F(ModelFileTest, PrintsJsonThatParses) {
   SHRIKE_NEEDS_SHARED(kNetwork);
   write("picture.jpg", rgb_jpeg(64, 48));
   for (const Words& command : std::vector<Words>{{"run", network(), "--json"},
+                                                 {"info", network(), "--json"},
                                                  {"test", network(), "--json"},
                                                  {"profile", network(), "--runs", "1", "--json"},
                                                  {"detect", network(), path("picture.jpg"), "--json"}}) {
@@ -163,6 +164,21 @@ TEST_F(ModelFileTest, PrintsJsonThatParses) {
   int64_t macs = 0;
   for (const Json& node : profile.at("nodes")) macs += node.at("macs").get<int64_t>();
   EXPECT_EQ(profile.at("macs"), macs);
+}
+
+// What a caller on a board must give, whatever this machine's kernels and threads.
+TEST_F(ModelFileTest, InfoAndProfileStateOneArena) {
+  SHRIKE_NEEDS_SHARED(kNetwork);
+  const Json info = Json::parse(run({"info", network(), "--json"}).out);
+  EXPECT_EQ(info.at("target"), "esp32p4");
+  EXPECT_EQ(info.at("inputs").at(0).at("shape"), Json({1, 320, 320, 3}));
+  for (const Words& more : {Words{}, Words{"--isa", "portable", "--threads", "1"}}) {
+    Words words = {"profile", network(), "--runs", "1", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Json memory = Json::parse(run(words).out).at("memory");
+    EXPECT_EQ(memory.at("arena_bytes"), info.at("arena_bytes"));
+    EXPECT_EQ(memory.at("table_bytes"), info.at("memory").at("table_bytes"));
+  }
 }
 
 TEST_F(ModelFileTest, InfoIsTheSameEachTime) {
@@ -186,7 +202,10 @@ TEST_F(ModelFileTest, RunSaysWhatIsWrongWithItsInput) {
                       {"missing.bin"});
   expect_one_sentence(run({"run", network(), "--input", "images"}), 2, {"NAME=FILE"});
   expect_one_sentence(run({"run", network(), "--target", "esp8266"}), 2,
-                      {"esp8266", "esp32p4, esp32s3 or esp32"});
+                      {"esp8266", "esp32p4", "esp32s3 or esp32"});
+  expect_one_sentence(run({"run", network(), "--target", "esp32s3"}), 1,
+                      {"made for esp32p4", "esp32s3 was asked for", "--force-target"});
+  EXPECT_EQ(run({"run", network(), "--target", "esp32s3", "--force-target"}).status, 0);
   expect_one_sentence(run({"run", network(), "--isa", "mmx"}), 1, {"mmx", "portable"});
   expect_one_sentence(run({"run", network(), "--output", short_file}), 1, {"short.bin", "folder"});
   expect_one_sentence(run({"profile", network(), "--internal-ram", "3Q"}), 2, {"'3Q'"});

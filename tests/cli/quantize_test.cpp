@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "tests/cli/pictures.h"
 #include "tests/cli/program.h"
@@ -148,7 +149,7 @@ TEST_F(QuantizeTest, RefusesAnOutputFolderThatCannotBeWrittenBeforeItReadsTheMod
 
 TEST_F(QuantizeTest, SaysWhatIsWrongWithTheCommandLine) {
   SHRIKE_NEEDS_SHARED(kModel);
-  expect_refused({"--target", "esp32p5"}, 2, {"esp32p5", "esp32p4, esp32s3 or esp32"});
+  expect_refused({"--target", "esp32p5"}, 2, {"esp32p5", "esp32p4", "esp32s3 or esp32"});
   expect_refused({"--imgsz", "300"}, 2, {"multiples of 32", "300"});
   expect_refused({"--bits", "4"}, 2, {"8 or 16", "'4'"});
   expect_refused({"--exponent-serch", "off"}, 2, {"--exponent-serch", "did you mean '--exponent-search'"});
@@ -246,6 +247,9 @@ TEST_F(QuantizeTest, EmbedsTestValuesThatTheRuntimeReproducesAndSummarisesAsJson
                                                 "--save-config", path("settings.yaml")}));
   ASSERT_EQ(finished.status, 0) << finished.err;
   EXPECT_THAT(finished.out, testing::StartsWith("{"));
+  // The arena is what a caller on a board must give, as "info" says it.
+  const auto info = nlohmann::json::parse(run({"info", output(), "--json"}).out);
+  EXPECT_EQ(nlohmann::json::parse(finished.out).at("arena_bytes"), info.at("arena_bytes"));
   EXPECT_EQ(run({"test", output()}).status, 0);
   // The settings it saved make the same file again.
   const std::string first = read_text(output());

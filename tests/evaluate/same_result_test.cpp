@@ -26,7 +26,7 @@ std::vector<std::string> outputs_of(const std::string& file, const std::vector<s
   std::vector<std::string> results;
   for (const std::string& path : pictures) {
     detector.detect(detector.prepare(data::load_image(path)), detector.default_options());
-    const Model& model = detector.integer_model()->model();
+    const InspectableModel& model = detector.integer_model()->model();
     std::string bytes;
     for (int32_t i = 0; i < model.output_count(); ++i) {
       const TensorView view = model.output(i);

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <random>
 
-#include "ops/op_set.h"
+#include "ops/op.h"
 #include "tests/runtime/one_node.h"
 #include "toolchain/host/tensors.h"
 
@@ -58,7 +58,7 @@ class Builder {
   std::vector<uint8_t> file() {
     host::IntegerModel model =
         host::IntegerModel::from_bytes(espdl::serialize(program_), "every_operator.espdl", options());
-    Model& runtime = model.model();
+    InspectableModel& runtime = model.model();
     for (int32_t i = 0; i < runtime.test_input_count(); ++i) {
       const TensorView from = runtime.test_input(i);
       std::memcpy(runtime.variable(host::to_string(from.name).c_str()).data, from.data, from.bytes);
@@ -246,7 +246,7 @@ void add_movers(Builder& builder, Random& random) {
 
 std::set<std::string> registered_operators() {
   std::set<std::string> types;
-  for (int32_t i = 0; i < kLinkedOperators.count; ++i) types.insert(kLinkedOperators.operators[i]->type);
+  for (int32_t i = 0; i < kAllOperators.count; ++i) types.insert(kAllOperators.operators[i]->type);
   return types;
 }
 

@@ -175,7 +175,8 @@ TEST(Firmware, KernelTablesAgreeWithTheNaiveLoop) {
 
 // A name written wrong in the generated source would only show when a firmware is linked.
 TEST(Firmware, EveryOperatorHasTheSymbolThatTheGeneratorWrites) {
-  const std::string header = read_text(std::string(SHRIKE_SOURCE_DIR) + "/runtime/ops/op_set.h");
+  const std::string header =
+      read_text(std::string(SHRIKE_SOURCE_DIR) + "/runtime/include/shrike/operators.h");
   for (const std::string& type : registered_operators()) {
     EXPECT_NE(header.find("extern const Operator " + host::operator_symbol(type) + ";"), std::string::npos)
         << type;

@@ -62,7 +62,6 @@ void fuzz_convolution(ByteSource& source) {
     for (const int8_t value : source.int8s(static_cast<size_t>(g.out_c)))
       test.bias.push_back(value * (1 << scale));
   }
-  if (source.flag()) test.table = source.int8s(256);
   const int cut = source.between(0, g.out_h - 1);
   const std::vector<int8_t> expected = tests::reference_conv(test);
   for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) {
@@ -105,6 +104,7 @@ void fuzz_elementwise(ByteSource& source) {
 
 void fuzz_graph(ByteSource& source) {
   ModelOptions options;
+  options.operators = &kAllOperators;
   options.target = static_cast<Target>(source.between(0, 2));
   options.accumulators = source.flag() ? Accumulators::kWide : Accumulators::kExactChip;
   const unsigned seed = source.byte();

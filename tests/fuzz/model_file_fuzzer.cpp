@@ -19,7 +19,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // The last word of an EDL2 header means nothing to the runtime: it chooses the options here.
   const uint8_t choice = size >= kHeader ? data[12] : uint8_t{0};
   ModelOptions options;
+  options.operators = &kAllOperators;
   options.target = static_cast<Target>(choice % 3);
+  options.force_target = true;  // whatever the file says
   options.accumulators = (choice & 4) != 0 ? Accumulators::kWide : Accumulators::kExactChip;
   options.keep = (choice & 8) != 0 ? KeepTensors::kAll : KeepTensors::kReuseMemory;
   options.kernels = &kPortableKernels;

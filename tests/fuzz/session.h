@@ -2,7 +2,7 @@
 #pragma once
 #include <cstring>
 
-#include "shrike/model.h"
+#include "shrike/inspect.h"
 #include "tests/fuzz/byte_source.h"
 
 namespace shrike::fuzz {
@@ -30,7 +30,7 @@ class Session {
   }
 
   const Status& status() const { return status_; }
-  Model& model() { return model_; }
+  InspectableModel& model() { return model_; }
 
   // Multiply-adds and bytes of one run.
   uint64_t work() const {
@@ -54,7 +54,7 @@ class Session {
   }
 
  private:
-  Model model_;
+  InspectableModel model_;
   Status status_;
 };
 

@@ -92,7 +92,7 @@ void compare(const TensorView& expected, const TensorView& got, Comparison* resu
   }
 }
 
-std::set<std::string> operator_types(const Model& model) {
+std::set<std::string> operator_types(const InspectableModel& model) {
   std::set<std::string> types;
   for (int32_t i = 0; i < model.node_count(); ++i) types.insert(to_string(model.node_type(i)));
   return types;
@@ -103,7 +103,7 @@ Comparison run_embedded(const std::string& path, const host::IntegerOptions& opt
                         std::set<std::string>* types) {
   Comparison result;
   host::IntegerModel hosted = host::IntegerModel::open(path, options);
-  Model& model = hosted.model();
+  InspectableModel& model = hosted.model();
   *types = operator_types(model);
   EXPECT_EQ(model.test_input_count(), model.input_count()) << path;
   EXPECT_GE(model.test_output_count(), 1) << path;

@@ -94,7 +94,7 @@ int32_t element(const std::vector<uint8_t>& bytes, DataType type, size_t index) 
   return value;
 }
 
-void fill_inputs(Model& model, const Json& run) {
+void fill_inputs(InspectableModel& model, const Json& run) {
   const Json& generator = run.at("input_generator");
   uint64_t state = generator.value("seed", uint64_t{0});
   ASSERT_EQ(model.input_count(), static_cast<int32_t>(run.at("inputs").size()));
@@ -153,7 +153,7 @@ class Zoo : public testing::TestWithParam<size_t> {};
 void expect_reference(const Json& run, const host::IntegerOptions& options) {
   host::IntegerModel owner = host::IntegerModel::open(zoo_path(run.at("file").get<std::string>()), options);
   SCOPED_TRACE(owner.isa());
-  Model& model = owner.model();
+  InspectableModel& model = owner.model();
   ASSERT_NO_FATAL_FAILURE(fill_inputs(model, run));
   owner.run();
   int64_t elements = 0;
@@ -200,7 +200,7 @@ TEST_P(Net, EmbeddedOutputsAreReproduced) {
   options.target = GetParam();
   options.keep = KeepTensors::kAll;
   host::IntegerModel owner = host::IntegerModel::open(tests::shared_root() + "/" + file, options);
-  Model& model = owner.model();
+  InspectableModel& model = owner.model();
   ASSERT_EQ(model.test_input_count(), model.input_count());
   for (int32_t i = 0; i < model.test_input_count(); ++i) {
     const TensorView from = model.test_input(i);

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "runtime/chips/chip.h"
-#include "runtime/ops/op_set.h"
+#include "runtime/ops/op.h"
 #include "tests/operators/cases.h"
 #include "toolchain/data/image.h"
 #include "toolchain/operators/operator.h"
@@ -123,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(Rows, EveryRow, ::testing::ValuesIn(supported()),
 
 TEST(OperatorTable, NamesTheRuntimesOperators) {
   std::set<std::string> runtime, table;
-  for (int32_t i = 0; i < kLinkedOperators.count; ++i) runtime.insert(kLinkedOperators.operators[i]->type);
+  for (int32_t i = 0; i < kAllOperators.count; ++i) runtime.insert(kAllOperators.operators[i]->type);
   for (const Operator* row : operators::all()) {
     if (!row->on_chip()) continue;
     for (const int bits : {8, 16}) {

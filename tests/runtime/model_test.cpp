@@ -5,9 +5,12 @@
 #include <vector>
 
 #include "ops/op.h"
-#include "shrike/model.h"
+#include "shrike/inspect.h"
+#include "shrike/operators.h"
+#include "tests/espdl/maker.h"
 #include "tests/runtime/model_file.h"
 #include "tests/shared_data.h"
+#include "toolchain/espdl/writer.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/host/plan_check.h"
 #include "toolchain/support/error.h"
@@ -20,10 +23,18 @@ std::string text(Text value) {
   return {value.data, value.size};
 }
 
+ModelOptions every_operator() {
+  ModelOptions options;
+  options.operators = &kAllOperators;
+  options.kernels = &kPortableKernels;
+  return options;
+}
+
 // A loaded file with its arena.
 struct Loaded {
-  explicit Loaded(const ModelFile& file, const ModelOptions& options = {}) : Loaded(file.bytes(), options) {}
-  explicit Loaded(const std::vector<uint8_t>& bytes, const ModelOptions& options = {},
+  explicit Loaded(const ModelFile& file, const ModelOptions& options = every_operator())
+      : Loaded(file.bytes(), options) {}
+  explicit Loaded(const std::vector<uint8_t>& bytes, const ModelOptions& options = every_operator(),
                   size_t arena_bytes = 1 << 20)
       : file(bytes), arena(std::vector<uint8_t>(arena_bytes)) {
     status = model.load(file.data(), file.size(), arena.data(), arena.size(), options);
@@ -31,7 +42,7 @@ struct Loaded {
 
   AlignedBytes file;
   AlignedBytes arena;
-  Model model;
+  InspectableModel model;
   Status status;
 };
 
@@ -79,7 +90,7 @@ TEST(ModelTest, RunsNodesInOrder) {
 
 TEST(ModelTest, ViewsOutsideTheirRangeAreAbsent) {
   Loaded loaded(two_additions());
-  Model& model = loaded.model;
+  InspectableModel& model = loaded.model;
   EXPECT_EQ(model.input(1).type, DataType::kUndefined);
   EXPECT_EQ(model.input(-1).type, DataType::kUndefined);
   EXPECT_EQ(model.output("no such").type, DataType::kUndefined);
@@ -89,14 +100,14 @@ TEST(ModelTest, ViewsOutsideTheirRangeAreAbsent) {
   EXPECT_EQ(model.node_name(-1).size, 0u);
   EXPECT_EQ(model.run_node(2).code, StatusCode::kBadArgument);
   EXPECT_EQ(Model().run().code, StatusCode::kBadArgument);
-  EXPECT_EQ(Model().node_count(), 0);
+  EXPECT_EQ(InspectableModel().node_count(), 0);
 }
 
 TEST(ModelTest, KeptTensorsHaveMemoryOfTheirOwn) {
-  ModelOptions options;
+  ModelOptions options = every_operator();
   options.keep = KeepTensors::kAll;
   Loaded loaded(two_additions(), options);
-  Model& model = loaded.model;
+  InspectableModel& model = loaded.model;
   for (int32_t i = 0; i < 3; ++i) {
     EXPECT_EQ(model.placement(i).shares_with, -1);
     for (int32_t j = 0; j < i; ++j) {
@@ -108,7 +119,7 @@ TEST(ModelTest, KeptTensorsHaveMemoryOfTheirOwn) {
 TEST(ModelTest, AnElementwiseNodeOverwritesOnlyADeadInput) {
   // "second" may write over y, "first" not over x, which "second" still reads.
   Loaded loaded(two_additions());
-  Model& model = loaded.model;
+  InspectableModel& model = loaded.model;
   EXPECT_EQ(model.placement(1).shares_with, -1);
   EXPECT_EQ(model.placement(2).shares_with, 1);
   EXPECT_EQ(model.placement(0).first_node, -1);
@@ -196,40 +207,124 @@ TEST(ModelTest, RefusesWhatDoesNotFitTogether) {
 }
 
 TEST(ModelTest, ASelectiveOperatorSetLoadsOnlyWhatItNames) {
-  const OpSet none = {nullptr, 0};
-  ModelOptions options;
-  options.ops = &none;
+  const OperatorSet none = {nullptr, 0};
+  ModelOptions options = every_operator();
+  options.operators = &none;
   EXPECT_EQ(Loaded(two_additions(), options).status.code, StatusCode::kUnsupportedOperator);
+  options.kernels = nullptr;
+  EXPECT_EQ(Loaded(two_additions(), options).status.code, StatusCode::kBadArgument);
+  EXPECT_EQ(Loaded(two_additions(), ModelOptions{}).status.code, StatusCode::kBadArgument);
 }
 
-TEST(ModelTest, TellsTheArenaItNeeds) {
-  const std::vector<uint8_t> bytes = two_additions().bytes();
-  size_t size = 0;
-  int attempts = 0;
-  for (;; ++attempts) {
-    Loaded loaded(bytes, {}, size);
-    if (loaded.status.ok()) break;
-    ASSERT_EQ(loaded.status.code, StatusCode::kArenaTooSmall);
-    ASSERT_GT(loaded.status.needed, size);
-    size = loaded.status.needed;
+// Whatever the first arena was, what kArenaTooSmall asks for is enough for the second load; and it is exactly
+// what the model needs once the tables of nodes and tensors fit.
+void expect_needed_is_enough(const std::vector<uint8_t>& bytes, const ModelOptions& options) {
+  const Loaded whole(bytes, options, 64 << 20);
+  ASSERT_TRUE(whole.status.ok()) << whole.status.detail;
+  const uint64_t needed = whole.model.memory().arena_bytes;
+  EXPECT_TRUE(Loaded(bytes, options, needed).status.ok());
+  const uint64_t tables =
+      1024 + 512 * static_cast<uint64_t>(whole.model.node_count() + whole.model.variable_count());
+  for (uint64_t size = 0; size + 128 < needed; size = size * 3 / 2 + 16) {
+    const Loaded small(bytes, options, size);
+    ASSERT_EQ(small.status.code, StatusCode::kArenaTooSmall) << size;
+    ASSERT_GE(small.status.needed, needed) << size;
+    EXPECT_TRUE(Loaded(bytes, options, small.status.needed).status.ok()) << size;
+    if (size > tables + 65536) {
+      EXPECT_EQ(small.status.needed, needed) << size;
+    }
   }
-  EXPECT_LT(attempts, 20);
-  const uint64_t needed = Loaded(bytes).model.memory().arena_bytes;
-  EXPECT_TRUE(Loaded(bytes, {}, needed).status.ok());
-  EXPECT_LE(needed, size);
+}
+
+// A backbone of four levels and two heads, as a file.
+std::vector<uint8_t> small_detector() {
+  espdl::tests::Maker m(8, true);
+  std::string x = m.input("images", {1, 3, 96, 96});
+  for (const int64_t channels : {16, 32, 64, 64}) {
+    x = m.conv(x, channels, {.stride = 2});
+    const std::string left = m.conv(x, channels, {});
+    x = m.node("Add", {x, left}, m.shape(x), m.grid());
+  }
+  m.graph.outputs = {m.conv(x, 64, {}), m.conv(x, 80, {.kernel_height = 1, .kernel_width = 1, .pad = 0})};
+  return espdl::serialize(espdl::lower(m.graph, Target::kEsp32p4));
+}
+
+TEST(ModelTest, TheArenaItAsksForIsEnough) {
+  expect_needed_is_enough(two_additions().bytes(), every_operator());
+}
+
+TEST(ModelTest, TheArenaADetectorAsksForIsEnough) {
+  const std::vector<uint8_t> bytes = small_detector();
+  expect_needed_is_enough(bytes, every_operator());
+  ModelOptions pairs = every_operator();
+  pairs.kernels = &kPairKernels;
+  expect_needed_is_enough(bytes, pairs);
+}
+
+// On a chip internal RAM and PSRAM are different address ranges, in either order.
+TEST(ModelTest, FastMemoryMayBeAnywhere) {
+  const std::vector<uint8_t> bytes = small_detector();
+  Loaded whole(bytes);
+  ASSERT_TRUE(whole.status.ok()) << whole.status.detail;
+  const auto run = [](Model& model) {
+    const TensorView input = model.input(0);
+    for (uint64_t i = 0; i < input.bytes; ++i)
+      static_cast<uint8_t*>(input.data)[i] = static_cast<uint8_t>(37 * i);
+    EXPECT_TRUE(model.run().ok());
+    std::vector<uint8_t> all;
+    for (int32_t i = 0; i < model.output_count(); ++i) {
+      const uint8_t* data = static_cast<const uint8_t*>(model.output(i).data);
+      all.insert(all.end(), data, data + model.output(i).bytes);
+    }
+    return all;
+  };
+  const std::vector<uint8_t> expected = run(whole.model);
+
+  constexpr size_t kInternal = 48 << 10;
+  AlignedBytes memory(std::vector<uint8_t>(kInternal + (2 << 20) + kInternal));
+  for (const bool behind : {false, true}) {
+    std::memset(memory.data(), 0x5a, memory.size());
+    ModelOptions options = every_operator();
+    options.internal = {memory.data() + (behind ? kInternal + (2 << 20) : 0), kInternal};
+    AlignedBytes file(bytes);
+    InspectableModel model;
+    const Status status = model.load(file.data(), file.size(), memory.data() + kInternal, 2 << 20, options);
+    ASSERT_TRUE(status.ok()) << status.detail;
+    const MemoryReport report = model.memory();
+    EXPECT_GT(report.internal_bytes, 0u);
+    EXPECT_LE(report.internal_bytes, kInternal);
+    EXPECT_LT(report.arena_bytes, whole.model.memory().arena_bytes);
+    EXPECT_EQ(host::check_plan(model), std::nullopt);
+    EXPECT_EQ(run(model), expected);
+    // The far memory that was not given stays as it was.
+    const uint8_t* untouched = memory.data() + (behind ? 0 : kInternal + (2 << 20));
+    for (size_t i = 0; i < kInternal; ++i) ASSERT_EQ(untouched[i], 0x5a) << i;
+  }
+}
+
+TEST(ModelTest, FastMemoryIsCheckedLikeTheArena) {
+  alignas(16) static uint8_t memory[64];
+  ModelOptions options = every_operator();
+  options.internal = {nullptr, 64};
+  EXPECT_EQ(Loaded(two_additions(), options).status.code, StatusCode::kBadArgument);
+  options.internal = {memory + 4, 32};
+  EXPECT_EQ(Loaded(two_additions(), options).status.code, StatusCode::kBadArgument);
 }
 
 TEST(ModelTest, NeedsAlignedMemoryAndALittleCourtesy) {
   const std::vector<uint8_t> bytes = two_additions().bytes();
   AlignedBytes file(bytes), arena(std::vector<uint8_t>(65536));
+  const ModelOptions options = every_operator();
   Model model;
-  EXPECT_EQ(model.load(nullptr, 100, arena.data(), arena.size(), {}).code, StatusCode::kBadArgument);
-  EXPECT_EQ(model.load(file.data(), file.size(), nullptr, 65536, {}).code, StatusCode::kBadArgument);
-  EXPECT_EQ(model.load(file.data(), file.size(), arena.data() + 8, 4096, {}).code, StatusCode::kBadArgument);
+  EXPECT_EQ(model.load(nullptr, 100, arena.data(), arena.size(), options).code, StatusCode::kBadArgument);
+  EXPECT_EQ(model.load(file.data(), file.size(), nullptr, 65536, options).code, StatusCode::kBadArgument);
+  EXPECT_EQ(model.load(file.data(), file.size(), arena.data() + 8, 4096, options).code,
+            StatusCode::kBadArgument);
   std::vector<uint8_t> shifted(bytes.size() + 16);
   uint8_t* odd = shifted.data() + (reinterpret_cast<uintptr_t>(shifted.data()) % 16 == 4 ? 8 : 4);
   std::memcpy(odd, bytes.data(), bytes.size());
-  EXPECT_EQ(model.load(odd, bytes.size(), arena.data(), arena.size(), {}).code, StatusCode::kBadArgument);
+  EXPECT_EQ(model.load(odd, bytes.size(), arena.data(), arena.size(), options).code,
+            StatusCode::kBadArgument);
 }
 
 TEST(ModelTest, TheContainerIsChecked) {
@@ -264,9 +359,52 @@ TEST(ModelTest, MetadataNamesTheTarget) {
   EXPECT_EQ(model.target(), Target::kEsp32s3);
   EXPECT_EQ(text(model.model().metadata("note")), "x");
   EXPECT_EQ(model.model().metadata("absent").size, 0u);
+}
+
+// A file for one chip that runs as another computes other integers without a word.
+TEST(ModelTest, AdoptsTheChipThatItsFileNames) {
+  ModelFile file = two_additions();
+  EXPECT_TRUE(Loaded(file).model.target_assumed());
+  EXPECT_EQ(Loaded(file).model.target(), Target::kEsp32p4);
+  file.metadata = {{"target", "esp32s3"}};
+  const Loaded loaded(file);
+  EXPECT_FALSE(loaded.model.target_assumed());
+  EXPECT_EQ(loaded.model.target(), Target::kEsp32s3);
+  EXPECT_EQ(loaded.model.rounding(), Rounding::kHalfUp);
+  file.metadata = {{"target", "esp32c6"}};
+  EXPECT_EQ(Loaded(file).model.target(), Target::kEsp32);
+}
+
+TEST(ModelTest, RefusesAnotherChipThanItsFileNamesUnlessForced) {
+  ModelFile file = two_additions();
+  file.metadata = {{"target", "esp32s3"}};
+  ModelOptions options = every_operator();
+  options.target = Target::kEsp32p4;
+  EXPECT_EQ(Loaded(file, options).status.code, StatusCode::kWrongTarget);
+  options.force_target = true;
+  const Loaded forced(file, options);
+  EXPECT_TRUE(forced.status.ok()) << forced.status.detail;
+  EXPECT_EQ(forced.model.target(), Target::kEsp32p4);
+  file.metadata = {{"target", "esp9000"}};
+  EXPECT_TRUE(Loaded(file, options).status.ok());
+  EXPECT_EQ(Loaded(file).status.code, StatusCode::kWrongTarget);
+}
+
+TEST(ModelTest, TheHostSaysForWhichChipAFileIs) {
+  ModelFile file = two_additions();
+  file.metadata = {{"target", "esp32s3"}};
   host::IntegerOptions options;
   options.target = "c";
-  EXPECT_EQ(host::IntegerModel::from_bytes(file.bytes(), "m", options).target(), Target::kEsp32);
+  try {
+    host::IntegerModel::from_bytes(file.bytes(), "m.espdl", options);
+    FAIL() << "the file is for esp32s3";
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    for (const char* part : {"m.espdl", "esp32s3", "--force-target"})
+      EXPECT_NE(message.find(part), std::string::npos) << message;
+  }
+  options.force_target = true;
+  EXPECT_EQ(host::IntegerModel::from_bytes(file.bytes(), "m.espdl", options).target(), Target::kEsp32);
 }
 
 TEST(ModelTest, ErrorsNameFileNodeAndRemedy) {
@@ -310,7 +448,7 @@ void run_probe(const Run&) {}
 
 const Operator kProbe = {"Probe", prepare_probe, run_probe};
 const Operator* const kProbes[] = {&kProbe};
-const OpSet kProbeSet = {kProbes, 1};
+const OperatorSet kProbeSet = {kProbes, 1};
 
 ModelFile probe_file() {
   ModelFile file;
@@ -326,8 +464,8 @@ TEST(AttributesTest, GiveValuesDefaultsAndCounts) {
                               {"f", 0.25f},
                               {"s", std::string("SAME")},
                               {"l", std::vector<int64_t>{1, INT64_MAX, 3}}};
-  ModelOptions options;
-  options.ops = &kProbeSet;
+  ModelOptions options = every_operator();
+  options.operators = &kProbeSet;
   Loaded loaded(file, options);
   ASSERT_TRUE(loaded.status.ok()) << loaded.status.detail;
   EXPECT_EQ(seen.integer, -7);
@@ -343,8 +481,8 @@ TEST(AttributesTest, GiveValuesDefaultsAndCounts) {
 TEST(AttributesTest, AnotherKindIsAnErrorOfThatNode) {
   ModelFile file = probe_file();
   file.nodes[0].attributes = {{"i", 1.5f}};
-  ModelOptions options;
-  options.ops = &kProbeSet;
+  ModelOptions options = every_operator();
+  options.operators = &kProbeSet;
   Loaded loaded(file, options);
   EXPECT_EQ(loaded.status.code, StatusCode::kBadAttribute);
   EXPECT_EQ(loaded.status.node, 0);

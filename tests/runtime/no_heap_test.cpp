@@ -52,8 +52,11 @@ TEST(NoHeapTest, LoadingAndRunningStayInTheArena) {
   AlignedBytes file(read_file(shared_root() + "/" + path));
   AlignedBytes arena(std::vector<uint8_t>(8 << 20));
   Model model;
+  ModelOptions options;
+  options.operators = &kAllOperators;
+  options.kernels = &kPortableKernels;
   const uint64_t before = allocations.load();
-  const Status loaded = model.load(file.data(), file.size(), arena.data(), arena.size(), {});
+  const Status loaded = model.load(file.data(), file.size(), arena.data(), arena.size(), options);
   const Status ran = loaded.ok() ? model.run() : loaded;
   const uint64_t after = allocations.load();
   ASSERT_TRUE(ran.ok()) << ran.detail;

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "kernels/kernels.h"
-#include "shrike/model.h"
+#include "shrike/inspect.h"
 #include "tests/runtime/model_file.h"
 #include "tests/shared_data.h"
 #include "toolchain/support/files.h"
@@ -19,7 +19,7 @@ struct Outcome {
   int accepted = 0, rejected = 0;
 };
 
-uint64_t work(const Model& model) {
+uint64_t work(const InspectableModel& model) {
   uint64_t sum = 0;
   for (int32_t i = 0; i < model.node_count(); ++i) {
     sum += model.node_macs(i);
@@ -31,8 +31,9 @@ uint64_t work(const Model& model) {
 // Loads and, when that succeeds and the work is small, runs.
 void exercise(const void* file, size_t bytes, std::vector<uint8_t>& arena, const KernelSet* kernels,
               Outcome& outcome) {
-  Model model;
+  InspectableModel model;
   ModelOptions options;
+  options.operators = &kAllOperators;
   options.kernels = kernels;
   uint8_t* memory = arena.data() + (16 - reinterpret_cast<uintptr_t>(arena.data()) % 16) % 16;
   const Status status = model.load(file, bytes, memory, arena.size() - 16, options);
@@ -84,7 +85,7 @@ TEST_P(SmallFile, EveryByteChangedIsSafe) {
     const uint8_t original = file.data()[i];
     for (const uint8_t change : {uint8_t{0xff}, uint8_t{0x01}, uint8_t{0x80}}) {
       file.data()[i] = original ^ change;
-      exercise(file.data(), file.size(), arena, i % 2 == 0 ? nullptr : best_kernels(), outcome);
+      exercise(file.data(), file.size(), arena, i % 2 == 0 ? &kPortableKernels : best_kernels(), outcome);
     }
     file.data()[i] = original;
   }
@@ -99,7 +100,7 @@ TEST_P(SmallFile, EveryTruncationIsAnError) {
   for (size_t size = 0; size < whole.size(); size += size < 2000 || size % 16 == 15 ? 1 : 5) {
     AlignedBytes cut(whole.data(), size);
     Outcome outcome;
-    exercise(cut.data(), cut.size(), arena, nullptr, outcome);
+    exercise(cut.data(), cut.size(), arena, &kPortableKernels, outcome);
     EXPECT_EQ(outcome.rejected, 1) << "accepted when cut to " << size << " bytes";
   }
 }
@@ -114,7 +115,7 @@ TEST_P(SmallFile, EveryTruncatedPayloadIsSafe) {
     AlignedBytes cut(whole.data(), size);
     const uint32_t payload = static_cast<uint32_t>(size - 16);
     std::memcpy(cut.data() + 8, &payload, 4);
-    exercise(cut.data(), cut.size(), arena, nullptr, outcome);
+    exercise(cut.data(), cut.size(), arena, &kPortableKernels, outcome);
   }
   EXPECT_GT(outcome.rejected, 0);
 }
@@ -140,7 +141,7 @@ TEST(VerifyTest, ChangedFilesOfEveryOperatorAreSafe) {
     for (size_t i = 16; i < swept; ++i) {
       const uint8_t original = file.data()[i];
       file.data()[i] = static_cast<uint8_t>(original ^ (i % 2 == 0 ? 0x03 : 0xfe));
-      exercise(file.data(), file.size(), arena, nullptr, outcome);
+      exercise(file.data(), file.size(), arena, &kPortableKernels, outcome);
       file.data()[i] = original;
     }
     EXPECT_GT(outcome.rejected, 0);
@@ -171,7 +172,7 @@ TEST(VerifyTest, ThousandsOfMutationsOfANetworkAreSafe) {
     const uint32_t changed =
         i % 3 == 0 ? static_cast<uint32_t>(random()) : original ^ (1u << (random() % 32));
     std::memcpy(file.data() + at, &changed, 4);
-    exercise(file.data(), file.size(), arena, nullptr, outcome);
+    exercise(file.data(), file.size(), arena, &kPortableKernels, outcome);
     std::memcpy(file.data() + at, &original, 4);
   }
   EXPECT_GT(outcome.rejected, 100);
@@ -189,7 +190,7 @@ TEST(VerifyTest, GarbageBehindAGoodHeaderIsCorrupt) {
     std::memcpy(bytes.data() + 8, &payload, 4);
     AlignedBytes file(bytes);
     Outcome outcome;
-    exercise(file.data(), file.size(), arena, nullptr, outcome);
+    exercise(file.data(), file.size(), arena, &kPortableKernels, outcome);
     EXPECT_EQ(outcome.accepted, 0);
   }
 }
@@ -219,7 +220,7 @@ TEST(VerifyTest, ExponentialSharingIsRefusedQuickly) {
   AlignedBytes file(bytes);
   std::vector<uint8_t> arena(kArenaBytes);
   Outcome outcome;
-  exercise(file.data(), file.size(), arena, nullptr, outcome);
+  exercise(file.data(), file.size(), arena, &kPortableKernels, outcome);
   EXPECT_EQ(outcome.rejected, 1);
 }
 

@@ -196,10 +196,11 @@ TEST(Threshold, TieRoundsAsTheTargetDoes) {
     threshold = std::nextafter(threshold, 1.0f);
   }
   ASSERT_EQ(log_f32(threshold / (1.0f - threshold)), -1.5f);
-  DetectOptions options = chip(threshold);
-  EXPECT_EQ(decode({head.level()}, options).size(), 1u);
-  options.rounding = Rounding::kHalfUp;
-  EXPECT_EQ(decode({head.level()}, options).size(), 0u);
+  HeadLevel level = head.level();
+  level.rounding = Rounding::kHalfEven;
+  EXPECT_EQ(decode({level}, chip(threshold)).size(), 1u);
+  level.rounding = Rounding::kHalfUp;
+  EXPECT_EQ(decode({level}, chip(threshold)).size(), 0u);
 }
 
 TEST(Threshold, ZeroKeepsEverythingAndOneNothing) {

@@ -16,7 +16,7 @@ class FileNetwork {
   // `file` must keep all tensors (KeepTensors::kAll); both must outlive this object.
   FileNetwork(host::IntegerModel& file, const graph::Graph& graph);
 
-  const Model& model() const { return file_.model(); }
+  const InspectableModel& model() const { return file_.model(); }
   const std::map<std::string, StoredVariable>& variables() const { return variables_; }
   const StoredVariable* find(const std::string& variable) const;
   TensorView view(const std::string& variable) const;

@@ -22,7 +22,7 @@ graph::Graph with_attention_scale(const std::string& model_path, const quantize:
 }
 
 bool multiplies_what_is_folded(const host::IntegerModel& file, const graph::Graph& graph) {
-  const Model& model = file.model();
+  const InspectableModel& model = file.model();
   for (int32_t node = 0; node < model.node_count(); ++node) {
     if (model.node_type(node) == "Mul" &&
         !graph.tensors.contains(host::to_string(model.node_output(node, 0).name))) {
@@ -36,7 +36,7 @@ bool multiplies_what_is_folded(const host::IntegerModel& file, const graph::Grap
 
 graph::Graph float_graph_of(const std::string& model_path, const host::IntegerModel& file,
                             quantize::Settings settings) {
-  const Model& model = file.model();
+  const InspectableModel& model = file.model();
   if (model.input_count() != 1 || model.input(0).shape.rank != 4) {
     fail("'{}': expected one input of rank 4, an image; found {}", file.name(),
          model.input_count() == 1 ? host::shape_text(model.input(0).shape)

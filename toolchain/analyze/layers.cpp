@@ -79,7 +79,7 @@ bool is_computing(const std::string& op) {
 
 std::vector<Layer> find_layers(const FileNetwork& file, const graph::Graph& graph, Scope scope) {
   const Finder finder(file, graph);
-  const Model& model = file.model();
+  const InspectableModel& model = file.model();
   std::vector<Layer> layers;
   for (int32_t i = 0; i < model.input_count() && scope == Scope::kEveryNode; ++i) {
     const std::string name = host::to_string(model.input(i).name);

@@ -46,7 +46,7 @@ class Walk {
  public:
   Walk(const host::IntegerModel& file, const graph::Graph& graph)
       : file_(file), graph_(graph), links_(graph) {
-    const Model& model = file.model();
+    const InspectableModel& model = file.model();
     for (int32_t i = 0; i < model.variable_count(); ++i) {
       StoredVariable variable;
       variable.index = i;
@@ -64,7 +64,7 @@ class Walk {
 
  private:
   void visit(int32_t node) {
-    const Model& model = file_.model();
+    const InspectableModel& model = file_.model();
     const std::string op = host::to_string(model.node_type(node));
     for (int32_t i = 0; i < model.node_output_count(node); ++i) {
       const TensorView output = model.node_output(node, i);

@@ -37,11 +37,11 @@ bool leaves_data_in_place(const std::string& type) {
   return kTypes.contains(type);
 }
 
-bool is_variable(const Model& model, const TensorView& tensor) {
+bool is_variable(const InspectableModel& model, const TensorView& tensor) {
   return model.variable(host::to_string(tensor.name).c_str()).type != DataType::kUndefined;
 }
 
-double bytes_moved(const Model& model, int32_t node) {
+double bytes_moved(const InspectableModel& model, int32_t node) {
   double bytes = 0;
   for (int32_t i = 0; i < model.node_input_count(node); ++i) {
     const TensorView input = model.node_input(node, i);
@@ -55,7 +55,7 @@ double bytes_moved(const Model& model, int32_t node) {
 
 // Stored filters are [kH, kW, I, O] or [kW, I, O], depthwise ones with O = 1 (spec/espdl-format.md section
 // 6); activations have their channels last.
-Work convolution_work(const Model& model, int32_t node, Target target) {
+Work convolution_work(const InspectableModel& model, int32_t node, Target target) {
   const TensorView input = model.node_input(node, 0), filter = model.node_input(node, 1),
                    output = model.node_output(node, 0);
   const int32_t rank = filter.shape.rank;
@@ -95,7 +95,7 @@ Work depthwise_work(const Convolution& convolution) {
   return work;
 }
 
-Work node_work(const Model& model, int32_t node, Target target) {
+Work node_work(const InspectableModel& model, int32_t node, Target target) {
   const std::string type = host::to_string(model.node_type(node));
   if (leaves_data_in_place(type)) return {};
   if (type == "Conv") return convolution_work(model, node, target);
@@ -119,7 +119,7 @@ double milliseconds(const Work& work, Target target) {
   return nanoseconds / 1e6;
 }
 
-std::optional<Latency> estimate_latency(const Model& model, Target target) {
+std::optional<Latency> estimate_latency(const InspectableModel& model, Target target) {
   if (!has_cost_model(target)) return std::nullopt;
   Latency latency;
   for (int32_t node = 0; node < model.node_count(); ++node) {

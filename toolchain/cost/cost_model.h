@@ -15,7 +15,7 @@
 #include <optional>
 #include <vector>
 
-#include "shrike/model.h"
+#include "shrike/inspect.h"
 
 namespace shrike::quantize {
 
@@ -40,7 +40,7 @@ struct Convolution {
 Work dense_work(const Convolution& convolution, Target target);
 Work depthwise_work(const Convolution& convolution);  // in_channels channels
 
-Work node_work(const Model& model, int32_t node, Target target);
+Work node_work(const InspectableModel& model, int32_t node, Target target);
 
 // Only for chips with published timings, whose rows in runtime/chips have prices.
 bool has_cost_model(Target target);
@@ -51,6 +51,6 @@ struct Latency {
   double milliseconds = 0;
 };
 // Nothing for a target without a cost model.
-std::optional<Latency> estimate_latency(const Model& model, Target target);
+std::optional<Latency> estimate_latency(const InspectableModel& model, Target target);
 
 }  // namespace shrike::quantize

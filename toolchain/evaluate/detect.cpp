@@ -144,7 +144,6 @@ std::vector<Detection> Detector::detect(const Prepared& prepared, const DetectOp
   const std::vector<HeadLevel> levels = backend_->run(prepared);
   DetectOptions own = options;
   own.mode = mode_;
-  own.rounding = backend_->rounding;
   backend_->scratch.resize(detect_scratch_bytes(own));
   std::vector<Detection> detections(static_cast<size_t>(std::max(own.max_detections, 0)));
   int32_t count = 0;
@@ -157,9 +156,9 @@ std::vector<Detection> Detector::detect(const Prepared& prepared, const DetectOp
 }
 
 DetectOptions Detector::default_options() const {
+  if (mode_ == DetectMode::kEvaluation) return evaluation_options();
   DetectOptions options;
-  if (mode_ == DetectMode::kEvaluation) options = evaluation_options();
-  options.rounding = backend_->rounding;
+  options.max_candidates = evaluation_options().max_candidates;  // a PC has the memory
   return options;
 }
 

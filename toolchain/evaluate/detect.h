@@ -38,7 +38,7 @@ class Detector {
   // Evaluation mode: bilinear letterbox; chip mode: the chip's nearest-neighbour letterbox. Safe to call from
   // several threads, also while detect() runs.
   Prepared prepare(const data::Image& image) const;
-  // Boxes in pixels of the picture, best first. `options.mode` and `options.rounding` are the detector's own.
+  // Boxes in pixels of the picture, best first. `options.mode` is the detector's own.
   std::vector<Detection> detect(const Prepared& prepared, const DetectOptions& options);
 
   // Score threshold, NMS and limits of the mode: the COCO protocol's, or the chip's defaults.

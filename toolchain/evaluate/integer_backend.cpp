@@ -22,7 +22,7 @@ class IntegerBackend final : public Detector::Backend {
     }
     height = input_.shape.dims[1];
     width = input_.shape.dims[2];
-    rounding = rounding_of(model_.target());
+    rounding = model_.model().rounding();
     const std::vector<HeadLevel> levels = head();
     const Text names = model_.model().metadata("names");
     class_names = evaluate::class_names(levels[0].score.shape.dims[levels[0].score.shape.rank - 1],
@@ -50,7 +50,7 @@ class IntegerBackend final : public Detector::Backend {
   host::IntegerModel* integer_model() override { return &model_; }
 
   std::unique_ptr<Backend> again() const override {
-    const Model& model = model_.model();
+    const InspectableModel& model = model_.model();
     for (int32_t node = 0; node < model.node_count(); ++node) {
       if (model.node_type(node) == "StreamingCache") return nullptr;
     }

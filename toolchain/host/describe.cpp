@@ -26,6 +26,8 @@ const char* advice(StatusCode code) {
     case StatusCode::kUnknownTensor:
     case StatusCode::kDuplicateTensor:
       return "export the model again, and check that --target is the one it was made for";
+    case StatusCode::kWrongTarget:
+      return "leave the target out, or force it";
     default:
       return "";
   }

@@ -103,7 +103,7 @@ std::optional<std::string> difference(const DumpedTensor& a, const DumpedTensor&
 }  // namespace
 
 std::vector<DumpedTensor> run_and_dump(IntegerModel& file, Which which) {
-  Model& model = file.model();
+  InspectableModel& model = file.model();
   std::vector<DumpedTensor> tensors;
   if (which == Which::kOutputs) {
     file.run();

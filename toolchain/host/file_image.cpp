@@ -81,15 +81,22 @@ Status FileImage::verify() const {
 }
 
 std::string FileImage::metadata(const std::string& key) const {
-  const format::Table model = {format::follow(payload())};
-  const format::Vector pairs = model.vector(format::model_slot::kMetadata);
-  for (uint32_t i = 0; i < pairs.size; ++i) {
-    const format::Table pair = pairs.table(i);
-    if (pair.text(format::key_value_slot::kKey) == key.c_str()) {
-      return to_string(pair.text(format::key_value_slot::kValue));
-    }
+  for (const auto& [name, value] : metadata()) {
+    if (name == key) return value;
   }
   return "";
+}
+
+std::vector<std::pair<std::string, std::string>> FileImage::metadata() const {
+  const format::Table model = {format::follow(payload())};
+  const format::Vector pairs = model.vector(format::model_slot::kMetadata);
+  std::vector<std::pair<std::string, std::string>> result;
+  for (uint32_t i = 0; i < pairs.size; ++i) {
+    const format::Table pair = pairs.table(i);
+    result.emplace_back(to_string(pair.text(format::key_value_slot::kKey)),
+                        to_string(pair.text(format::key_value_slot::kValue)));
+  }
+  return result;
 }
 
 std::string FileImage::node_name(int32_t node) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shrike/status.h"
@@ -19,7 +20,8 @@ class FileImage {
   size_t bytes() const { return bytes_; }
   size_t file_bytes() const { return file_bytes_; }
 
-  // Both need verify() to have succeeded.
+  // These need verify() to have succeeded.
+  std::vector<std::pair<std::string, std::string>> metadata() const;
   std::string metadata(const std::string& key) const;  // empty when absent
   std::string node_name(int32_t node) const;
   std::string node_type(int32_t node) const;

@@ -32,7 +32,7 @@ std::string list(const IntegerModel& file, int32_t count, Get get) {
 }  // namespace
 
 std::string graph_text(const IntegerModel& file) {
-  const Model& model = file.model();
+  const InspectableModel& model = file.model();
   std::string text = fmt::format("graph {} ({} nodes)\n", to_string(model.graph_name()), model.node_count());
   for (int32_t i = 0; i < model.input_count(); ++i)
     text += fmt::format("input {}\n", tensor_text(file, model.input(i)));

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "runtime/chips/chip.h"
 #include "runtime/kernels/kernels.h"
 #include "toolchain/host/file_image.h"
 #include "toolchain/host/reserved_memory.h"
@@ -48,14 +49,18 @@ struct IntegerModel::Impl {
         pool(thread_count(options.threads)) {
     kernels = choose_kernels(options);
     require(file.verify());
-    choose_target(options.target);
     ModelOptions runtime_options;
-    runtime_options.target = target;
+    runtime_options.operators = &kAllOperators;
+    runtime_options.target = choose_target();
+    runtime_options.force_target = options.force_target;
     runtime_options.accumulators = options.accumulators;
     runtime_options.keep = options.keep;
     runtime_options.kernels = kernels;
     runtime_options.workers = &pool;
-    runtime_options.internal_bytes = options.internal_bytes;
+    if (options.internal_bytes > 0) {
+      internal = ReservedMemory(options.internal_bytes);
+      runtime_options.internal = {internal.data(), options.internal_bytes};
+    }
     load(runtime_options);
   }
 
@@ -70,16 +75,32 @@ struct IntegerModel::Impl {
     throw Error(describe(status, name, node));
   }
 
-  void choose_target(const std::string& wanted) {
-    std::string named = wanted.empty() ? file.metadata("target") : wanted;
-    target_assumed = named.empty();
-    if (target_assumed) named = "esp32p4";
-    target = parse_target(named);
+  // Says what the runtime would refuse in a full sentence.
+  Target choose_target() const {
+    const std::string named = file.metadata("target");
+    const Chip* chip = find_chip(named.c_str());
+    if (options.target.empty()) {
+      if (!named.empty() && chip == nullptr)
+        fail(
+            "'{}' is made for '{}', which is not a chip known here ({}); --target and --force-target name "
+            "one",
+            name, named, target_names());
+      return Target::kOfFile;
+    }
+    const Target wanted = parse_target(options.target);
+    if (!named.empty() && !options.force_target && (chip == nullptr || chip->target != wanted)) {
+      fail(
+          "'{}' is made for {}, but {} was asked for; leave --target out, or add --force-target to compute "
+          "as {} "
+          "all the same",
+          name, named, options.target, options.target);
+    }
+    return wanted;
   }
 
   void load(const ModelOptions& runtime_options) {
     const uint64_t limit = physical_memory();
-    uint64_t size = std::min(limit, kFirstArena + runtime_options.internal_bytes);
+    uint64_t size = std::min(limit, kFirstArena);
     for (;;) {
       arena = ReservedMemory(size);
       const Status status =
@@ -97,13 +118,17 @@ struct IntegerModel::Impl {
   IntegerOptions options;
   std::shared_ptr<const FileImage> shared_file;
   const FileImage& file;
-  ReservedMemory arena;
+  ReservedMemory arena, internal;
   ThreadPool pool;
   const KernelSet* kernels = nullptr;
-  Target target = Target::kEsp32p4;
-  bool target_assumed = false;
-  Model model;
+  InspectableModel model;
 };
+
+IntegerOptions on_board(IntegerOptions options) {
+  options.threads = 1;
+  options.isa = kPairKernels.isa;
+  return options;
+}
 
 IntegerModel::IntegerModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 IntegerModel::IntegerModel(IntegerModel&&) noexcept = default;
@@ -118,26 +143,31 @@ IntegerModel IntegerModel::from_bytes(std::vector<uint8_t> bytes, const std::str
   return IntegerModel(std::make_unique<Impl>(std::make_shared<FileImage>(std::move(bytes)), name, options));
 }
 
+IntegerModel IntegerModel::on_board() const {
+  return IntegerModel(
+      std::make_unique<Impl>(impl_->shared_file, impl_->name, host::on_board(impl_->options)));
+}
+
 IntegerModel IntegerModel::again(int threads) const {
   IntegerOptions options = impl_->options;
   options.threads = threads;
   return IntegerModel(std::make_unique<Impl>(impl_->shared_file, impl_->name, options));
 }
 
-Model& IntegerModel::model() {
+InspectableModel& IntegerModel::model() {
   return impl_->model;
 }
-const Model& IntegerModel::model() const {
+const InspectableModel& IntegerModel::model() const {
   return impl_->model;
 }
 void IntegerModel::run() {
   impl_->require(impl_->model.run());
 }
 Target IntegerModel::target() const {
-  return impl_->target;
+  return impl_->model.target();
 }
 bool IntegerModel::target_assumed() const {
-  return impl_->target_assumed;
+  return impl_->model.target_assumed();
 }
 int IntegerModel::threads() const {
   return impl_->pool.threads();
@@ -147,6 +177,9 @@ std::string IntegerModel::isa() const {
 }
 const std::string& IntegerModel::name() const {
   return impl_->name;
+}
+std::vector<std::pair<std::string, std::string>> IntegerModel::metadata() const {
+  return impl_->file.metadata();
 }
 std::string IntegerModel::node_attributes(int32_t node) const {
   return impl_->file.node_attributes(node);

@@ -4,20 +4,29 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "shrike/model.h"
+#include "shrike/inspect.h"
 
 namespace shrike::host {
 
 struct IntegerOptions {
-  std::string target;  // a name that parse_target() knows; "": metadata, else esp32p4
+  // A name that parse_target() knows; "": the file's, else esp32p4. A file that names another chip is refused
+  // unless `force_target` is set.
+  std::string target;
+  bool force_target = false;
   Accumulators accumulators = Accumulators::kExactChip;
   KeepTensors keep = KeepTensors::kReuseMemory;
-  int threads = 0;  // 0: all cores
-  std::string isa;  // "": SHRIKE_ISA from the environment, else the best
-  uint64_t internal_bytes = 0;
+  int threads = 0;              // 0: all cores
+  std::string isa;              // "": SHRIKE_ISA from the environment, else the best
+  uint64_t internal_bytes = 0;  // of fast memory beside the arena
 };
+
+// The same as a board without a vector unit runs a model: one thread, kernels for a 32-bit core. The memory
+// report is then the figure to state wherever a device's memory is meant; with a board's shorter pointers it
+// needs a little less.
+IntegerOptions on_board(IntegerOptions options);
 
 // Throws Error with a full sentence (file, node, what was expected, what to do) when the file can't be
 // loaded.
@@ -29,11 +38,12 @@ class IntegerModel {
                                  const IntegerOptions& options = {});
   // The same model once more, on `threads` threads: shares the file's bytes, has its own tensors.
   IntegerModel again(int threads) const;
+  IntegerModel on_board() const;  // the same model once more, with on_board() options
   IntegerModel(IntegerModel&&) noexcept;
   ~IntegerModel();
 
-  Model& model();
-  const Model& model() const;
+  InspectableModel& model();
+  const InspectableModel& model() const;
   void run();  // throws Error
   Target target() const;
   bool target_assumed() const;  // nothing named it: esp32p4 was assumed
@@ -41,6 +51,8 @@ class IntegerModel {
   std::string isa() const;
   const std::string& name() const;
   uint64_t file_bytes() const;
+  // Metadata of the file: keys and values in file order.
+  std::vector<std::pair<std::string, std::string>> metadata() const;
   // A node's attributes as one line of text, in file order.
   std::string node_attributes(int32_t node) const;
   // An initializer's exponents as stored: one, or one per output channel; empty when there is no such

@@ -10,7 +10,7 @@
 namespace shrike::host {
 namespace {
 
-// Owner of each byte range of the arena: start -> value, each up to the next start. -1: nobody.
+// Owner of each byte range of a memory: start -> value, each up to the next start. -1: nobody.
 class ByteMap {
  public:
   ByteMap() { owners_[0] = -1; }
@@ -44,7 +44,7 @@ class ByteMap {
 
 class Simulation {
  public:
-  explicit Simulation(const Model& model) : model_(model) {
+  explicit Simulation(const InspectableModel& model) : model_(model) {
     for (int32_t i = 0; i < model.variable_count(); ++i) {
       variables_[to_string(model.variable(i).name)] = i;
       values_.push_back(i);
@@ -53,10 +53,11 @@ class Simulation {
 
   std::optional<std::string> run() {
     for (int32_t i = 0; i < model_.variable_count(); ++i) {
-      const Model::Placement place = model_.placement(i);
+      const TensorPlacement place = model_.placement(i);
       if (place.offset % 16 != 0) return fmt::format("'{}' is not 16-byte aligned", name(i));
-      if (place.offset + place.bytes > model_.memory().arena_bytes)
-        return fmt::format("'{}' leaves the arena", name(i));
+      const MemoryReport memory = model_.memory();
+      if (place.offset + place.bytes > (place.internal ? memory.internal_bytes : memory.arena_bytes))
+        return fmt::format("'{}' leaves its memory", name(i));
     }
     for (int32_t i = 0; i < model_.input_count(); ++i) write(find(model_.input(i)));
     for (int32_t node = 0; node < model_.node_count(); ++node) {
@@ -76,16 +77,19 @@ class Simulation {
     return found == variables_.end() ? -1 : found->second;
   }
 
+  ByteMap& memory_of(const TensorPlacement& place) { return place.internal ? internal_ : arena_; }
+  const ByteMap& memory_of(const TensorPlacement& place) const { return place.internal ? internal_ : arena_; }
+
   void write(int32_t variable) {
-    const Model::Placement place = model_.placement(variable);
-    memory_.write(place.offset, place.offset + place.bytes, values_[static_cast<size_t>(variable)]);
+    const TensorPlacement place = model_.placement(variable);
+    memory_of(place).write(place.offset, place.offset + place.bytes, values_[static_cast<size_t>(variable)]);
   }
 
   std::optional<std::string> read(int32_t variable, const std::string& reader) const {
     if (variable < 0) return std::nullopt;  // constant or absent
-    const Model::Placement place = model_.placement(variable);
+    const TensorPlacement place = model_.placement(variable);
     const int value = values_[static_cast<size_t>(variable)];
-    const int owner = memory_.foreign_owner(place.offset, place.offset + place.bytes, value);
+    const int owner = memory_of(place).foreign_owner(place.offset, place.offset + place.bytes, value);
     if (owner == value) return std::nullopt;
     return fmt::format("{} finds '{}' overwritten by '{}'", reader, name(variable),
                        owner < 0 ? "nothing yet" : name(owner));
@@ -107,11 +111,12 @@ class Simulation {
 
   // While a node runs, its outputs may touch an input only by lying exactly over input 0.
   std::optional<std::string> check_inputs_survive(int32_t node, int32_t output_index, int32_t output) {
-    const Model::Placement to = model_.placement(output);
+    const TensorPlacement to = model_.placement(output);
     for (int32_t i = 0; i < model_.node_input_count(node); ++i) {
       const int32_t input = find(model_.node_input(node, i));
       if (input < 0) continue;
-      const Model::Placement from = model_.placement(input);
+      const TensorPlacement from = model_.placement(input);
+      if (from.internal != to.internal) continue;
       if (from.offset >= to.offset + to.bytes || to.offset >= from.offset + from.bytes) continue;
       const bool in_place = output_index == 0 && input == find(model_.node_input(node, 0)) &&
                             to.shares_with == input && from.offset == to.offset && from.bytes == to.bytes;
@@ -130,15 +135,15 @@ class Simulation {
            type == "Identity" || type == "Transpose";
   }
 
-  const Model& model_;
+  const InspectableModel& model_;
   std::map<std::string, int32_t> variables_;
   std::vector<int> values_;  // what a variable holds: its own number, or that of the one it is an alias of
-  ByteMap memory_;
+  ByteMap arena_, internal_;
 };
 
 }  // namespace
 
-std::optional<std::string> check_plan(const Model& model) {
+std::optional<std::string> check_plan(const InspectableModel& model) {
   return Simulation(model).run();
 }
 

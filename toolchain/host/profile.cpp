@@ -21,28 +21,28 @@ double median(std::vector<double> values) {
   return values.empty() ? 0 : values[values.size() / 2];
 }
 
-std::map<std::string, int32_t> variables_by_name(const Model& model) {
+std::map<std::string, int32_t> variables_by_name(const InspectableModel& model) {
   std::map<std::string, int32_t> result;
   for (int32_t i = 0; i < model.variable_count(); ++i) result[to_string(model.variable(i).name)] = i;
   return result;
 }
 
 // Distinct live memory: variables that share theirs are counted once, by where they lie.
-uint64_t live_bytes(const Model& model, int32_t node) {
-  std::map<uint64_t, uint64_t> ranges;
+uint64_t live_bytes(const InspectableModel& model, int32_t node) {
+  std::map<std::pair<bool, uint64_t>, uint64_t> ranges;
   for (int32_t i = 0; i < model.variable_count(); ++i) {
-    const Model::Placement place = model.placement(i);
+    const TensorPlacement place = model.placement(i);
     if (place.first_node > node || place.last_node < node) continue;
-    uint64_t& bytes = ranges[place.offset];
+    uint64_t& bytes = ranges[{place.internal, place.offset}];
     bytes = std::max(bytes, place.bytes);
   }
   uint64_t sum = 0;
-  for (const auto& [offset, bytes] : ranges) sum += bytes;
+  for (const auto& [place, bytes] : ranges) sum += bytes;
   return sum;
 }
 
-void add_tensor(const Model& model, const std::map<std::string, int32_t>& variables, const TensorView& tensor,
-                NodeProfile& node) {
+void add_tensor(const InspectableModel& model, const std::map<std::string, int32_t>& variables,
+                const TensorView& tensor, NodeProfile& node) {
   const auto found = variables.find(to_string(tensor.name));
   if (found == variables.end()) {
     node.weight_bytes += tensor.bytes;
@@ -52,7 +52,7 @@ void add_tensor(const Model& model, const std::map<std::string, int32_t>& variab
   if (model.placement(found->second).internal) node.internal_bytes += tensor.bytes;
 }
 
-NodeProfile describe_node(const Model& model, const std::map<std::string, int32_t>& variables,
+NodeProfile describe_node(const InspectableModel& model, const std::map<std::string, int32_t>& variables,
                           int32_t index) {
   NodeProfile node;
   node.name = to_string(model.node_name(index));
@@ -72,7 +72,7 @@ NodeProfile describe_node(const Model& model, const std::map<std::string, int32_
 }  // namespace
 
 Profile profile(IntegerModel& file, int runs) {
-  Model& model = file.model();
+  InspectableModel& model = file.model();
   Profile result;
   const auto variables = variables_by_name(model);
   for (int32_t i = 0; i < model.node_count(); ++i) {

@@ -32,7 +32,7 @@ void require_same_kind(const IntegerModel& model, const TensorView& variable, co
 }
 
 void set_inputs(const IntegerModel& file) {
-  const Model& model = file.model();
+  const InspectableModel& model = file.model();
   for (int32_t i = 0; i < model.input_count(); ++i) {
     const TensorView input = model.input(i);
     bool found = false;
@@ -120,7 +120,7 @@ class Comparison {
   }
 
   IntegerModel& file_;
-  Model& model_;
+  InspectableModel& model_;
   int64_t tolerance_;
   SelfTestResult result_;
 };

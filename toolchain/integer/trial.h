@@ -39,7 +39,7 @@ class IntegerNetwork {
   engine::Array values(const std::string& tensor) const;
   const graph::Graph& graph() const { return graph_; }
   const espdl::Program& program() const { return program_; }
-  Model& model() { return model_->model(); }
+  InspectableModel& model() { return model_->model(); }
   uint64_t file_bytes() const { return file_bytes_; }
 
  private:

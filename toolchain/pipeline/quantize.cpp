@@ -168,7 +168,7 @@ void embed_test_values(espdl::Program& program, const std::string& image, const 
   program.test_outputs.clear();
   host::IntegerModel hosted =
       host::IntegerModel::from_bytes(espdl::serialize(program), "the new file", options);
-  Model& model = hosted.model();
+  InspectableModel& model = hosted.model();
   const TensorView input = model.input(0);
   const graph::ImageSize size{input.shape.dims[1], input.shape.dims[2]};
   const std::vector<float> planar = network_input(image, size, settings.geometry);

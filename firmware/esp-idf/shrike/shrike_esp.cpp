@@ -2,9 +2,10 @@
 
 #include "esp_heap_caps.h"
 #include "esp_partition.h"
-#include "kernels/kernels.h"
 
 namespace shrike::esp {
+
+constexpr size_t kAlignment = 64;
 
 Bytes map_partition(const char* label) {
   const esp_partition_t* partition =
@@ -18,13 +19,13 @@ Bytes map_partition(const char* label) {
 }
 
 void* allocate_arena(size_t bytes) {
-  constexpr size_t kAlignment = 64;
   void* memory = heap_caps_aligned_alloc(kAlignment, bytes, MALLOC_CAP_SPIRAM | MALLOC_CAP_8BIT);
   return memory != nullptr ? memory : heap_caps_aligned_alloc(kAlignment, bytes, MALLOC_CAP_8BIT);
 }
 
-const KernelSet* kernels() {
-  return &kPairKernels;
+MemoryBlock allocate_internal(size_t bytes) {
+  void* memory = heap_caps_aligned_alloc(kAlignment, bytes, MALLOC_CAP_INTERNAL | MALLOC_CAP_8BIT);
+  return {memory, memory == nullptr ? 0 : bytes};
 }
 
 }  // namespace shrike::esp

@@ -30,13 +30,14 @@ struct DetectOptions {
   float score_threshold = 0.25f;  // strict: only greater scores count; 0 keeps everything, 1 nothing
   float iou_threshold = 0.7f;     // strict: only greater overlaps are suppressed
   int32_t max_detections = 10;
-  int32_t max_candidates = 30000;  // the best of them go into NMS when more pass the threshold; 12 bytes each
-  Rounding rounding = Rounding::kHalfEven;  // the target's, for the chip's threshold
+  // The best of them go into NMS when more pass the threshold; 12 bytes of scratch each. The default suits a
+  // device.
+  int32_t max_candidates = 1024;
 };
 
 // The protocol by which COCO numbers of YOLO models are compared.
 constexpr DetectOptions evaluation_options() {
-  return {DetectMode::kEvaluation, 0.001f, 0.7f, 300, 30000, Rounding::kHalfEven};
+  return {DetectMode::kEvaluation, 0.001f, 0.7f, 300, 30000};
 }
 
 // Output tensors of one level: box [1,H,W,4 sides x bins], score [1,H,W,classes]; int8, int16 or float32,
@@ -44,6 +45,7 @@ constexpr DetectOptions evaluation_options() {
 struct HeadLevel {
   TensorView box, score;
   int32_t stride;
+  Rounding rounding = Rounding::kHalfEven;  // the chip's, for its threshold on integers; find_head() sets it
 };
 
 constexpr int32_t kMaxHeadLevels = 8;

@@ -24,6 +24,9 @@ struct PreprocessOptions {
   bool swap_red_blue = false;  // true: the tensor receives B, G, R
 };
 
+// Fills the model's input 0 as its chip rounds.
+Status preprocess(const ImageView& image, const PreprocessOptions& options, const Model& model,
+                  ImagePlacement* placement);
 // Fills `input` ([1,H,W,3] or [1,H,W,1], int8 or int16) and says where the picture went. A colour picture
 // goes into a one-channel tensor as grey, a grey picture into a three-channel tensor with equal channels.
 Status preprocess(const ImageView& image, const PreprocessOptions& options, Rounding rounding,

@@ -21,6 +21,7 @@ enum class StatusCode : uint8_t {
   kDuplicateTensor,      // two producers of one name
   kArenaTooSmall,        // `needed` tells the bytes
   kNotFound,             // no tensor/output of that name
+  kWrongTarget,          // the file is for another chip than the one asked for
 };
 
 // `node` is the index in file order (-1: none), `offset` the byte offset from the start of the file (0:

@@ -6,7 +6,12 @@ namespace shrike {
 
 // A chip: its place in the table of runtime/chips, whose rows say in what chips differ (rounding, widths,
 // layout; never the graph).
-enum class Target : uint8_t { kEsp32p4, kEsp32s3, kEsp32 };
+enum class Target : uint8_t {
+  kEsp32p4,
+  kEsp32s3,
+  kEsp32,
+  kOfFile = 255,  // in ModelOptions: the chip that the file names
+};
 
 enum class Rounding : uint8_t { kHalfEven, kHalfUp };
 

@@ -1,4 +1,5 @@
-// What a board with ESP-IDF adds to the device API: a model in a flash partition and an arena in PSRAM.
+// What a board with ESP-IDF adds to the device API: a model in a flash partition, an arena in PSRAM and fast
+// memory in internal RAM.
 #pragma once
 #include <stddef.h>
 
@@ -18,8 +19,7 @@ Bytes map_partition(const char* label);
 // 64-byte aligned memory from PSRAM, or from internal RAM when there is none; null when neither has that
 // much.
 void* allocate_arena(size_t bytes);
-
-// The inner loops for a core without a vector unit; what ModelOptions::kernels takes.
-const KernelSet* kernels();
+// The same from internal RAM only, for ModelOptions::internal; empty when there is not that much.
+MemoryBlock allocate_internal(size_t bytes);
 
 }  // namespace shrike::esp

@@ -14,7 +14,6 @@ namespace {
 
 constexpr const char* kTag = "yolo11_detect";
 constexpr int32_t kWidth = 320, kHeight = 240;
-constexpr shrike::Target kTarget = shrike::Target::kEsp32p4;
 
 shrike::Model model;
 
@@ -36,15 +35,15 @@ bool load() {
     return false;
   }
   shrike::ModelOptions options;
-  options.target = kTarget;
-  options.kernels = shrike::esp::kernels();
+  options.operators = &shrike::kAllOperators;  // or those of "shrike info --ops"
+  options.kernels = &shrike::kPairKernels;
+  options.internal = shrike::esp::allocate_internal(static_cast<size_t>(CONFIG_SHRIKE_INTERNAL_KIB) * 1024);
   return succeeded("load", model.load(file.data, file.size, arena, arena_bytes, options));
 }
 
 void detect(const shrike::ImageView& image) {
   static uint8_t scratch[8192];
   shrike::DetectOptions options;
-  options.rounding = shrike::rounding_of(kTarget);
   options.max_candidates = 512;
   shrike::Detection detections[10];
   shrike::HeadLevel levels[shrike::kMaxHeadLevels];
@@ -52,8 +51,7 @@ void detect(const shrike::ImageView& image) {
   int32_t level_count = 0, count = 0;
 
   const int64_t start = esp_timer_get_time();
-  if (!succeeded("preprocess", shrike::preprocess(image, {}, options.rounding, model.input(0), &placement)))
-    return;
+  if (!succeeded("preprocess", shrike::preprocess(image, {}, model, &placement))) return;
   const int64_t prepared = esp_timer_get_time();
   if (!succeeded("run", model.run())) return;
   const int64_t computed = esp_timer_get_time();

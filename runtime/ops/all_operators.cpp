@@ -1,7 +1,5 @@
-// Every operator of the runtime, for programs that load any file. A firmware with one model defines
-// kLinkedOperators itself, with the operators that its model needs ("shrike info --ops FILE" writes that
-// file).
-#include "ops/op_set.h"
+// Every operator of the runtime, for programs that load any file.
+#include "ops/op.h"
 
 namespace shrike {
 namespace {
@@ -80,6 +78,7 @@ constexpr const Operator* kOperators[] = {
 
 }  // namespace
 
-const OpSet kLinkedOperators = {kOperators, static_cast<int32_t>(sizeof kOperators / sizeof kOperators[0])};
+const OperatorSet kAllOperators = {kOperators,
+                                   static_cast<int32_t>(sizeof kOperators / sizeof kOperators[0])};
 
 }  // namespace shrike

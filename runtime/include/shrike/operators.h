@@ -1,8 +1,30 @@
-// The operators by name. Referring to one links it; see op_set.cpp for all of them.
+// The operators and inner loops that a program may choose from. Naming one links it: a set with a model's
+// operators leaves the code of all others out of the program ("shrike info --ops FILE" writes such a set).
+//
+//   const shrike::Operator* const kUsed[] = {&shrike::op_conv, &shrike::op_concat, &shrike::op_lut};
+//   const shrike::OperatorSet kOperators = {kUsed, 3};
+//   options.operators = &kOperators;
 #pragma once
-#include "ops/op.h"
+#include <stdint.h>
 
 namespace shrike {
+
+struct Operator;   // runtime/ops/op.h
+struct KernelSet;  // runtime/kernels/kernels.h
+
+struct OperatorSet {
+  const Operator* const* operators;
+  int32_t count;
+};
+
+// Every operator. Links all of them.
+extern const OperatorSet kAllOperators;
+
+// Inner loops for any machine.
+extern const KernelSet kPortableKernels;
+// For 32-bit cores without vectors: convolutions with two products in one multiplication take a quarter fewer
+// instructions and a copy of the weights' groups in the arena (docs/deploy.md).
+extern const KernelSet kPairKernels;
 
 extern const Operator op_add;
 extern const Operator op_average_pool;

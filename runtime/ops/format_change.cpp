@@ -1,4 +1,4 @@
-#include "ops/rescale.h"
+#include "ops/format_change.h"
 
 #include <string.h>
 
@@ -10,9 +10,9 @@ namespace shrike {
 namespace {
 
 template <typename From, typename To>
-void convert(const Rescale& rescale, const void* input, void* output, int64_t count) {
-  rescale_values(static_cast<const From*>(input), static_cast<To*>(output), count, rescale.shift,
-                 rescale.rounding);
+void convert(const FormatChange& change, const void* input, void* output, int64_t count) {
+  change_format(static_cast<const From*>(input), static_cast<To*>(output), count, change.shift,
+                change.rounding);
 }
 
 }  // namespace
@@ -21,7 +21,7 @@ void convert(const Rescale& rescale, const void* input, void* output, int64_t co
 // which counts on a board. It goes through a small buffer so that the compiler need not fear that `from` and
 // `to` overlap.
 template <typename From, typename To>
-void rescale_values(const From* from, To* to, int64_t count, int32_t shift, Rounding rounding) {
+void change_format(const From* from, To* to, int64_t count, int32_t shift, Rounding rounding) {
   // Beyond these shifts every value gives 0, or 0 and the limits.
   const int32_t right = shift < 0 ? 0 : shift > 17 ? 17 : shift;
   const int32_t left = shift >= 0 ? 0 : shift < -15 ? 15 : -shift;
@@ -42,12 +42,13 @@ void rescale_values(const From* from, To* to, int64_t count, int32_t shift, Roun
   }
 }
 
-template void rescale_values(const int8_t*, int16_t*, int64_t, int32_t, Rounding);
-template void rescale_values(const int16_t*, int8_t*, int64_t, int32_t, Rounding);
-template void rescale_values(const int16_t*, int16_t*, int64_t, int32_t, Rounding);
+template void change_format(const int8_t*, int16_t*, int64_t, int32_t, Rounding);
+template void change_format(const int16_t*, int8_t*, int64_t, int32_t, Rounding);
+template void change_format(const int16_t*, int16_t*, int64_t, int32_t, Rounding);
 
-Status prepare_rescale(const Prepare& node, const Tensor& input, const Tensor& output, Rescale* rescale) {
-  rescale->rounding = node.rounding;
+Status prepare_format_change(const Prepare& node, const Tensor& input, const Tensor& output,
+                             FormatChange* change) {
+  change->rounding = node.rounding;
   if (input.type == output.type && input.exponent == output.exponent) {
     return expect_same_type(node, input, output);
   }
@@ -55,25 +56,25 @@ Status prepare_rescale(const Prepare& node, const Tensor& input, const Tensor& o
     return node.error(StatusCode::kUnsupportedType, "formats differ and are not INT8 or INT16 on both sides");
   }
   SHRIKE_RETURN_IF_ERROR(expect_exponents(node, input, output));
-  rescale->shift = output.exponent - input.exponent;
+  change->shift = output.exponent - input.exponent;
   return {};
 }
 
-void run_rescale(const Rescale& rescale, const Tensor& input, Tensor& output, const Run& run) {
+void run_format_change(const FormatChange& change, const Tensor& input, Tensor& output, const Run& run) {
   const int64_t count = input.shape.elements();
   const bool narrow_in = input.type == DataType::kInt8;
   const bool narrow_out = output.type == DataType::kInt8;
-  if (input.type == output.type && rescale.shift == 0) {
+  if (input.type == output.type && change.shift == 0) {
     if (input.data != output.data) memcpy(output.data, input.data, byte_count(input));
   } else if (narrow_in && narrow_out) {
-    const int32_t shift = rescale.shift < -30 ? -30 : rescale.shift > 30 ? 30 : rescale.shift;
+    const int32_t shift = change.shift < -30 ? -30 : change.shift > 30 ? 30 : change.shift;
     run.kernels->requantize8(static_cast<const int8_t*>(input.data), static_cast<int8_t*>(output.data),
-                             static_cast<size_t>(count), shift, rescale.rounding);
+                             static_cast<size_t>(count), shift, change.rounding);
   } else if (narrow_in) {
-    convert<int8_t, int16_t>(rescale, input.data, output.data, count);
+    convert<int8_t, int16_t>(change, input.data, output.data, count);
   } else {
-    narrow_out ? convert<int16_t, int8_t>(rescale, input.data, output.data, count)
-               : convert<int16_t, int16_t>(rescale, input.data, output.data, count);
+    narrow_out ? convert<int16_t, int8_t>(change, input.data, output.data, count)
+               : convert<int16_t, int16_t>(change, input.data, output.data, count);
   }
 }
 

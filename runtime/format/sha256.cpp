@@ -1,8 +1,8 @@
-#include "common/sha256.h"
+#include "shrike/sha256.h"
 
 #include <string.h>
 
-namespace firmware {
+namespace shrike {
 namespace {
 
 // Fractional parts of the cube roots of the first 64 primes (FIPS 180-4, section 4.2.2).
@@ -48,7 +48,7 @@ void compress(uint32_t (&state)[8], const uint8_t* block) {
 
 }  // namespace
 
-Sha256Text sha256(const void* bytes, size_t count) {
+Sha256Text sha256_text(const void* bytes, size_t count) {
   uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                        0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   const uint8_t* data = static_cast<const uint8_t*>(bytes);
@@ -70,4 +70,4 @@ Sha256Text sha256(const void* bytes, size_t count) {
   return text;
 }
 
-}  // namespace firmware
+}  // namespace shrike

@@ -1,0 +1,93 @@
+// What a program links of the runtime when it names its operators: its own library and the runtime's in
+// either order, as components of a board project are linked.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "ops/op.h"
+#include "toolchain/support/files.h"
+
+namespace shrike::tests {
+namespace {
+
+// Output of a shell command; fails the test when it does.
+std::string output_of(const std::string& command) {
+  std::string output;
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  std::array<char, 4096> buffer;
+  while (const size_t got = fread(buffer.data(), 1, buffer.size(), pipe)) output.append(buffer.data(), got);
+  EXPECT_EQ(pclose(pipe), 0) << command << "\n" << output;
+  return output;
+}
+
+class Link : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / ("shrike_link_" + std::to_string(getpid()));
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  // Puts a program that loads with `operators` into an archive.
+  void make_program(const std::string& operators) {
+    write_file_atomically(path("main.cpp"), R"(#include "shrike/model.h"
+static const shrike::Operator* const kUsed[] = {&shrike::op_conv, &shrike::op_concat, &shrike::op_lut};
+extern const shrike::OperatorSet kModelOperators = {kUsed, 3};
+alignas(16) static unsigned char arena[4096];
+int main(int, char** arguments) {
+  shrike::Model model;
+  shrike::ModelOptions options;
+  options.operators = &)" + operators + R"(;
+  options.kernels = &shrike::kPairKernels;
+  return model.load(arguments[0], 16, arena, sizeof arena, options).ok() && model.run().ok() ? 0 : 1;
+}
+)");
+    output_of(std::string(SHRIKE_COMPILER) + " -std=c++20 -O1 -I" SHRIKE_SOURCE_DIR "/runtime/include -c " +
+              path("main.cpp") + " -o " + path("main.o"));
+    std::filesystem::remove(path("libmain.a"));
+    output_of("ar rc " + path("libmain.a") + " " + path("main.o"));
+  }
+
+  // Operators in the program linked from the archives in this order.
+  std::set<std::string> linked(const std::string& archives) {
+    output_of(std::string(SHRIKE_COMPILER) + " -Wl,--start-group " + archives + " -Wl,--end-group -o " +
+              path("program"));
+    std::set<std::string> names;
+    std::istringstream lines(output_of("nm -C " + path("program")));
+    for (std::string line; std::getline(lines, line);) {
+      const size_t at = line.find(" shrike::op_");
+      if (at != std::string::npos) names.insert(line.substr(at + 9));
+    }
+    return names;
+  }
+
+  std::set<std::string> linked_behind() { return linked(SHRIKE_RUNTIME_ARCHIVE " " + path("libmain.a")); }
+  std::set<std::string> linked_before() { return linked(path("libmain.a") + " " SHRIKE_RUNTIME_ARCHIVE); }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(Link, ASetOfItsOwnKeepsOtherOperatorsOutOfTheProgram) {
+  make_program("kModelOperators");
+  const std::set<std::string> names = linked_before();
+  EXPECT_EQ(linked_behind(), names);
+  // Gelu stands in LUT's file.
+  EXPECT_EQ(names, (std::set<std::string>{"op_concat", "op_conv", "op_gelu", "op_lut"}));
+}
+
+TEST_F(Link, AllOperatorsAreLinkedByWhoNamesThem) {
+  make_program("shrike::kAllOperators");
+  const std::set<std::string> names = linked_before();
+  EXPECT_EQ(linked_behind(), names);
+  EXPECT_EQ(names.size(), static_cast<size_t>(kAllOperators.count));
+}
+
+}  // namespace
+}  // namespace shrike::tests
