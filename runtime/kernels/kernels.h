@@ -1,7 +1,6 @@
 // Inner loops that have instruction-set versions. One table per instruction set; the portable table is
-// complete, is always built and is the oracle. A null entry in another table means "use the portable one"
-// (select.cpp fills it in), so operators call through the table without checks. Results are equal bit for bit
-// across tables.
+// complete, is always built and is the oracle. Every table is complete, so operators call through it without
+// checks. Results are equal bit for bit across tables.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -40,12 +39,10 @@ struct Conv8 {
   WeightLayout layout;
   const int8_t* weights;  // as stored in the file
   const int32_t* bias;    // [out_c] or null
-  const int8_t* shifts;   // [out_c], each in [0, 62]; per-tensor: out_c equal values
+  const int8_t* shifts;   // [out_c], each in [0, 31]; per-tensor: out_c equal values
   Rounding rounding;
   bool relu;
-  bool uniform_shift;   // all shifts equal
-  const int8_t* table;  // 256-entry LUT applied to the saturated result (index q + 128), or null: none
-  void* packed;         // kernel's own copy of the weights, or null
+  void* packed;  // kernel's own copy of the weights, or null
 };
 
 // x86 and other kernels with their own weight order: `packed_bytes` says how much memory `pack` needs (0:
@@ -91,7 +88,6 @@ struct KernelSet {
   Conv8Kernel conv8;       // group 1
   Conv8Kernel depthwise8;  // depthwise
   Conv16Kernel conv16;     // both
-  // [rows, inner] x [inner, columns] with the right operand in blocked (or plain) storage, see MatMul.
   void (*lookup8)(const int8_t* input, int8_t* output, size_t count,
                   const int8_t* table);                                          // table index q + 128
   void (*add8)(const int8_t* a, const int8_t* b, int8_t* output, size_t count);  // saturating
@@ -111,13 +107,6 @@ struct KernelSet {
   const KernelSet* fallback;  // convolves what the others refuse; null: they take every geometry
 };
 
-// What a model runs on when ModelOptions::kernels is null: the portable table (linked_kernels.cpp), unless
-// the program defines this symbol itself; then the linker leaves out what nothing else names.
-extern const KernelSet* const kLinkedKernels;
-
-extern const KernelSet kPortableKernels;
-// For 32-bit cores without vectors: convolutions with two products in one multiplication (kernels/pairs/).
-extern const KernelSet kPairKernels;
 // Tables by name ("portable", "pairs", "avx2", "avx512vnni"), null when not built or not supported by this
 // machine.
 const KernelSet* kernels_by_name(const char* isa);

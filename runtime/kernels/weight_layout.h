@@ -1,4 +1,5 @@
 // Where a filter's weights are in its storage (spec/espdl-format.md 6.2, 6.3), said once for all kernels.
+// Every file gets its own copy (see ops/numeric.h).
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -6,6 +7,7 @@
 #include "kernels/kernels.h"
 
 namespace shrike {
+namespace {
 
 // Output channels interleaved in one block: as many elements as 16 bytes hold.
 template <typename Weight>
@@ -44,4 +46,5 @@ constexpr ChannelTaps channel_taps(const ConvGeometry& g, WeightLayout layout, i
   return {start + rest * taps, 1};
 }
 
+}  // namespace
 }  // namespace shrike

@@ -1,5 +1,8 @@
 // Integer semantics, written once (spec/numerics.md sections 1.3, 1.4). Every kernel's scalar path, the
 // host's simulation and the firmware use these.
+//
+// Every file gets its own copy (no name with linkage): a file compiled for AVX-512 must not offer its copy to
+// others.
 #pragma once
 #include <math.h>
 #include <stdint.h>
@@ -7,6 +10,7 @@
 #include "shrike/tensor.h"
 
 namespace shrike {
+namespace {
 
 template <typename T>
 struct Limits;
@@ -75,4 +79,5 @@ inline T quantize_float(float value, Rounding rounding) {
   return saturate<T>(static_cast<int32_t>(rounded));
 }
 
+}  // namespace
 }  // namespace shrike

@@ -32,10 +32,7 @@ void check_variants(const std::string& name, const ConvGeometry& g) {
       test.name = name + " with ReLU";
       test.relu = true;
       check_everywhere(test);
-      test.name = name + " with ReLU and table";
-      test.table = random_table(seed);
-      check_everywhere(test);
-      test.name = name + " with table, without bias";
+      test.name = name + " without bias";
       test.relu = false;
       test.bias.clear();
       check_everywhere(test);
@@ -148,7 +145,6 @@ TEST(Conv8, EqualsThePortableKernelOnRandomConvolutions) {
     test.rounding = round % 2 == 0 ? Rounding::kHalfEven : Rounding::kHalfUp;
     test.layout = round % 3 == 0 ? WeightLayout::kPlain : WeightLayout::kBlocked;
     test.relu = round % 5 == 0;
-    if (round % 6 == 0) test.table = random_table(random());
     test.store_weights();
     const std::vector<int8_t> expected = run_conv(kPortableKernels, test, 0);
     for (int i = 1; const KernelSet* kernels = tested_kernels(i); ++i) {

@@ -207,7 +207,7 @@ void finish(const Conv8& conv, const int32_t* sums, int32_t count, int32_t chann
     int32_t value = (sum + offset + ((sum >> shift) & parity)) >> shift;
     if (value < lowest) value = lowest;
     if (value > 127) value = 127;
-    *output = conv.table == nullptr ? static_cast<int8_t>(value) : conv.table[value + 128];
+    *output = static_cast<int8_t>(value);
   }
 }
 
@@ -283,12 +283,12 @@ void conv8_run(const Conv8& conv, const int8_t* input, int8_t* output, int32_t r
                void* scratch) {
   int32_t* words = static_cast<int32_t*>(scratch);
   const ConvGeometry& g = conv.geometry;
-  const bool wide = blocked_channels<int8_t>(g, conv.layout) > 0;
+  const bool large_tiles = blocked_channels<int8_t>(g, conv.layout) > 0;
   for (int32_t y = row_begin; y < row_end; ++y) {
     for (int32_t x = 0; x < g.out_w;) {
       const int32_t left = g.out_w - x;
-      // A wide tile may run past the row's end by two pixels: cheaper than three narrow ones.
-      const Width& width = kWidths[left >= 6 && wide ? 0 : 1];
+      // A large tile may run past the row's end by two pixels: cheaper than three narrow ones.
+      const Width& width = kWidths[left >= 6 && large_tiles ? 0 : 1];
       const int32_t count = left < 2 * width.pairs ? left : 2 * width.pairs;
       compute_pixels(conv, width, input, output, y, x, count, words);
       x += count;

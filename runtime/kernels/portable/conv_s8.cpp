@@ -143,18 +143,18 @@ void compute_tile(const Conv8& conv, const TileShape& shape, const TileWeights& 
   }
 }
 
-// All pixels of one output row for the channels of one tile: `wide` inside, `narrow` at the borders.
-void compute_row(const Conv8& conv, const TileShape& wide, const TileShape& narrow, const TileWeights& tile,
+// All pixels of one output row for the channels of one tile: `large` inside, `small` at the borders.
+void compute_row(const Conv8& conv, const TileShape& large, const TileShape& small, const TileWeights& tile,
                  const int8_t* input, int8_t* output, int32_t out_y, Range rows, Range interior) {
   const ConvGeometry& g = conv.geometry;
   int32_t x = 0;
   while (x < g.out_w) {
     if (x >= interior.begin && x + kTile <= interior.end) {
-      compute_tile(conv, wide, tile, input, output, out_y, x, rows, {0, g.kernel_w});
+      compute_tile(conv, large, tile, input, output, out_y, x, rows, {0, g.kernel_w});
       x += kTile;
     } else {
       const Range columns = valid_taps(x * g.stride_w - g.pad_left, g.kernel_w, g.dilation_w, g.in_w);
-      compute_tile(conv, narrow, tile, input, output, out_y, x, rows, columns);
+      compute_tile(conv, small, tile, input, output, out_y, x, rows, columns);
       ++x;
     }
   }

@@ -81,18 +81,18 @@ int32_t limit_at(const Conv8& conv, const ExactSums& exact, int32_t channel, con
   return bound < kNeverExact ? static_cast<int32_t>(bound) : kNeverExact;
 }
 
-struct Window {
+struct PixelWindow {
   const int8_t* input;
   int32_t top, left;
   Range rows, columns;
 };
 
 // What a sum is cut to after every multiply-add.
-struct Limits {
+struct LaneRange {
   int64_t lowest, highest;
 };
 
-Limits limits_of(Lane lane) {
+LaneRange range_of(Lane lane) {
   if (lane == Lane::kSaturating20) return {kLowest20, kHighest20};
   if (lane == Lane::kSaturating32) return {INT32_MIN, INT32_MAX};
   return {INT64_MIN, INT64_MAX};
@@ -101,7 +101,7 @@ Limits limits_of(Lane lane) {
 // Calls visit(x, w) for every pixel under the window, in the order ky, kx: its channels and the weights of
 // `first` for them.
 template <class Visit>
-void for_each_pixel(const Conv8& conv, const Window& window, int32_t first, Visit visit) {
+void for_each_pixel(const Conv8& conv, const PixelWindow& window, int32_t first, Visit visit) {
   const ConvGeometry& g = conv.geometry;
   const ChannelTaps at = channel_taps<int8_t>(g, conv.layout, first);
   const int32_t run = g.depthwise ? 1 : g.in_c;
@@ -119,7 +119,7 @@ void for_each_pixel(const Conv8& conv, const Window& window, int32_t first, Visi
 // Sums of kChannels channels from `first` on, in the order ky, kx, c; `cut` counts the multiply-adds that
 // were cut.
 template <int kChannels>
-void window_sums(const Conv8& conv, const Window& window, int32_t first, Limits limits,
+void window_sums(const Conv8& conv, const PixelWindow& window, int32_t first, LaneRange limits,
                  int64_t (&sums)[kChannels], int32_t (&cut)[kChannels]) {
   const bool depthwise = conv.geometry.depthwise;
   const int32_t run = depthwise ? 1 : conv.geometry.in_c;
@@ -137,7 +137,7 @@ void window_sums(const Conv8& conv, const Window& window, int32_t first, Limits 
 }
 
 // The same of a block of 20-bit lanes that read all channels: the case that occurs often.
-void block_sums(const Conv8& conv, const ExactSums& exact, const Window& window, int32_t first,
+void block_sums(const Conv8& conv, const ExactSums& exact, const PixelWindow& window, int32_t first,
                 int64_t (&sums)[kBlock], int32_t (&cut)[kBlock]) {
   int32_t lanes[kBlock];
   for (int i = 0; i < kBlock; ++i) lanes[i] = static_cast<int32_t>(sums[i]);
@@ -148,25 +148,25 @@ void block_sums(const Conv8& conv, const ExactSums& exact, const Window& window,
 }
 
 template <int kChannels>
-void lane_sums(const Conv8& conv, const ExactSums& exact, const Window& window, int32_t first, Lane lane,
+void lane_sums(const Conv8& conv, const ExactSums& exact, const PixelWindow& window, int32_t first, Lane lane,
                int64_t (&sums)[kChannels], int32_t (&cut)[kChannels]) {
   if constexpr (kChannels == kBlock) {
     if (lane == Lane::kSaturating20 && !conv.geometry.depthwise)
       return block_sums(conv, exact, window, first, sums, cut);
   }
-  window_sums(conv, window, first, limits_of(lane), sums, cut);
+  window_sums(conv, window, first, range_of(lane), sums, cut);
 }
 
 // Computes and stores kChannels outputs of one pixel.
 template <int kChannels>
-SaturationCount correct_pixel(const Conv8& conv, const ExactSums& exact, const Window& window, int32_t first,
-                              int8_t* pixel) {
+SaturationCount correct_pixel(const Conv8& conv, const ExactSums& exact, const PixelWindow& window,
+                              int32_t first, int8_t* pixel) {
   const Lane lane = lane_of(conv, exact, first);
   int64_t sums[kChannels];
   int32_t cut[kChannels] = {};
   for (int i = 0; i < kChannels; ++i) sums[i] = initial_sum(lane, exact.bias, first + i);
   lane_sums(conv, exact, window, first, lane, sums, cut);
-  const Limits limits = limits_of(lane);
+  const LaneRange limits = range_of(lane);
   SaturationCount count;
   for (int i = 0; i < kChannels; ++i) {
     count.multiply_adds += static_cast<uint64_t>(cut[i]);
@@ -175,7 +175,7 @@ SaturationCount correct_pixel(const Conv8& conv, const ExactSums& exact, const W
     const int64_t rounded = rounding_shift_any(sums[i], exact.shifts[first + i], conv.rounding);
     int8_t value = saturate<int8_t>(rounded);
     if (conv.relu && value < 0) value = 0;
-    pixel[first + i] = conv.table == nullptr ? value : conv.table[value + 128];
+    pixel[first + i] = value;
   }
   return count;
 }
@@ -205,7 +205,7 @@ struct Distances {
   int32_t squares[kCentres];
 };
 
-Distances distances(const ConvGeometry& g, const Window& window, const ColumnSums* columns) {
+Distances distances(const ConvGeometry& g, const PixelWindow& window, const ColumnSums* columns) {
   int64_t values = 0, squares = 0;
   for (int32_t kx = window.columns.begin; kx < window.columns.end; ++kx) {
     const ColumnSums& column = columns[window.left + kx * g.dilation_w];
@@ -273,7 +273,7 @@ SaturationCount correct_rows(const Conv8& conv, const ExactSums& exact, const in
   const bool summed = squares_fit(g);
   SaturationCount count;
   for (int32_t y = row_begin; y < row_end; ++y) {
-    Window window{input, y * g.stride_h - g.pad_top, 0, {}, {}};
+    PixelWindow window{input, y * g.stride_h - g.pad_top, 0, {}, {}};
     window.rows = valid_taps(window.top, g.kernel_h, g.dilation_h, g.in_h);
     if (summed) sum_columns(g, input, window.top, window.rows, columns);
     for (int32_t x = 0; x < g.out_w; ++x) {

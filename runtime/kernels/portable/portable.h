@@ -29,8 +29,7 @@ constexpr Conv8Kernel kPortableDepthwise = {"depthwise_s8_4x1_portable", no_byte
 // Turns a sum of |sum| < 2^30 (ops/conv_plan.h sees to that) into the stored value of `channel`.
 inline int8_t finish_s8(const Conv8& conv, int32_t sum, int32_t channel) {
   int8_t value = saturate<int8_t>(rounding_shift<int32_t>(sum, conv.shifts[channel], conv.rounding));
-  if (conv.relu && value < 0) value = 0;
-  return conv.table == nullptr ? value : conv.table[value + 128];
+  return conv.relu && value < 0 ? int8_t{0} : value;
 }
 
 SaturationCount conv_s16_rows(const Conv16& conv, const int16_t* input, int16_t* output, int32_t row_begin,

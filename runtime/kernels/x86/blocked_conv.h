@@ -4,7 +4,6 @@
 //   kPixels                       largest tile: kPixels x 2 vectors
 //   kSaturatingPairs              its multiply-add saturates pairs at 16 bits
 //   tile(tile, pixels, vectors)   the inner loop
-//   lookup()                      256-entry table
 #pragma once
 #include "kernels/x86/packed_conv.h"
 
@@ -27,15 +26,15 @@ struct ConvTile {
   int8_t* output;                              // first pixel, first channel of the block
   size_t output_stride;                        // = out_c
   int32_t channels;                            // valid channels of the block
-  const Conv8* wide;                           // not null: requantise by requantize_wide
+  const Conv8* one_by_one;                     // not null: requantise by requantize_one
   int32_t first_channel;
 
   // `sums`: [pixels][stride], the packed bias already added.
-  void store_wide(const int32_t* sums, int32_t pixels, int32_t stride) const {
+  void store_one_by_one(const int32_t* sums, int32_t pixels, int32_t stride) const {
     for (int32_t p = 0; p < pixels; ++p) {
       for (int32_t c = 0; c < channels; ++c) {
         output[static_cast<size_t>(p) * output_stride + static_cast<size_t>(c)] =
-            requantize_wide(*wide, first_channel + c, sums[p * stride + c]);
+            requantize_one(*one_by_one, first_channel + c, sums[p * stride + c]);
       }
     }
   }
@@ -109,7 +108,7 @@ class BlockedConv {
     tile.floor = conv_.relu ? 0 : -128;
     tile.output_stride = static_cast<size_t>(g_.out_c);
     tile.channels = g_.out_c - first < layout_.block ? g_.out_c - first : layout_.block;
-    tile.wide = packed_.wide[block] != 0 ? &conv_ : nullptr;
+    tile.one_by_one = packed_.one_by_one[block] != 0 ? &conv_ : nullptr;
     tile.first_channel = first;
     return tile;
   }
@@ -130,10 +129,6 @@ class BlockedConv {
     }
   }
 
-  void finish(int8_t* output, size_t count) const {
-    if (conv_.table != nullptr) Isa::lookup(output, output, count, conv_.table);
-  }
-
   void run_pointwise(const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
                      void* scratch) const {
     const size_t in_c = static_cast<size_t>(g_.in_c), out_c = static_cast<size_t>(g_.out_c);
@@ -151,7 +146,6 @@ class BlockedConv {
         ConvTile tile = tile_of(block);
         run_span(tile, block, runs, static_cast<int32_t>(count), target);
       }
-      finish(target, count * out_c);
     }
   }
 
@@ -180,7 +174,6 @@ class BlockedConv {
                    target + static_cast<size_t>(y) * row_bytes);
         }
       }
-      finish(target, static_cast<size_t>(rows) * row_bytes);
     }
   }
 

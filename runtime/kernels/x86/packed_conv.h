@@ -65,7 +65,7 @@ struct PackedLayout {
 // The packed memory. Excess weights, [groups][vectors][lanes][kGroup] a block, follow the block's weights.
 struct PackedConv {
   int32_t *bias, *shift, *addend, *odd;  // [channels]
-  int32_t* wide;                         // [blocks], not 0: the block is requantised by requantize_wide
+  int32_t* one_by_one;                   // [blocks], not 0: the block is requantised by requantize_one
   int32_t* excess_count;                 // [blocks]
   ExcessGroup* excess;                   // [blocks][excess_limit]
   int8_t* weights;
@@ -75,8 +75,8 @@ struct PackedConv {
     shift = bias + layout.channels();
     addend = shift + layout.channels();
     odd = addend + layout.channels();
-    wide = odd + layout.channels();
-    excess_count = wide + layout.blocks;
+    one_by_one = odd + layout.channels();
+    excess_count = one_by_one + layout.blocks;
     excess = reinterpret_cast<ExcessGroup*>(excess_count + layout.blocks);
     weights = reinterpret_cast<int8_t*>(bias) + round_up(layout.head_bytes(), kCacheLine);
   }
@@ -152,20 +152,20 @@ inline void pack_conv(const Conv8& conv, const PackedLayout& layout, const Packe
     const size_t step = static_cast<size_t>(layout.vectors(block) * layout.block / 2 * kGroup);
     int8_t* weights = packed.block_weights(layout, block);
     memset(weights, 0, layout.block_bytes);
-    packed.wide[block] = packed.excess_count[block] = 0;
+    packed.one_by_one[block] = packed.excess_count[block] = 0;
     for (int32_t n = first; n < end; ++n) {
       const WeightSums sums = pack_channel(conv, layout, n, weights + (n - first) * kGroup, step);
       const int64_t bias = conv.bias != nullptr ? conv.bias[n] : 0;
       LaneShift lanes{};
       const int64_t bound = sums.magnitude * 128 + (bias < 0 ? -bias : bias);
-      if (!lane_shift(bound, conv.shifts[n], conv.rounding, &lanes)) packed.wide[block] = 1;
+      if (!lane_shift(bound, conv.shifts[n], conv.rounding, &lanes)) packed.one_by_one[block] = 1;
       packed.bias[n] = static_cast<int32_t>(-sums.sum * kInputOffset);  // |sum| < 2^24
       packed.shift[n] = lanes.shift;
       packed.addend[n] = lanes.addend;
       packed.odd[n] = lanes.odd;
     }
-    // requantize_wide adds the bias itself, in 64 bits.
-    for (int32_t n = first; n < end && packed.wide[block] == 0 && conv.bias != nullptr; ++n) {
+    // requantize_one adds the bias itself, in 64 bits.
+    for (int32_t n = first; n < end && packed.one_by_one[block] == 0 && conv.bias != nullptr; ++n) {
       packed.bias[n] =
           static_cast<int32_t>(static_cast<uint32_t>(packed.bias[n]) + static_cast<uint32_t>(conv.bias[n]));
     }

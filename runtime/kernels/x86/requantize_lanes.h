@@ -32,7 +32,7 @@ inline bool lane_shift(int64_t bound, int32_t shift, Rounding rounding, LaneShif
 
 // The same for a channel that does not fit the lanes (biases at the 32-bit limits occur,
 // spec/espdl-format.md 6.5).
-inline int8_t requantize_wide(const Conv8& conv, int32_t channel, int32_t sum) {
+inline int8_t requantize_one(const Conv8& conv, int32_t channel, int32_t sum) {
   const int64_t bias = conv.bias != nullptr ? conv.bias[channel] : 0;
   const int8_t value =
       saturate<int8_t>(rounding_shift<int64_t>(bias + sum, conv.shifts[channel], conv.rounding));

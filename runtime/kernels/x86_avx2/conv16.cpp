@@ -50,7 +50,7 @@ struct Layout {
 
 struct Packed {
   int64_t *bias, *shift, *addend, *odd;  // [channels]; rule RS as in x86/requantize_lanes.h
-  int64_t* wide;                         // [blocks], not 0: rounded one by one
+  int64_t* one_by_one;                   // [blocks], not 0: rounded one by one
   int64_t* careful;                      // [blocks]
   int16_t* weights;
 
@@ -59,8 +59,8 @@ struct Packed {
     shift = bias + layout.channels();
     addend = shift + layout.channels();
     odd = addend + layout.channels();
-    wide = odd + layout.channels();
-    careful = wide + layout.blocks;
+    one_by_one = odd + layout.channels();
+    careful = one_by_one + layout.blocks;
     weights = align_line<int16_t>(careful + layout.blocks);
   }
 };
@@ -73,9 +73,9 @@ struct Tile {
   size_t offset, pixel_stride;  // elements
   int16_t* output;
   size_t output_stride;
-  int32_t first, channels;  // channels of the block that exist
-  int16_t floor;            // 0 with ReLU
-  const Conv16* wide;       // not null: round one by one
+  int32_t first, channels;   // channels of the block that exist
+  int16_t floor;             // 0 with ReLU
+  const Conv16* one_by_one;  // not null: round one by one
 };
 
 struct Sums {
@@ -112,15 +112,15 @@ inline __m256i requantize(const Tile& tile, __m256i sum, size_t channel) {
   return _mm256_blendv_epi8(raised, highest, _mm256_cmpgt_epi64(raised, highest));
 }
 
-void store_wide(const Tile& tile, const Sums& sums, size_t vector, int16_t* output, int32_t count) {
+void store_one_by_one(const Tile& tile, const Sums& sums, size_t vector, int16_t* output, int32_t count) {
   int64_t values[kLanes];
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(values), widen(sums, 0));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + 4), widen(sums, 1));
   for (int32_t c = 0; c < count; ++c) {
     const size_t lane = vector * kLanes + static_cast<size_t>(c);
-    const int32_t shift = tile.wide->shifts[static_cast<size_t>(tile.first) + lane];
+    const int32_t shift = tile.one_by_one->shifts[static_cast<size_t>(tile.first) + lane];
     const int16_t value =
-        saturate<int16_t>(rounding_shift_any(values[c] + tile.bias[lane], shift, tile.wide->rounding));
+        saturate<int16_t>(rounding_shift_any(values[c] + tile.bias[lane], shift, tile.one_by_one->rounding));
     output[c] = value < tile.floor ? tile.floor : value;
   }
 }
@@ -128,7 +128,7 @@ void store_wide(const Tile& tile, const Sums& sums, size_t vector, int16_t* outp
 void store(const Tile& tile, const Sums& sums, size_t vector, int16_t* output) {
   const int32_t left = tile.channels - static_cast<int32_t>(vector) * kLanes;
   const int32_t count = left < kLanes ? left : kLanes;
-  if (tile.wide != nullptr) return store_wide(tile, sums, vector, output, count);
+  if (tile.one_by_one != nullptr) return store_one_by_one(tile, sums, vector, output, count);
   const __m256i front = requantize(tile, widen(sums, 0), vector * kLanes);
   const __m256i back = requantize(tile, widen(sums, 1), vector * kLanes + 4);
   const __m256i words = _mm256_permute4x64_epi64(
@@ -288,7 +288,7 @@ class Runner {
     tile.first = first;
     tile.channels = g_.out_c - first < kBlock ? g_.out_c - first : kBlock;
     tile.floor = conv_.relu ? int16_t{0} : int16_t{-32768};
-    tile.wide = packed_.wide[block] != 0 ? &conv_ : nullptr;
+    tile.one_by_one = packed_.one_by_one[block] != 0 ? &conv_ : nullptr;
     const TileFunctions functions(g_.depthwise, packed_.careful[block] != 0, tile.channels);
     for (int32_t done = 0; done < pixels;) {
       const int32_t count = pixels - done < kPixels ? pixels - done : kPixels;
@@ -357,7 +357,7 @@ void conv16_pack(const Conv16& conv, void* memory) {
     const int64_t magnitude = pack_channel(conv, layout, n, lane, packed.careful + block);
     packed.bias[n] = conv.bias != nullptr ? conv.bias[n] : 0;
     const int64_t bias = packed.bias[n] < 0 ? -packed.bias[n] : packed.bias[n];
-    if (!pack_rounding(conv, packed, n, magnitude * 32768 + bias)) packed.wide[block] = 1;
+    if (!pack_rounding(conv, packed, n, magnitude * 32768 + bias)) packed.one_by_one[block] = 1;
   }
   for (int32_t n = 0; n < conv.geometry.out_c; ++n) {
     if (packed.careful[n / kBlock] != 0) packed.bias[n] += int64_t{layout.runs} * layout.pairs;

@@ -25,21 +25,18 @@ struct Avx2 {
   }
 
   static void tile(const ConvTile& tile, int32_t pixels, int32_t vectors);
-  static void lookup(const int8_t* input, int8_t* output, size_t count, const int8_t* table) {
-    avx2::lookup8(input, output, count, table);
-  }
 };
 
 template <int kPixels, int kVectors>
 void store_tile(const ConvTile& tile, __m256i (&sums)[kPixels][kVectors]) {
-  if (tile.wide != nullptr) {
-    int32_t wide[kPixels][kVectors * 8];
+  if (tile.one_by_one != nullptr) {
+    int32_t values[kPixels][kVectors * 8];
     for (int p = 0; p < kPixels; ++p) {
       for (int v = 0; v < kVectors; ++v) {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(&wide[p][v * 8]), sums[p][v]);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(&values[p][v * 8]), sums[p][v]);
       }
     }
-    tile.store_wide(&wide[0][0], kPixels, kVectors * 8);
+    tile.store_one_by_one(&values[0][0], kPixels, kVectors * 8);
     return;
   }
   const __m128i floor = _mm_set1_epi8(tile.floor);

@@ -31,7 +31,7 @@ struct Layout {
 // Channel parameters are in lane order; weights [blocks][pairs][lanes][2].
 struct Packed {
   int32_t *bias, *shift, *addend, *odd;  // [channels]
-  int32_t* wide;                         // [blocks]
+  int32_t* one_by_one;                   // [blocks]
   int16_t* weights;
 
   Packed(const Layout& layout, void* memory) {
@@ -39,8 +39,8 @@ struct Packed {
     shift = bias + layout.channels;
     addend = shift + layout.channels;
     odd = addend + layout.channels;
-    wide = odd + layout.channels;
-    weights = align_line<int16_t>(wide + layout.blocks);
+    one_by_one = odd + layout.channels;
+    weights = align_line<int16_t>(one_by_one + layout.blocks);
   }
 };
 
@@ -57,7 +57,7 @@ class Block {
       : conv_(conv),
         first_(first),
         count_(conv.geometry.out_c - first < kBlock ? conv.geometry.out_c - first : kBlock),
-        wide_(packed.wide[first / kBlock] != 0),
+        one_by_one_(packed.one_by_one[first / kBlock] != 0),
         pairs_(layout.pairs),
         stride_(static_cast<size_t>(conv.geometry.stride_w) * static_cast<size_t>(conv.geometry.in_c)),
         weights_(packed.weights + static_cast<size_t>(first) * layout.pairs * 2),
@@ -106,7 +106,7 @@ class Block {
   }
 
   void store(const __m256i (&sums)[2], int8_t* output) const {
-    if (wide_) return store_wide(sums, output);
+    if (one_by_one_) return store_one_by_one(sums, output);
     __m256i values[2];
     for (int half = 0; half < 2; ++half) {
       values[half] = requantize_lanes(_mm256_add_epi32(sums[half], bias_[half]), shift_[half], addend_[half],
@@ -124,16 +124,16 @@ class Block {
     }
   }
 
-  void store_wide(const __m256i (&sums)[2], int8_t* output) const {
+  void store_one_by_one(const __m256i (&sums)[2], int8_t* output) const {
     int32_t lanes[kBlock];
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), sums[0]);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes + 8), sums[1]);
-    for (int32_t c = 0; c < count_; ++c) output[c] = requantize_wide(conv_, first_ + c, lanes[lane_of(c)]);
+    for (int32_t c = 0; c < count_; ++c) output[c] = requantize_one(conv_, first_ + c, lanes[lane_of(c)]);
   }
 
   const Conv8& conv_;
   const int32_t first_, count_;
-  const bool wide_;
+  const bool one_by_one_;
   const size_t pairs_, stride_;
   const int16_t* const weights_;
   const __m128i floor_;
@@ -170,7 +170,7 @@ void depthwise8_pack(const Conv8& conv, void* memory) {
     const int64_t bias = conv.bias != nullptr ? conv.bias[n] : 0;
     LaneShift lanes;
     if (!lane_shift(magnitude * 128 + (bias < 0 ? -bias : bias), conv.shifts[n], conv.rounding, &lanes)) {
-      packed.wide[block] = 1;
+      packed.one_by_one[block] = 1;
       continue;
     }
     packed.bias[slot] = static_cast<int32_t>(bias);
@@ -213,7 +213,6 @@ void depthwise8_run(const Conv8& conv, const int8_t* input, int8_t* output, int3
         block.run_row<0>(taps, target);
       }
     }
-    if (conv.table != nullptr) lookup8(target, target, row_bytes, conv.table);
   }
 }
 

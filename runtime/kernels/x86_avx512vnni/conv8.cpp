@@ -24,9 +24,6 @@ struct Avx512Vnni {
   }
 
   static void tile(const ConvTile& tile, int32_t pixels, int32_t vectors);
-  static void lookup(const int8_t* input, int8_t* output, size_t count, const int8_t* table) {
-    avx512vnni::lookup8(input, output, count, table);
-  }
 };
 
 // GCC 12 warns about uninitialised values inside the intrinsics that have no mask, so these get a full one.
@@ -40,14 +37,14 @@ __m512i requantize_lanes(__m512i value, __m512i shift, __m512i addend, __m512i o
 
 template <int kPixels, int kVectors>
 void store_tile(const ConvTile& tile, __m512i (&sums)[kPixels][kVectors]) {
-  if (tile.wide != nullptr) {
-    int32_t wide[kPixels][kVectors * 16];
+  if (tile.one_by_one != nullptr) {
+    int32_t values[kPixels][kVectors * 16];
     for (int p = 0; p < kPixels; ++p) {
       for (int v = 0; v < kVectors; ++v) {
-        _mm512_storeu_si512(&wide[p][v * 16], sums[p][v]);
+        _mm512_storeu_si512(&values[p][v * 16], sums[p][v]);
       }
     }
-    tile.store_wide(&wide[0][0], kPixels, kVectors * 16);
+    tile.store_one_by_one(&values[0][0], kPixels, kVectors * 16);
     return;
   }
   const __m128i floor = _mm_set1_epi8(tile.floor);
