@@ -68,6 +68,7 @@ TEST(Chips, RoundAsTheirClass) {
 
 TEST(Chips, AreListedWithTheirOtherNamesWhenOneIsUnknown) {
   EXPECT_EQ(host::parse_target("esp32c6"), Target::kEsp32);
+  EXPECT_EQ(host::parse_target("esp32s31"), Target::kEsp32p4);
   try {
     host::parse_target("esp8266");
     FAIL() << "esp8266 is no chip of the table";
