@@ -12,6 +12,7 @@
 #include "toolchain/host/op_list.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/import/import.h"
+#include "toolchain/operators/support.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
 
@@ -24,6 +25,7 @@ struct Arguments {
   bool cpu = false;
   bool ops = false;
   bool json = false;
+  bool operators = false;
 };
 
 void print_cpu(const host::IntegerOptions& options) {
@@ -101,6 +103,10 @@ void print_espdl(const Arguments& arguments) {
 }
 
 void run(const Arguments& arguments) {
+  if (arguments.operators) {
+    fmt::print("{}", operators::support_document());
+    return;
+  }
   if (arguments.cpu) print_cpu(arguments.options);
   if (arguments.file.empty() && !arguments.cpu) throw WrongCommandLine("FILE is required");
   if (arguments.file.empty()) return;
@@ -131,6 +137,8 @@ void add_info(Command& app) {
   command->add_flag("--ops", arguments->ops,
                     "Print a C++ source that registers the operators of an .espdl file, for firmware that "
                     "links no others");
+  command->add_flag("--operators", arguments->operators,
+                    "Print which operators can be quantised, at which width (docs/operators.md)");
   command->callback([arguments] { run(*arguments); });
 }
 

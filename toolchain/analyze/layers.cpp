@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "toolchain/graph/activation.h"
 #include "toolchain/host/tensors.h"
+#include "toolchain/operators/operator.h"
 
 namespace shrike::analyze {
 namespace {
@@ -38,9 +38,8 @@ class Finder {
     const std::string& tensor = layer.tensors[0];
     const auto readers = links_.consumers.find(tensor);
     if (readers == links_.consumers.end() || readers->second.size() != 1 || graph_.is_output(tensor)) return;
-    const std::string& op = graph_.nodes[static_cast<size_t>(readers->second[0])].op;
-    // A PRelu has a function for each channel.
-    if (graph::is_activation(op) && op != "PRelu") layer.judge = readers->second[0];
+    if (operators::is_function(graph_, graph_.nodes[static_cast<size_t>(readers->second[0])]))
+      layer.judge = readers->second[0];
   }
 
   void find_suffix(Layer& layer) const {

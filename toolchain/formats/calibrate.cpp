@@ -9,6 +9,7 @@
 #include "toolchain/engine/engine.h"
 #include "toolchain/graph/activation.h"
 #include "toolchain/measure/ordered.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::quantize {
@@ -122,7 +123,7 @@ Judges find_judges(const graph::Graph& graph) {
   for (const auto& [name, consumers] : links.consumers) {
     if (consumers.size() != 1 || graph.is_output(name) || graph.tensor(name).constant) continue;
     const graph::Node& node = graph.nodes[consumers[0]];
-    if (graph::is_activation(node.op) && node.inputs[0] == name)
+    if (operators::is_function(graph, node) && node.inputs[0] == name)
       judges[name] = {graph::activation_function(graph, node), node.real(graph::kOutputOffset, 0)};
   }
   return judges;

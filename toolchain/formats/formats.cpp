@@ -7,6 +7,7 @@
 
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/nearest.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
 
@@ -370,21 +371,17 @@ void Chooser::align() {
 }  // namespace
 
 bool is_copy(const std::string& op) {
-  static const std::set<std::string> kOps = {
-      "Split",   "Reshape",   "Transpose", "MaxPool",      "Slice",        "Flatten",
-      "Squeeze", "Unsqueeze", "Identity",  "Gather",       "Pad",          "Resize",
-      "Dropout", "Expand",    "ReduceMax", "DepthToSpace", "SpaceToDepth", "ReduceMin"};
-  return kOps.contains(op);
+  return operators::is_copy(op);
 }
 
 bool is_join(const std::string& op) {
-  return op == "Add" || op == "Sub" || op == "Concat";
+  return operators::is_join(op);
 }
 
 void insert_quantize_nodes(graph::Graph& graph) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const std::string op = graph.nodes[i].op, source = graph.nodes[i].outputs[0];
-    if (op != "Softmax" && op != "LogSoftmax") continue;
+    if (!operators::is_float_result(op)) continue;
     if (graph.is_output(source)) continue;
     const std::string quantized = graph::add_variable(graph, source, source + "_quantized");
     graph::replace_uses(graph, source, quantized);
@@ -576,7 +573,7 @@ Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, con
   Plan plan;
   chooser.write(plan);
   for (const graph::Node& node : graph.nodes) {
-    if (node.op == "Softmax" || node.op == "LogSoftmax") plan.formats[node.outputs[0]] = {};
+    if (operators::is_float_result(node.op)) plan.formats[node.outputs[0]] = {};
   }
   return plan;
 }

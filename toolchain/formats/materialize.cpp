@@ -7,6 +7,8 @@
 #include "runtime/chips/chip.h"
 #include "toolchain/formats/formats.h"
 #include "toolchain/graph/edit.h"
+#include "toolchain/operators/formats.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
 
@@ -45,7 +47,9 @@ void enforce_right_shifts(const graph::Graph& graph, Plan& plan) {
   const FormatGroups groups = find_groups(graph);
   for (const graph::Node& node : graph.nodes) {
     const bool weighted = has_weights(graph, node);
-    if (!weighted && node.op != "MatMul" && node.op != "Mul") continue;
+    if (!weighted && !operators::has_role(node.op, operators::Role::kMatrix) &&
+        !operators::has_role(node.op, operators::Role::kProduct))
+      continue;
     const graph::Format& output = plan.formats.at(node.outputs[0]);
     int needed = 0;
     for (size_t i = 0; i < 2; ++i) {
@@ -89,7 +93,7 @@ class Materializer {
   graph::Format wanted(const graph::Node& node, const graph::Tensor& tensor) const {
     const graph::Format& output = graph_.tensor(node.outputs[0]).format;
     if (tensor.format.is_float() || output.is_float()) return tensor.format;
-    if (is_join(node.op)) return output;
+    if (operators::wants_output_format(node, output.bits)) return output;
     if (tensor.format.bits == output.bits) return tensor.format;
     if (output.bits == 16) return {16, widened(tensor.format.exponent), {}};
     return {output.bits, plan_.narrow_exponents.at(tensor.name), {}};
@@ -151,11 +155,9 @@ class Materializer {
   void quantize_constants(const graph::Node& node) {
     const graph::Format output = graph_.tensor(node.outputs[0]).format;
     if (output.is_float()) return;
-    if (!is_join(node.op) && node.op != "Mul" && node.op != "Div" && node.op != "PRelu") return;
-    for (const std::string& input : node.inputs) {
-      if (input.empty()) continue;
-      graph::Tensor& tensor = graph_.tensor(input);
-      if (!tensor.constant || tensor.type != graph::ElementType::kFloat) continue;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!operators::is_quantized_constant(graph_, node, i)) continue;
+      graph::Tensor& tensor = graph_.tensor(node.inputs[i]);
       const int exponent = is_join(node.op) ? output.exponent : factor_exponent(tensor, output.bits);
       tensor.format = {output.bits, exponent, {}};
       tensor.integers.clear();

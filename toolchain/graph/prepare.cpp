@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "toolchain/graph/edit.h"
+#include "toolchain/graph/fuse_functions.h"
 #include "toolchain/graph/inference.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/graph/rewrite.h"
@@ -76,22 +77,23 @@ void make_attributes_explicit(Graph& graph) {
   Inference inference(graph, Strictness::kStrict);
   for (Node& node : graph.nodes) {
     const RuleContext context(inference, node);
-    if (node.op == "Conv" || node.op == "ConvTranspose") {
+    const operators::Operator& row = *operators::find(node.op);
+    const bool slides = row.layout == operators::Layout::kChannelsLast;
+    if (slides && row.role == operators::Role::kWeighted) {
       const Shape& filters = context.shape(1);
       set_explicit_window(node, resolve_window(context, {filters.begin() + 2, filters.end()}));
       node.attributes.emplace("group", int64_t{1});
-    }
-    if (node.op == "MaxPool" || node.op == "AveragePool") {
+    } else if (slides && node.attributes.contains("kernel_shape")) {
       set_explicit_window(node, resolve_window(context, node.integers("kernel_shape")));
     }
-    if (node.op == "Concat" || node.op == "Split") {
+    const bool split = node.op == "Split";
+    if (split || row.role == operators::Role::kConcat) {
       node.attributes["axis"] = context.axis(node.integer("axis", 0), context.rank(0));
-    }
-    if (node.op == "Softmax" || node.op == "LogSoftmax") {
+    } else if (row.role == operators::Role::kFloatResult) {
       node.attributes["axis"] = context.axis(node.integer("axis", -1), context.rank(0));
       node.attributes.erase("flattens");
     }
-    if (node.op == "Split" && !context.has(1)) {
+    if (split && !context.has(1)) {
       std::vector<int64_t> sizes;
       const auto axis = static_cast<size_t>(node.integer("axis", 0));
       for (const std::string& output : node.outputs) sizes.push_back(graph.tensor(output).shape[axis]);
@@ -116,7 +118,9 @@ std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
   infer_shapes(graph);
   if (is_given(options.size)) resize_input(graph, options.size);
   fold_batch_norm(graph);
+  fuse_normalizations(graph);
   fuse_swish(graph);
+  fuse_functions(graph);
   if (options.attention_scale_folded) fold_attention_scale(graph);
   remove_dead_nodes(graph);
   make_attributes_explicit(graph);

@@ -7,6 +7,8 @@
 #include "toolchain/espdl/tables.h"
 #include "toolchain/graph/activation.h"
 #include "toolchain/graph/inference.h"
+#include "toolchain/operators/expression.h"
+#include "toolchain/operators/formats.h"
 #include "toolchain/operators/lower.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/operators/rules.h"
@@ -114,6 +116,11 @@ Formula thresholded_relu(const Graph&, const Node& node) {
 Formula shrink(const Graph&, const Node& node) {
   const float lambda = node.real("lambd", 0.5f), bias = node.real("bias", 0.0f);
   return [=](float x) { return x < -lambda ? x + bias : x > lambda ? x - bias : 0.0f; };
+}
+
+// A function that no other row is, see expression.h.
+Formula written_out(const Graph&, const Node& node) {
+  return parse_expression(node.text(kExpression, ""));
 }
 
 Formula between(float low, float high) {
@@ -245,6 +252,7 @@ std::vector<Operator> activation_rows() {
       by_table("Cos", plain<std::cos>, kFine),
       by_table("Cosh", plain<std::cosh>, kFine),
       by_table("Erf", plain<std::erf>, kCoarse),
+      by_table("Function", written_out, kCoarse),
       by_table("Floor", plain<std::floor>, kFine),
       by_table("Mish", plain<mish>, kCoarse),
       by_table("Reciprocal", plain<reciprocal>, kFine),
@@ -259,6 +267,10 @@ std::vector<Operator> activation_rows() {
       by_table("Tan", plain<std::tan>, kFine),
       by_table("ThresholdedRelu", thresholded_relu, kFine),
   };
+}
+
+bool wants_output_format(const Node& node, int bits) {
+  return is_join(node.op) || (bits == 16 && node.op == "PRelu");
 }
 
 }  // namespace shrike::operators

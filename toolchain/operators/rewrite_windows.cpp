@@ -84,18 +84,16 @@ Nodes rewrite_average_pool(Graph& graph, const Node& node) {
     factors = std::move(wider);
   }
   const bool exact = std::all_of(factors.begin(), factors.end(), [](double f) { return f == 1.0; });
-  if (exact && with_padding) return {};
+  if (exact) return {};
   Replacement nodes(graph, node);
   const std::string averages = nodes.add("AveragePool", {node.inputs[0]},
                                          {{"kernel_shape", kernel},
                                           {"strides", window.strides},
                                           {"pads", window.pads},
                                           {"count_include_pad", int64_t{1}}});
-  if (!exact) {
-    Shape shape(output.begin() + 2, output.end());
-    shape.insert(shape.begin(), {1, 1});
-    nodes.add("Mul", {averages, nodes.constant("border", shape, {factors.begin(), factors.end()})});
-  }
+  Shape shape(output.begin() + 2, output.end());
+  shape.insert(shape.begin(), {1, 1});
+  nodes.add("Mul", {averages, nodes.constant("border", shape, {factors.begin(), factors.end()})});
   return nodes.finish();
 }
 

@@ -84,19 +84,39 @@ void check_known(const Graph& graph) {
   fail_with(unknown);
 }
 
-std::string support_table() {
+std::string support_document() {
   std::string text =
+      "# Operators\n\n"
+      "<!-- Printed by `shrike info --operators` from toolchain/operators; a test compares. -->\n\n"
+      "What a network may consist of when it is quantised. Every chip (esp32p4, esp32s3, esp32) has the same "
+      "operators; "
+      "what differs between chips are formats: filters have an exponent for each output channel on esp32p4 "
+      "only.\n\n"
+      "- **yes**: the chip's library has it, or runs it as a table. `LUT` is the library's operator for any "
+      "function of "
+      "one variable.\n"
+      "- **rewritten**: `quantize` writes it in operators that the chip has, with the same result up to "
+      "rounding.\n"
+      "- **–**: not at this width. A network at 16 bit keeps the node and its neighbours at 8 bit.\n\n"
+      "Element-wise nodes that together compute a function of one tensor become one table: decomposed "
+      "HardSwish, Mish, "
+      "GELU and others arrive as what they are, anything else as Function. LayerNormalization and "
+      "InstanceNormalization are recognised in their parts, too. Where a node can't be computed, `quantize` "
+      "says so for "
+      "all nodes at once, before it reads the first picture.\n\n"
       "| operator | 8 bit | 16 bit | in the file | note |\n"
       "|---|---|---|---|---|\n";
+  const auto is_host = [](const Operator& row) { return !row.on_chip() && row.rewrite == nullptr; };
   for (const Operator* row : all()) {
-    if (row->role == Role::kHost && !row->on_chip() && row->rewrite == nullptr) continue;
+    if (is_host(*row)) continue;
     text += fmt::format("| {} | {} | {} | {} | {} |\n", row->name, mark(*row, row->support.int8),
                         mark(*row, row->support.int16), file_operators(*row), row->note);
   }
-  text += "\nKnown, but not for data on the chip:\n\n| operator | instead |\n|---|---|\n";
+  text +=
+      "\nKnown where they compute constants and sizes, but not for data on the chip:\n\n"
+      "| operator | note |\n|---|---|\n";
   for (const Operator* row : all()) {
-    if (row->role != Role::kHost || row->on_chip() || row->rewrite != nullptr) continue;
-    text += fmt::format("| {} | {} |\n", row->name, row->note);
+    if (is_host(*row)) text += fmt::format("| {} | {} |\n", row->name, row->note);
   }
   return text;
 }

@@ -14,7 +14,7 @@ void check_supported(const graph::Graph& graph, const std::function<int(const gr
 // Throws Error that names every node whose operator nobody knows.
 void check_known(const graph::Graph& graph);
 
-// The table of all rows in Markdown.
-std::string support_table();
+// docs/operators.md: all rows.
+std::string support_document();
 
 }  // namespace shrike::operators

@@ -11,6 +11,7 @@
 #include "toolchain/host/integer_model.h"
 #include "toolchain/import/import.h"
 #include "toolchain/integer/trial.h"
+#include "toolchain/operators/support.h"
 #include "toolchain/pipeline/check_values.h"
 #include "toolchain/pipeline/noise_warnings.h"
 #include "toolchain/rounding/bias.h"
@@ -128,7 +129,9 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
   phases.begin("import");
   result.float_graph = load_float_graph(model_path, settings, &result.notes);
   graph::Graph& graph = result.float_graph;
-  choose_bits(graph, settings, &result.notes);  // a wrong name is told before the long work
+  // What can't be done is told before the long work, and all of it at once.
+  const std::map<std::string, int> bits = choose_bits(graph, settings, &result.notes);
+  operators::check_supported(graph, [&](const graph::Node& node) { return bits.at(node.outputs[0]); });
   check_exponent_names(graph, settings);
   const std::vector<std::string> all_images = data::list_images(calibration_folder);
   const std::vector<std::string> images = choose_images(all_images, settings.calibration_images);

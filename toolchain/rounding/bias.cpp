@@ -9,6 +9,7 @@
 #include "toolchain/graph/activation.h"
 #include "toolchain/integer/trial.h"
 #include "toolchain/measure/ordered.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/rounding/weights.h"
 
 namespace shrike::quantize {
@@ -111,7 +112,7 @@ Output describe(const graph::Graph& graph, const graph::Links& links, const grap
   if (consumers != links.consumers.end() && consumers->second.size() == 1 &&
       !graph.is_output(node.outputs[0])) {
     const graph::Node& next = graph.nodes[static_cast<size_t>(consumers->second[0])];
-    if (graph::is_activation(next.op)) output.activation = graph::activation_function(graph, next);
+    if (operators::is_function(graph, next)) output.activation = graph::activation_function(graph, next);
     output.behind = !network.has(node.outputs[0]);
     if (output.behind) output.written = next.outputs[0];
   }

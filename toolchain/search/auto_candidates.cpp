@@ -4,7 +4,7 @@
 #include <set>
 
 #include "toolchain/formats/formats.h"
-#include "toolchain/graph/activation.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/pipeline/settings_file.h"
 #include "toolchain/rounding/weights.h"
 
@@ -31,7 +31,7 @@ const graph::Node* activation_behind(const graph::Graph& graph, const graph::Lin
   const auto consumers = links.consumers.find(node.outputs[0]);
   if (consumers == links.consumers.end() || consumers->second.size() != 1) return nullptr;
   const graph::Node& next = graph.nodes[static_cast<size_t>(consumers->second[0])];
-  return graph::is_activation(next.op) ? &next : nullptr;
+  return operators::is_function(graph, next) ? &next : nullptr;
 }
 
 }  // namespace

@@ -6,8 +6,10 @@
 #include <set>
 
 #include "toolchain/engine/engine.h"
+#include "toolchain/formats/formats.h"
 #include "toolchain/graph/activation.h"
 #include "toolchain/measure/ordered.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 #include "toolchain/transform/channels.h"
 #include "toolchain/transform/rescale.h"
@@ -42,7 +44,9 @@ struct Source {
 
 class Sources {
  public:
-  explicit Sources(const graph::Graph& graph) : graph_(graph), links_(graph) {
+  // `bits` of every variable.
+  Sources(const graph::Graph& graph, const std::map<std::string, int>& bits)
+      : graph_(graph), links_(graph), bits_(bits) {
     for (const graph::Node& node : graph.nodes) visit(node);
     for (const std::string& output : graph.outputs) fix(output);
   }
@@ -65,11 +69,9 @@ class Sources {
     return is_free_table(reader) ? &reader : nullptr;
   }
 
-  // Relu is done by the convolution itself and homogeneous; functions with constant inputs have their own
-  // ideas of a grid.
-  static bool is_free_table(const graph::Node& node) {
-    return graph::is_activation(node.op) && node.op != "Relu" && node.op != "LeakyRelu" &&
-           node.op != "Clip" && node.op != "PRelu";
+  // A scale lives in the table: only functions that are written as one at the width of their output have any.
+  bool is_free_table(const graph::Node& node) const {
+    return operators::takes_scale(graph_, node, bits_.at(node.outputs[0]));
   }
 
   void visit(const graph::Node& node) {
@@ -160,6 +162,7 @@ class Sources {
 
   const graph::Graph& graph_;
   graph::Links links_;
+  std::map<std::string, int> bits_;
   Channels<int> channels_;
   std::vector<Source> list_;
 };
@@ -258,7 +261,7 @@ double best_step(const std::vector<const Samples*>& tensors) {
 class Chooser {
  public:
   Chooser(const graph::Graph& graph, const Settings& settings)
-      : graph_(graph), settings_(settings), sources_(graph) {}
+      : graph_(graph), settings_(settings), sources_(graph, choose_bits(graph, settings)) {}
 
   Rescaling run(const std::vector<std::string>& images, const ProgressCallback& progress) {
     sample(images, progress);
