@@ -1,28 +1,50 @@
-# Front door. Each target does all the set-up it needs: missing Debian packages, configuration, build.
-#   make demo    quantise YOLO11n, measure its mAP, draw detections
-#   make test    everything that must hold
+# Front door. Each target does all the set-up it needs: the Debian packages of its groups that are missing
+# (packages.txt), configuration, build of what it uses and nothing else.
+#   make demo      quantise YOLO11n, measure its mAP, draw detections
+#   make test      everything that must hold
+#   make install   program, float module, headers and libraries into PREFIX
+#   make package   three .deb files in build/packages: shrike, shrike-float, shrike-dev
 MODEL ?= ../shared/models/yolo11n.onnx
 CALIB ?= ../shared/data/coco_calib320/images
 DATA  ?= ../shared/data/coco_val400
 OUT   ?= build/demo
+PREFIX ?= /usr/local
 
-.PHONY: demo test build setup sanitize-test firmware-demo firmware-golden bench format clean
+.PHONY: demo test install package program build sanitize-test firmware-demo firmware-golden bench format clean
 
-demo: build
-	scripts/demo.sh build/bin/shrike $(MODEL) $(CALIB) $(DATA) $(OUT)
+# What was named is looked for before anything is installed or built.
+demo:
+	@scripts/demo.sh check '$(MODEL)' '$(CALIB)' '$(DATA)' '$(OUT)'
+	@$(MAKE) --no-print-directory program
+	@scripts/demo.sh run '$(MODEL)' '$(CALIB)' '$(DATA)' '$(OUT)'
+
+# The program and the module that it opens for float networks.
+program:
+	@scripts/install_packages.sh core float
+	cmake --preset release
+	cmake --build --preset release --target shrike
 
 test: build sanitize-test
-	ctest --test-dir build --output-on-failure -j2
+	ctest --test-dir build --no-tests=error --output-on-failure -j2 --output-junit junit.xml; status=$$?; \
+	scripts/skipped.sh build/junit.xml && exit $$status
 
-setup:
-	@scripts/install_packages.sh
-
-build: setup
+build:
+	@scripts/install_packages.sh core float test fuzz firmware
 	cmake --preset release
 	cmake --build --preset release
 
+install: program
+	cmake --build --preset release --target shrike_install
+	cmake --install build --prefix '$(PREFIX)'
+
+package: program
+	@scripts/install_packages.sh package
+	cmake --build --preset release --target shrike_install
+	cd build && cpack -G DEB
+
 # The parts that meet hostile input, under the address and undefined-behaviour sanitizers.
-sanitize-test: setup
+sanitize-test:
+	@scripts/install_packages.sh core float test
 	cmake --preset asan+ubsan
 	cmake --build --preset asan+ubsan --target sanitize_tests
 	ctest --test-dir build-asan --output-on-failure -j2 -L sanitize
@@ -34,18 +56,20 @@ bench: build
 
 # YOLO11n at 320x320 on a bare RISC-V machine in QEMU, beside the host. IMAGE names another picture.
 IMAGE ?= $(firstword $(wildcard $(DATA)/images/*.jpg))
-firmware-demo: build
+firmware-demo: program
+	@scripts/install_packages.sh firmware
 	mkdir -p $(OUT)
 	build/bin/shrike quantize $(MODEL) --calib $(CALIB) --target esp32p4 --imgsz 320 -o $(OUT)/yolo11n_320.espdl
 	build/bin/shrike run-firmware $(OUT)/yolo11n_320.espdl $(IMAGE)
 
 # The 8-bit golden vectors of esp32p4, executed in QEMU.
 GOLDEN ?= ../shared/golden/ops/esp32p4_8
-firmware-golden: setup
+firmware-golden:
+	@scripts/install_packages.sh core firmware
 	scripts/firmware_golden.sh $(GOLDEN) esp32p4
 
 format:
 	clang-format -i $$(git ls-files '*.cpp' '*.h')
 
 clean:
-	rm -rf build build-asan build-debug
+	rm -rf build build-asan build-debug build-firmware

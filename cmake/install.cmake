@@ -1,0 +1,78 @@
+# What `cmake --install` and `cpack` make of the build: three components, three CMake export files, two pkg-config files.
+#   program  the program; needs no LibTorch
+#   float    the float module that the program opens for float networks
+#   dev      headers, static libraries, CMake and pkg-config packages
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(SHRIKE_CMAKE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/shrike)
+add_custom_target(shrike_install)  # builds all that is installed
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # and not the tests
+
+# The runtime: shrike::runtime.
+function(shrike_install_runtime)
+  set_target_properties(shrike_runtime PROPERTIES EXPORT_NAME runtime)
+  install(TARGETS shrike_runtime EXPORT shrikeRuntimeTargets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/runtime/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev
+    FILES_MATCHING PATTERN "*.h")
+  add_dependencies(shrike_install shrike_runtime)
+endfunction()
+
+# A library of the toolchain: shrike::NAME.
+function(shrike_install_library name)
+  set_target_properties(shrike_${name} PROPERTIES EXPORT_NAME ${name})
+  install(TARGETS shrike_${name} EXPORT shrikeToolchainTargets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+  set_property(GLOBAL APPEND PROPERTY SHRIKE_TOOLCHAIN_LIBRARIES shrike_${name})
+  add_dependencies(shrike_install shrike_${name})
+endfunction()
+
+# The files that let others find all this, and the Debian packages.
+function(shrike_install_packages)
+  # Relative to the file, so that an installed tree can be moved.
+  file(RELATIVE_PATH up /at/${CMAKE_INSTALL_LIBDIR}/pkgconfig /at)
+  set(SHRIKE_PC_PREFIX "\${pcfiledir}/${up}")
+  set(SHRIKE_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+  set(SHRIKE_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+  configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/shrikeConfig.cmake.in
+    ${PROJECT_BINARY_DIR}/shrikeConfig.cmake INSTALL_DESTINATION ${SHRIKE_CMAKE_FOLDER})
+  write_basic_package_version_file(${PROJECT_BINARY_DIR}/shrikeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+  install(FILES ${PROJECT_BINARY_DIR}/shrikeConfig.cmake ${PROJECT_BINARY_DIR}/shrikeConfigVersion.cmake
+    DESTINATION ${SHRIKE_CMAKE_FOLDER} COMPONENT dev)
+  install(EXPORT shrikeRuntimeTargets NAMESPACE shrike:: DESTINATION ${SHRIKE_CMAKE_FOLDER} COMPONENT dev)
+  set(pc_files shrike.pc)
+
+  if(SHRIKE_TOOLCHAIN)
+    install(EXPORT shrikeToolchainTargets NAMESPACE shrike:: DESTINATION ${SHRIKE_CMAKE_FOLDER} COMPONENT dev)
+    # The headers of the module's inside need LibTorch and are of no use to others.
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/toolchain DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/shrike-toolchain
+      COMPONENT dev FILES_MATCHING PATTERN "*.h" REGEX "engine/(torch|operators|guarded|module|cholesky)\\.h" EXCLUDE)
+    # Linkers read archives once and in order: what uses comes before what is used.
+    get_property(libraries GLOBAL PROPERTY SHRIKE_TOOLCHAIN_LIBRARIES)
+    list(REVERSE libraries)
+    set(SHRIKE_PC_TOOLCHAIN_LIBS "-Wl,--start-group")
+    foreach(library ${libraries})
+      string(APPEND SHRIKE_PC_TOOLCHAIN_LIBS " -l${library}")
+    endforeach()
+    string(APPEND SHRIKE_PC_TOOLCHAIN_LIBS
+      " -lshrike_runtime -Wl,--end-group -lonnx_proto -lprotobuf -lyaml-cpp -ljpeg -lpng -lz -lfmt -ldl -lpthread")
+    list(APPEND pc_files shrike-toolchain.pc)
+
+    install(TARGETS shrike RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+    add_dependencies(shrike_install shrike)
+    if(TARGET shrike_float)
+      # Where the program looks, whatever the name of the library folder: ../lib/shrike seen from bin.
+      install(TARGETS shrike_float LIBRARY DESTINATION lib/shrike COMPONENT float)
+      add_dependencies(shrike_install shrike_float)
+    endif()
+  endif()
+
+  foreach(file ${pc_files})
+    configure_file(${PROJECT_SOURCE_DIR}/cmake/${file}.in ${PROJECT_BINARY_DIR}/${file} @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/${file} DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
+  endforeach()
+  if(PROJECT_IS_TOP_LEVEL)
+    include(${PROJECT_SOURCE_DIR}/cmake/package.cmake)
+  endif()
+endfunction()

@@ -1,0 +1,61 @@
+# Installs the build tree BUILD into an empty folder, builds tests/install/consumer against it by CMake package and by
+# pkg-config, and runs what was built on FILE. Called by ctest: cmake -D BUILD=... -D SOURCE=... -D FOLDER=...
+# -D FILE=... -D GENERATOR=... -P consumer.cmake
+file(REMOVE_RECURSE ${FOLDER})
+set(prefix ${FOLDER}/prefix)
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    string(REPLACE ";" " " words "${ARGN}")
+    message(FATAL_ERROR "${words}: ${result}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
+file(GLOB_RECURSE toolchain ${prefix}/lib*/libshrike_quantize.a)
+set(has_toolchain OFF)
+if(toolchain)
+  set(has_toolchain ON)
+endif()
+set(has_c OFF)
+if(EXISTS ${prefix}/include/shrike/shrike.h)
+  set(has_c ON)
+endif()
+
+run(${CMAKE_COMMAND} -S ${SOURCE} -B ${FOLDER}/build -G ${GENERATOR} -D CMAKE_PREFIX_PATH=${prefix}
+  -D TOOLCHAIN=${has_toolchain} -D C_HEADER=${has_c})
+run(${CMAKE_COMMAND} --build ${FOLDER}/build)
+run(${FOLDER}/build/runtime_consumer ${FILE})
+set(expected "${output}")
+if(has_c)
+  run(${FOLDER}/build/c_consumer ${FILE})
+endif()
+if(has_toolchain)
+  run(${FOLDER}/build/toolchain_consumer)
+  if(NOT output MATCHES "target: esp32p4")
+    message(FATAL_ERROR "the toolchain's default settings do not name esp32p4:\n${output}")
+  endif()
+endif()
+
+# The same through pkg-config, where it is installed.
+find_program(PKG_CONFIG pkg-config)
+file(GLOB_RECURSE pc ${prefix}/*/shrike.pc)
+if(PKG_CONFIG)
+  get_filename_component(pc_folder ${pc} DIRECTORY)
+  set(ENV{PKG_CONFIG_PATH} ${pc_folder})
+  run(${PKG_CONFIG} --cflags --libs shrike)
+  string(STRIP "${output}" flags)
+  separate_arguments(flags)
+  run(c++ -std=c++20 ${SOURCE}/runtime.cpp -o ${FOLDER}/by_pkg_config ${flags})
+  run(${FOLDER}/by_pkg_config ${FILE})
+  if(NOT output STREQUAL expected)
+    message(FATAL_ERROR "the two consumers differ: '${expected}' and '${output}'")
+  endif()
+endif()
+
+# The installed program finds its module and runs the file.
+if(EXISTS ${prefix}/bin/shrike)
+  run(${prefix}/bin/shrike info ${FILE})
+endif()
