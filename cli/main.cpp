@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <string>
-#include <system_error>
 #include <tuple>
 #include <vector>
 
@@ -46,8 +46,9 @@ int report(std::string message) {
   return kFailed;
 }
 
-int report_unwritten_output() {
-  return report("cannot write the output: the disk is full or the reader is gone");
+// A reader that wanted no more (`| head`) needs no telling.
+int report_unwritten_output(int error) {
+  return error == EPIPE ? kFailed : report("cannot write the output: its disk is full or it is closed");
 }
 
 int run(int count, char** arguments) {
@@ -73,9 +74,10 @@ int run(int count, char** arguments) {
   } catch (const std::bad_alloc&) {
     return report("the machine has not enough memory for this");
   } catch (const std::exception& error) {
-    return std::ferror(stdout) ? report_unwritten_output() : report(error.what());
+    const int reason = errno;
+    return std::ferror(stdout) ? report_unwritten_output(reason) : report(error.what());
   }
-  return standard_output_is_written() ? status : report_unwritten_output();
+  return standard_output_is_written() ? status : report_unwritten_output(errno);
 }
 
 }  // namespace

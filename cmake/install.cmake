@@ -16,6 +16,8 @@ function(shrike_install_runtime)
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/runtime/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev
     FILES_MATCHING PATTERN "*.h")
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/include/shrike/version.h
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/shrike COMPONENT dev)
   add_dependencies(shrike_install shrike_runtime)
 endfunction()
 

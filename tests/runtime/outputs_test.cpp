@@ -1,7 +1,9 @@
 // What an output leaves as it was: the kind of what has its name, the mode, the links that lead to it.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -9,6 +11,7 @@
 
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/streams.h"
 
 namespace shrike::tests {
 namespace {
@@ -94,6 +97,25 @@ TEST_F(OutputsTest, TheLongestNameThatAFileSystemTakesIsTaken) {
 TEST_F(OutputsTest, AnEmptyNameIsRefused) {
   EXPECT_THROW(require_writable(""), Error);
   EXPECT_THROW(write_file_atomically("", std::string_view("x")), Error);
+}
+
+TEST_F(OutputsTest, ALimitOnTheSizeOfFilesIsAnErrorThatLeavesNothing) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    prepare_standard_streams();  // else the signal SIGXFSZ would end the process
+    const rlimit limit{4096, 4096};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      write_file_atomically(path("a"), std::string_view(std::string(8192, 'x')));
+    } catch (const Error&) {
+      ::_exit(0);
+    }
+    ::_exit(1);
+  }
+  int state = 0;
+  ASSERT_EQ(::waitpid(child, &state, 0), child);
+  EXPECT_TRUE(WIFEXITED(state) && WEXITSTATUS(state) == 0) << state;
+  EXPECT_EQ(entries(), 0);
 }
 
 }  // namespace

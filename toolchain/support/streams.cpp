@@ -26,7 +26,8 @@ ssize_t write_or_drop(void*, const char* bytes, size_t count) {
 
 void prepare_standard_streams() {
   for (int number = 0; number <= 2; ++number) {
-    if (::fcntl(number, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", O_RDWR);  // takes the lowest free
+    const int access = number == STDOUT_FILENO ? O_RDONLY : O_RDWR;  // results that nobody gets are an error
+    if (::fcntl(number, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", access);  // the lowest free
   }
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);

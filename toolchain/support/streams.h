@@ -4,10 +4,11 @@
 namespace shrike {
 
 // To be called before anything else. Descriptors 0 to 2 that are closed are opened on /dev/null, so that no
-// file of ours gets their numbers and receives what is printed. From here on nothing that is written to
-// `stderr` can fail: notes and progress are dropped when their disk is full or their reader is gone, the work
-// goes on. A reader that has gone and a limit on the size of files become errors of the write (no SIGPIPE, no
-// SIGXFSZ), so that the sentence is said and temporary files are removed.
+// file of ours gets their numbers and receives what is printed; writing to a standard output that was closed
+// fails. From here on nothing that is written to `stderr` can fail: notes and progress are dropped when their
+// disk is full or their reader is gone, the work goes on. A reader that has gone and a limit on the size of
+// files become errors of the write (no SIGPIPE, no SIGXFSZ), so that the sentence is said and temporary files
+// are removed.
 void prepare_standard_streams();
 
 // Flushes standard output; false when something of it was lost.
