@@ -1,4 +1,5 @@
 // Runs the model file that is named and prints the sum of its first output's bytes.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
