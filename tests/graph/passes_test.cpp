@@ -346,7 +346,7 @@ TEST(Prepare, RefusesInfiniteWeights) {
   PrepareOptions options;
   options.outputs = {"y"};
   EXPECT_EQ(error_of([&] { prepare(graph, options); }),
-            "node 'n_y' (Conv): finite weights were expected, 'w' holds inf; export the model again");
+            "node 'n_y' (Conv): constants of at most 1e+30 were expected, 'w' holds inf; export the model again");
 }
 
 TEST(ToText, IsStableAndReadable) {

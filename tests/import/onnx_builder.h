@@ -121,6 +121,20 @@ class OnnxBuilder {
   }
 };
 
+// A float initializer whose data lie in the file `location`.
+inline onnx::TensorProto external_tensor(const std::string& name, const Ints& shape,
+                                         const std::string& location) {
+  onnx::TensorProto tensor;
+  tensor.set_name(name);
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  for (const int64_t dim : shape) tensor.add_dims(dim);
+  tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+  auto* entry = tensor.add_external_data();
+  entry->set_key("location");
+  entry->set_value(location);
+  return tensor;
+}
+
 // The sentence with which `work` fails; a test failure when it does not.
 template <typename Work>
 std::string error_of(Work work) {

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "toolchain/graph/range_hints.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::espdl {
@@ -101,6 +102,8 @@ Builder::Builder(const graph::Graph& graph, Target target, const LowerOptions& o
   program_.graph_name = graph.name;
   program_.target = target;
   program_.metadata = graph.metadata;
+  std::erase_if(program_.metadata,
+                [](const auto& entry) { return entry.first.starts_with(graph::kHintPrefix); });
   program_.inputs = graph.inputs;
   program_.outputs = graph.outputs;
   for (const auto& [name, tensor] : graph.tensors) tensor_names_.insert(name);

@@ -1,13 +1,14 @@
 #include "toolchain/graph/edit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace shrike::graph {
 namespace {
 
-Tensor& new_constant(Graph& graph, const std::string& stem, Shape shape, ElementType type) {
-  const std::string name = graph.fresh_name(stem);
+Tensor& new_constant(Graph& graph, const std::string& name, Shape shape, ElementType type) {
   Tensor& tensor = graph.tensors[name];
   tensor.name = name;
   tensor.shape = std::move(shape);
@@ -18,14 +19,42 @@ Tensor& new_constant(Graph& graph, const std::string& stem, Shape shape, Element
 
 }  // namespace
 
+FreshNames::FreshNames(const Graph& graph) {
+  for (const auto& [name, tensor] : graph.tensors) used_.insert(name);
+  for (const Node& node : graph.nodes) used_.insert(node.name);
+}
+
+std::string FreshNames::take(const std::string& stem) {
+  if (used_.insert(stem).second) return stem;
+  int& next = next_.try_emplace(stem, 1).first->second;
+  for (;; ++next) {
+    std::string candidate = fmt::format("{}_{}", stem, next);
+    if (used_.insert(candidate).second) return candidate;
+  }
+}
+
 std::string add_constant(Graph& graph, const std::string& stem, Shape shape, std::vector<float> values) {
-  Tensor& tensor = new_constant(graph, stem, std::move(shape), ElementType::kFloat);
+  Tensor& tensor = new_constant(graph, graph.fresh_name(stem), std::move(shape), ElementType::kFloat);
   tensor.values = std::move(values);
   return tensor.name;
 }
 
 std::string add_constant(Graph& graph, const std::string& stem, Shape shape, std::vector<int64_t> values) {
-  Tensor& tensor = new_constant(graph, stem, std::move(shape), ElementType::kInt64);
+  Tensor& tensor = new_constant(graph, graph.fresh_name(stem), std::move(shape), ElementType::kInt64);
+  tensor.integers = std::move(values);
+  return tensor.name;
+}
+
+std::string add_constant(Graph& graph, FreshNames& names, const std::string& stem, Shape shape,
+                         std::vector<float> values) {
+  Tensor& tensor = new_constant(graph, names.take(stem), std::move(shape), ElementType::kFloat);
+  tensor.values = std::move(values);
+  return tensor.name;
+}
+
+std::string add_constant(Graph& graph, FreshNames& names, const std::string& stem, Shape shape,
+                         std::vector<int64_t> values) {
+  Tensor& tensor = new_constant(graph, names.take(stem), std::move(shape), ElementType::kInt64);
   tensor.integers = std::move(values);
   return tensor.name;
 }
@@ -83,13 +112,14 @@ void erase_nodes(Graph& graph, const std::set<int>& dead) {
 }
 
 void split_shared_constants(Graph& graph) {
+  FreshNames names(graph);
   std::set<std::string> used;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     for (size_t k = 0; k < graph.nodes[i].inputs.size(); ++k) {
       const std::string name = graph.nodes[i].inputs[k];
       if (name.empty() || !graph.tensor(name).constant || used.insert(name).second) continue;
       Tensor copy = graph.tensor(name);
-      copy.name = graph.fresh_name(name);
+      copy.name = names.take(name);
       used.insert(copy.name);
       graph.nodes[i].inputs[k] = copy.name;
       graph.tensors[copy.name] = std::move(copy);

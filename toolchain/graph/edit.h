@@ -1,17 +1,36 @@
 // Small edits that the passes are made of. Each keeps the graph consistent (see check()). Names are taken by
 // value: they are often elements of the lists that the edit changes.
 #pragma once
+#include <map>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "toolchain/graph/graph.h"
 
 namespace shrike::graph {
 
+// Unused names for edits that need many: Graph::fresh_name looks at the whole graph for each. Names that
+// others add meanwhile are not seen.
+class FreshNames {
+ public:
+  explicit FreshNames(const Graph& graph);
+  // `stem`, else "stem_1", "stem_2", ...; never the same again.
+  std::string take(const std::string& stem);
+
+ private:
+  std::unordered_set<std::string> used_;
+  std::map<std::string, int> next_;
+};
+
 // Adds a constant named after `stem` and returns its name.
 std::string add_constant(Graph& graph, const std::string& stem, Shape shape, std::vector<float> values);
 std::string add_constant(Graph& graph, const std::string& stem, Shape shape, std::vector<int64_t> values);
+std::string add_constant(Graph& graph, FreshNames& names, const std::string& stem, Shape shape,
+                         std::vector<float> values);
+std::string add_constant(Graph& graph, FreshNames& names, const std::string& stem, Shape shape,
+                         std::vector<int64_t> values);
 
 // Adds a variable with the shape and format of the tensor `like`, named after `stem`, and returns its name.
 std::string add_variable(Graph& graph, const std::string& like, const std::string& stem);

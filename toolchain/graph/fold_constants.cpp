@@ -1,3 +1,4 @@
+#include <map>
 #include <set>
 
 #include "toolchain/graph/edit.h"
@@ -37,10 +38,21 @@ void fold_constants(Graph& graph) {
 }
 
 void remove_identities(Graph& graph) {
+  std::map<std::string, std::string> replaced;  // output of an identity -> what it copies
   std::set<int> bypassed;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    Node& node = graph.nodes[i];
+    for (std::string& input : node.inputs) {
+      if (const auto found = replaced.find(input); found != replaced.end()) input = found->second;
+    }
+    if (!does_nothing(graph, node) || graph.is_output(node.outputs[0])) continue;
+    replaced[node.outputs[0]] = node.inputs[0];
+    bypassed.insert(static_cast<int>(i));
+  }
+  // What is left makes graph outputs, whose names have to stay.
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const int index = static_cast<int>(i);
-    if (!does_nothing(graph, graph.nodes[i])) continue;
+    if (bypassed.count(index) > 0 || !does_nothing(graph, graph.nodes[i])) continue;
     if (bypass(graph, index, graph.nodes[i].inputs[0])) bypassed.insert(index);
   }
   erase_nodes(graph, bypassed);

@@ -5,12 +5,17 @@
 #include "toolchain/graph/passes.h"
 #include "toolchain/operators/evaluate.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/support/model_limits.h"
 
 namespace shrike::graph {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1} << 31;
-constexpr int64_t kMostComputed = int64_t{1} << 24;
+constexpr int64_t kMostElements = model_limits::kElements;
+
+// Not a node that cannot be understood, which a lenient walk passes over: nothing may go on from here.
+struct TooMuch : Error {
+  using Error::Error;
+};
 
 void check_shape(const Node& node, const std::string& name, const Shape& shape) {
   int64_t count = 1;
@@ -46,6 +51,8 @@ Inference::Inference(Graph& graph, Strictness strictness, const std::function<vo
     }
     try {
       visit(node);
+    } catch (const TooMuch&) {
+      throw;
     } catch (const Error&) {
       // Lenient: this node and those that read it stay without shape.
       for (const std::string& output : node.outputs) known_.erase(output);
@@ -79,6 +86,12 @@ void Inference::visit(const Node& node) {
     if (!output.empty() && !knows(output)) context.fail("its output '{}' is not supported", output);
   }
   compute(node);
+  for (const std::string& output : node.outputs) {
+    if (output.empty() || computed_.count(output) > 0 || graph_.tensor(output).elements() > 0) continue;
+    context.fail(
+        "the shape of '{}' would be [{}], which holds nothing; the model or the input size is not sensible",
+        output, fmt::join(graph_.tensor(output).shape, ","));
+  }
 }
 
 void Inference::compute(const Node& node) {
@@ -94,7 +107,14 @@ void Inference::compute(const Node& node) {
   for (const std::string& output : node.outputs) {
     if (output.empty()) return;
     const Tensor& inferred = graph_.tensor(output);
-    if (inferred.elements() > kMostComputed) return;
+    if (inferred.elements() > model_limits::kComputedElements) return;
+    computed_elements_ += inferred.elements();
+    if (computed_elements_ > model_limits::kAllComputedElements) {
+      throw TooMuch(fmt::format(
+          "node '{}' ({}): the constants that the graph computes have more than {} elements; is this a "
+          "detector?",
+          node.name, node.op, model_limits::kAllComputedElements));
+    }
     outputs.push_back(inferred);
     outputs.back().constant = true;
   }

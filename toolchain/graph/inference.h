@@ -41,6 +41,7 @@ class Inference {
   Graph& graph_;
   std::set<std::string> known_;
   std::map<std::string, Tensor> computed_;
+  int64_t computed_elements_ = 0;
 };
 
 // What a shape rule sees of its node.

@@ -3,59 +3,50 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
+#include <cmath>
+#include <filesystem>
 #include <limits>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/graph/topological_sort.h"
+#include "toolchain/import/onnx/arity.h"
+#include "toolchain/import/onnx/batch.h"
+#include "toolchain/import/onnx/dequantize.h"
 #include "toolchain/import/onnx/normalize.h"
 #include "toolchain/import/onnx/tensor.h"
+#include "toolchain/import/text.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/model_limits.h"
 
 namespace shrike::graph {
 namespace {
 
 using onnx::AttributeProto;
 
-constexpr int64_t kOldestOpset = 11;
-constexpr int64_t kNewestOpset = 20;
-
-bool is_utf8(const std::string& text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const int extra = lead < 0x80   ? 0
-                      : lead < 0xc2 ? -1
-                      : lead < 0xe0 ? 1
-                      : lead < 0xf0 ? 2
-                      : lead < 0xf5 ? 3
-                                    : -1;
-    if (extra < 0 || i + static_cast<size_t>(extra) >= text.size()) return false;
-    for (int k = 1; k <= extra; ++k) {
-      if ((static_cast<unsigned char>(text[i + static_cast<size_t>(k)]) & 0xc0) != 0x80) return false;
-    }
-    i += 1 + static_cast<size_t>(extra);
-  }
-  return true;
-}
-
-// Names end up in messages, JSON and the model file: they must be UTF-8 without control characters.
-bool is_printable(const std::string& text) {
-  const auto is_control = [](unsigned char byte) { return byte < 0x20 || byte == 0x7f; };
-  return is_utf8(text) && std::none_of(text.begin(), text.end(), is_control);
-}
+// Between these the operators of the shape rules mean the same, apart from what normalize() translates.
+constexpr int64_t kOldestOpset = 7;
+constexpr int64_t kNewestOpset = 24;
 
 class Importer {
  public:
-  Importer(const onnx::ModelProto& model, const std::string& file) : model_(model), file_(file) {}
+  Importer(const onnx::ModelProto& model, const std::string& file, const std::string& folder)
+      : model_(model), file_(file), files_(folder) {}
 
   Graph run() {
     if (!model_.has_graph() || model_.graph().node_size() == 0) {
       fail("{}: an ONNX model was expected, found no graph with nodes in it; export the model again", file_);
     }
-    opset_ = read_opset();
+    if (model_.graph().node_size() > model_limits::kNodes) {
+      fail("{}: at most {} nodes were expected, found {}; is this a detector?", file_, model_limits::kNodes,
+           model_.graph().node_size());
+    }
+    const int64_t opset = read_opset();
+    reject_shadowing();
     graph_.name = printable(model_.graph().name(), "the graph's name");
     for (const auto& entry : model_.metadata_props()) {
       if (!is_utf8(entry.value()))
@@ -67,9 +58,11 @@ class Importer {
     for (const auto& proto : model_.graph().node()) read_node(proto);
     read_outputs();
     reject_undefined();
-    for (Node& node : graph_.nodes) normalize_node(graph_, node, opset_);
+    normalize(graph_, opset, file_);
     sort_topologically(graph_, file_);
+    dequantize(graph_, integer_ranges_, file_);
     split_shared_constants(graph_);
+    set_batch_to_one(graph_);
     check(graph_);
     return std::move(graph_);
   }
@@ -81,13 +74,30 @@ class Importer {
   }
 
   int64_t read_opset() const {
+    int64_t opset = 0;
     for (const auto& entry : model_.opset_import()) {
-      if (!entry.domain().empty() && entry.domain() != "ai.onnx") continue;
-      if (entry.version() >= kOldestOpset && entry.version() <= kNewestOpset) return entry.version();
+      if (!is_standard(entry.domain())) continue;
+      if (opset != 0)
+        fail("{}: one ONNX opset was expected, found {} and {}; export the model again", file_, opset,
+             entry.version());
+      opset = entry.version();
+      if (opset >= kOldestOpset && opset <= kNewestOpset) continue;
       fail("{}: opset {} to {} was expected, found {}; export the model with opset 13", file_, kOldestOpset,
-           kNewestOpset, entry.version());
+           kNewestOpset, opset);
     }
-    fail("{}: the ONNX opset version is missing; the file is damaged or incomplete", file_);
+    if (opset == 0) fail("{}: the ONNX opset version is missing; the file is damaged or incomplete", file_);
+    return opset;
+  }
+
+  static bool is_standard(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
+
+  // A function of the model with the name of a standard operator would change what that operator means.
+  void reject_shadowing() const {
+    for (const auto& function : model_.functions()) {
+      if (!is_standard(function.domain())) continue;
+      fail("{}: it defines the standard operator '{}' anew; export the model without functions of its own",
+           file_, printable(function.name(), "a function's name"));
+    }
   }
 
   Tensor& define(const std::string& name, const char* what) {
@@ -107,7 +117,8 @@ class Importer {
     for (const auto& proto : model_.graph().initializer()) {
       if (proto.name().empty()) fail("{}: an initializer has no name; the file is damaged", file_);
       Tensor& tensor = define(proto.name(), "an initializer's name");
-      tensor = read_tensor(proto, fmt::format("{}: initializer '{}'", file_, proto.name()));
+      tensor = read_tensor(proto, fmt::format("{}: initializer '{}'", file_, proto.name()), files_);
+      note_range(proto.data_type(), proto.name());
     }
   }
 
@@ -141,6 +152,8 @@ class Importer {
       case TensorProto::FLOAT16:
       case TensorProto::DOUBLE:
       case TensorProto::BFLOAT16:
+      case TensorProto::UINT8:  // pixels, which the network converts itself
+      case TensorProto::INT8:
         return ElementType::kFloat;
       case TensorProto::INT64:
       case TensorProto::INT32:
@@ -176,7 +189,8 @@ class Importer {
     std::string name = proto.name();
     if (name.empty()) name = fmt::format("{}_{}", proto.op_type(), index);
     std::string unique = printable(name, "a node's name");
-    for (int i = 1; !node_names_.insert(unique).second; ++i) unique = fmt::format("{}_{}", name, i);
+    int& next = next_name_.try_emplace(name, 1).first->second;
+    while (!node_names_.insert(unique).second) unique = fmt::format("{}_{}", name, next++);
     return unique;
   }
 
@@ -184,7 +198,7 @@ class Importer {
     Node node;
     node.op = printable(proto.op_type(), "an operator's name");
     node.name = node_name(proto, index_++);
-    if (!proto.domain().empty() && proto.domain() != "ai.onnx") {
+    if (!is_standard(proto.domain())) {
       fail(
           "{}: node '{}' is an operator of the domain '{}', only standard ONNX operators are supported; "
           "export "
@@ -194,6 +208,7 @@ class Importer {
     if (node.op == "Constant") return read_constant(proto, node.name);
     for (const std::string& input : proto.input()) node.inputs.push_back(printable(input, "a tensor's name"));
     while (!node.inputs.empty() && node.inputs.back().empty()) node.inputs.pop_back();
+    check_inputs(node);
     if (proto.output_size() == 0) fail("{}: node '{}' ({}) makes no output", file_, node.name, node.op);
     for (const std::string& output : proto.output()) {
       if (!output.empty()) define(output, "a tensor's name");
@@ -205,6 +220,29 @@ class Importer {
     graph_.nodes.push_back(std::move(node));
   }
 
+  void check_inputs(const Node& node) const {
+    const Arity arity = input_arity(node.op);
+    const auto count = static_cast<int>(node.inputs.size());
+    if (count < arity.least || (arity.most > 0 && count > arity.most)) {
+      fail("{}: node '{}' ({}) has {} inputs, {} were expected; export the model again", file_, node.name,
+           node.op, count,
+           arity.most == arity.least ? fmt::format("{}", arity.least)
+           : arity.most == 0         ? fmt::format("{} or more", arity.least)
+                                     : fmt::format("{} to {}", arity.least, arity.most));
+    }
+    if (node.inputs[0].empty())
+      fail("{}: node '{}' ({}) lacks its first input; export the model again", file_, node.name, node.op);
+  }
+
+  // Types that QuantizeLinear makes; all integers are int64 from here on.
+  void note_range(int type, const std::string& name) {
+    using onnx::TensorProto;
+    if (type == TensorProto::INT8) integer_ranges_[name] = {-128, 127};
+    if (type == TensorProto::UINT8) integer_ranges_[name] = {0, 255};
+    if (type == TensorProto::INT16) integer_ranges_[name] = {-32768, 32767};
+    if (type == TensorProto::UINT16) integer_ranges_[name] = {0, 65535};
+  }
+
   void read_constant(const onnx::NodeProto& proto, const std::string& name) {
     if (proto.output_size() != 1 || proto.attribute_size() != 1) {
       fail("{}: Constant node '{}' was expected to have one output and one value", file_, name);
@@ -213,22 +251,26 @@ class Importer {
     tensor.constant = true;
     const AttributeProto& value = proto.attribute(0);
     if (value.name() == "value" && value.has_t()) {
-      tensor = read_tensor(value.t(), fmt::format("{}: Constant node '{}'", file_, name));
+      tensor = read_tensor(value.t(), fmt::format("{}: Constant node '{}'", file_, name), files_);
+      note_range(value.t().data_type(), proto.output(0));
       tensor.name = proto.output(0);
-    } else if (value.name() == "value_float") {
+    } else if (value.name() == "value_float" && !std::isnan(value.f())) {
       tensor.values = {value.f()};
     } else if (value.name() == "value_int") {
       tensor.type = ElementType::kInt64;
       tensor.integers = {value.i()};
     } else if (value.name() == "value_floats") {
       tensor.values.assign(value.floats().begin(), value.floats().end());
+      if (std::any_of(tensor.values.begin(), tensor.values.end(),
+                      [](float number) { return std::isnan(number); }))
+        fail("{}: Constant node '{}' holds NaN; export the model again", file_, name);
       tensor.shape = {value.floats_size()};
     } else if (value.name() == "value_ints") {
       tensor.type = ElementType::kInt64;
       tensor.integers.assign(value.ints().begin(), value.ints().end());
       tensor.shape = {value.ints_size()};
     } else {
-      fail("{}: Constant node '{}' holds a '{}', a dense tensor was expected", file_, name,
+      fail("{}: Constant node '{}' holds '{}', a dense tensor of numbers was expected", file_, name,
            printable(value.name(), "an attribute's name"));
     }
   }
@@ -240,6 +282,9 @@ class Importer {
         node.attributes[key] = int64_t{proto.i()};
         break;
       case AttributeProto::FLOAT:
+        if (std::isnan(proto.f()))
+          fail("{}: node '{}' ({}): the attribute '{}' is NaN; export the model again", file_, node.name,
+               node.op, key);
         node.attributes[key] = proto.f();
         break;
       case AttributeProto::STRING:
@@ -252,8 +297,12 @@ class Importer {
         node.attributes[key] = std::vector<float>(proto.floats().begin(), proto.floats().end());
         break;
       case AttributeProto::TENSOR: {
+        if (node.op != "ConstantOfShape")
+          fail("{}: node '{}' ({}): attribute '{}' has a type that is not supported", file_, node.name,
+               node.op, key);
         // Only ConstantOfShape has one (a single element); it is kept as a constant second input.
-        Tensor tensor = read_tensor(proto.t(), fmt::format("{}: node '{}', '{}'", file_, node.name, key));
+        Tensor tensor =
+            read_tensor(proto.t(), fmt::format("{}: node '{}', '{}'", file_, node.name, key), files_);
         const bool is_float = tensor.type == ElementType::kFloat;
         node.inputs.push_back(
             is_float ? add_constant(graph_, node.name + "/" + key, tensor.shape, tensor.values)
@@ -285,16 +334,19 @@ class Importer {
 
   const onnx::ModelProto& model_;
   const std::string& file_;
+  ExternalData files_;
   Graph graph_;
-  int64_t opset_ = 0;
   int index_ = 0;
   std::set<std::string> defined_;
   std::set<std::string> node_names_;
+  std::map<std::string, int> next_name_;
+  std::map<std::string, IntegerRange> integer_ranges_;
 };
 
 }  // namespace
 
-Graph import_onnx_bytes(const std::string& bytes, const std::string& name_for_messages) {
+Graph import_onnx_bytes(const std::string& bytes, const std::string& name_for_messages,
+                        const std::string& folder) {
   if (bytes.empty()) fail("{}: an ONNX model was expected, found an empty file", name_for_messages);
   if (bytes.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
     fail("{}: at most 2 GiB were expected, found {} bytes; is this a detector?", name_for_messages,
@@ -307,12 +359,17 @@ Graph import_onnx_bytes(const std::string& bytes, const std::string& name_for_me
     fail("{}: an ONNX model was expected, found something else or a truncated file; export or copy it again",
          name_for_messages);
   }
-  return Importer(model, name_for_messages).run();
+  return Importer(model, name_for_messages, folder).run();
+}
+
+std::string folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
 }
 
 Graph import_onnx(const std::string& path) {
   const std::vector<uint8_t> bytes = read_file(path);
-  return import_onnx_bytes(std::string(bytes.begin(), bytes.end()), path);
+  return import_onnx_bytes(std::string(bytes.begin(), bytes.end()), path, folder_of(path));
 }
 
 }  // namespace shrike::graph

@@ -6,11 +6,16 @@
 
 namespace shrike::graph {
 
-// Reads an ONNX file (opset 11 to 20) into the IR. Constant nodes become constants, constants with several
-// readers are duplicated, attributes of older opsets become the constant inputs of newer ones (Split,
-// Squeeze, Unsqueeze, Slice, Clip, Pad, Reduce*, Resize); nothing else is changed. float16 and double become
-// float, integers and booleans int64. Throws Error naming the file and, where there is one, the node.
+// Reads an ONNX file (opset 7 to 24) into the IR. Constant nodes become constants, constants with several
+// readers are duplicated, older forms become the newest (normalize.h), quantised models float ones
+// (dequantize.h), a batch becomes one image; nothing else is changed. float16 and double become float,
+// integers and booleans int64. Weights may lie in files beside the model (external_data.h). Throws Error
+// naming the file and, where there is one, the node.
 Graph import_onnx(const std::string& path);
-Graph import_onnx_bytes(const std::string& bytes, const std::string& name_for_messages);
+// `folder`: where files of weights may lie; "": nowhere.
+Graph import_onnx_bytes(const std::string& bytes, const std::string& name_for_messages,
+                        const std::string& folder = "");
+// The folder that holds the file `path`; "." when it names none.
+std::string folder_of(const std::string& path);
 
 }  // namespace shrike::graph

@@ -1,15 +1,18 @@
 #include "toolchain/import/onnx/normalize.h"
 
-#include <string>
+#include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "toolchain/graph/edit.h"
+#include "toolchain/support/error.h"
 
 namespace shrike::graph {
 namespace {
 
 void set_input(Node& node, size_t slot, const std::string& name) {
-  while (node.inputs.size() <= slot) node.inputs.emplace_back();
+  if (node.inputs.size() <= slot) node.inputs.resize(slot + 1);
   node.inputs[slot] = name;
 }
 
@@ -17,69 +20,197 @@ bool has_input(const Node& node, size_t slot) {
   return node.inputs.size() > slot && !node.inputs[slot].empty();
 }
 
-// attribute (a list of integers) -> constant input `slot`.
-void integers_to_input(Graph& graph, Node& node, const std::string& key, size_t slot) {
-  if (node.attributes.count(key) == 0) return;
-  if (!has_input(node, slot)) {
-    std::vector<int64_t> values = node.integers(key);
-    const auto count = static_cast<int64_t>(values.size());
-    set_input(node, slot, add_constant(graph, node.name + "/" + key, {count}, std::move(values)));
-  }
-  node.attributes.erase(key);
-}
+class Normalizer {
+ public:
+  Normalizer(Graph& graph, int64_t opset, const std::string& file)
+      : graph_(graph), names_(graph), opset_(opset), file_(file), read_(read_tensors(graph)) {}
 
-void float_to_input(Graph& graph, Node& node, const std::string& key, size_t slot) {
-  if (node.attributes.count(key) == 0) return;
-  if (!has_input(node, slot)) {
-    set_input(node, slot,
-              add_constant(graph, node.name + "/" + key, {}, std::vector<float>{node.real(key, 0)}));
-  }
-  node.attributes.erase(key);
-}
-
-// Upsample(x, scales) and Resize of opset 10 have the arithmetic of Resize with asymmetric coordinates.
-void to_modern_resize(Graph& graph, Node& node) {
-  if (const auto found = node.attributes.find("scales"); found != node.attributes.end()) {
-    if (const auto* scales = std::get_if<std::vector<float>>(&found->second)) {
-      set_input(node, 1,
-                add_constant(graph, node.name + "/scales", {static_cast<int64_t>(scales->size())}, *scales));
+  void run() {
+    std::vector<Node> nodes;
+    nodes.swap(graph_.nodes);
+    for (Node& node : nodes) {
+      refuse_other_meanings(node);
+      attributes_to_inputs(node);
+      drop_training(node);
+      if (is_variadic(node.op)) {
+        add_chain(std::move(node));
+      } else {
+        graph_.nodes.push_back(std::move(node));
+      }
     }
-    node.attributes.erase("scales");
   }
-  if (node.inputs.size() == 2) node.inputs.insert(node.inputs.begin() + 1, "");
-  node.op = "Resize";
-  node.attributes.emplace("coordinate_transformation_mode", std::string("asymmetric"));
-  node.attributes.emplace("nearest_mode", std::string("floor"));
-}
+
+ private:
+  using Rename = std::pair<const char*, size_t>;  // an attribute, and the input that it became
+
+  static std::set<std::string> read_tensors(const Graph& graph) {
+    std::set<std::string> read(graph.outputs.begin(), graph.outputs.end());
+    for (const Node& node : graph.nodes) read.insert(node.inputs.begin(), node.inputs.end());
+    return read;
+  }
+
+  static bool is_variadic(const std::string& op) {
+    return op == "Sum" || op == "Mean" || op == "Max" || op == "Min";
+  }
+
+  // Which attributes became inputs, by operator.
+  static const std::vector<Rename>& renames(const std::string& op) {
+    static const std::map<std::string, std::vector<Rename>> table = {
+        {"Split", {{"split", 1}}},
+        {"Squeeze", {{"axes", 1}}},
+        {"TopK", {{"k", 1}}},
+        {"Unsqueeze", {{"axes", 1}}},
+        {"Clip", {{"min", 1}, {"max", 2}}},
+        {"Pad", {{"pads", 1}, {"value", 2}}},
+        {"Slice", {{"starts", 1}, {"ends", 2}, {"axes", 3}}},
+    };
+    static const std::vector<Rename> reduction = {{"axes", 1}}, none;
+    if (op.starts_with("Reduce")) return reduction;
+    const auto found = table.find(op);
+    return found == table.end() ? none : found->second;
+  }
+
+  template <typename... Args>
+  [[noreturn]] void refuse(const Node& node, fmt::format_string<Args...> text, Args&&... args) const {
+    fail("{}: node '{}' ({}): {}", file_, node.name, node.op, fmt::format(text, std::forward<Args>(args)...));
+  }
+
+  void refuse_other_meanings(const Node& node) const {
+    if (node.integer("training_mode", 0) != 0 ||
+        (node.op == "BatchNormalization" && node.integer("is_test", 1) == 0))
+      refuse(node, "it is in training mode; export the model with model.eval()");
+    if (node.op == "BatchNormalization" && node.integer("spatial", 1) == 0)
+      refuse(node, "statistics for each pixel are not supported; export with opset 9 or newer");
+    if (node.op == "Resize" && node.integer("antialias", 0) != 0)
+      refuse(node, "antialiasing is not supported; export with antialias off");
+    if (node.op == "Resize" && node.text("keep_aspect_ratio_policy", "stretch") != "stretch")
+      refuse(node, "keep_aspect_ratio_policy is not supported; export with fixed sizes");
+    if (node.op == "Resize" && node.attributes.count("axes") > 0)
+      refuse(node, "sizes for some axes only are not supported; export with opset 17 or older");
+    if (node.integer("block_size", 0) != 0)
+      refuse(node, "quantisation in blocks is not supported; give the float model");
+    if (node.op == "Swish" && node.real("alpha", 1) != 1)
+      refuse(node, "an alpha of 1 was expected, found {}", node.real("alpha", 1));
+    if (node.op == "RequantizeLinear" || node.op == "LUT" || node.op == "InsertZeros")
+      refuse(node, "an operator of ONNX was expected; give the float model that was exported");
+  }
+
+  void attributes_to_inputs(Node& node) {
+    if (node.op == "Pad") node.attributes.emplace("mode", std::string("constant"));
+    for (const auto& [key, slot] : renames(node.op)) attribute_to_input(node, key, slot);
+    if (node.op == "Upsample" || (node.op == "Resize" && node.inputs.size() == 2)) to_modern_resize(node);
+    if ((node.op == "Softmax" || node.op == "LogSoftmax") && opset_ < 13) {
+      // Before opset 13 the default axis was 1, and all axes from there on were normalised together.
+      node.attributes.emplace("axis", int64_t{1});
+      node.attributes.emplace("flattens", int64_t{1});
+    }
+  }
+
+  void attribute_to_input(Node& node, const std::string& key, size_t slot) {
+    const auto found = node.attributes.find(key);
+    if (found == node.attributes.end()) return;
+    if (!has_input(node, slot)) set_input(node, slot, constant_of(node.name + "/" + key, node, key));
+    node.attributes.erase(key);
+  }
+
+  std::string constant_of(const std::string& name, const Node& node, const std::string& key) {
+    const Attribute& value = node.attributes.at(key);
+    if (const auto* list = std::get_if<std::vector<int64_t>>(&value))
+      return add_constant(graph_, names_, name, {static_cast<int64_t>(list->size())}, *list);
+    if (const auto* number = std::get_if<float>(&value))
+      return add_constant(graph_, names_, name, {}, std::vector<float>{*number});
+    if (const auto* number = std::get_if<int64_t>(&value); number != nullptr && key == "k")
+      return add_constant(graph_, names_, name, {1}, std::vector<int64_t>{*number});
+    refuse(node, "the attribute '{}' has a type that was not expected; export the model again", key);
+  }
+
+  // Upsample(x, scales) and Resize of opset 10 have the arithmetic of Resize with asymmetric coordinates.
+  void to_modern_resize(Node& node) {
+    if (const auto found = node.attributes.find("scales"); found != node.attributes.end()) {
+      if (const auto* scales = std::get_if<std::vector<float>>(&found->second)) {
+        set_input(node, 1,
+                  add_constant(graph_, names_, node.name + "/scales", {static_cast<int64_t>(scales->size())},
+                               *scales));
+      }
+      node.attributes.erase("scales");
+    }
+    if (node.inputs.size() == 2) node.inputs.insert(node.inputs.begin() + 1, "");
+    node.op = "Resize";
+    node.attributes.emplace("coordinate_transformation_mode", std::string("asymmetric"));
+    node.attributes.emplace("nearest_mode", std::string("floor"));
+  }
+
+  // Results beside the first that only training reads.
+  void drop_training(Node& node) {
+    if (node.op == "Dropout") {
+      node.inputs.resize(1);
+      if (node.outputs.size() > 1) keep_mask(node);
+    }
+    if (node.op != "BatchNormalization" && node.op != "MaxPool" && node.op != "LayerNormalization") return;
+    while (node.outputs.size() > 1 && read_.count(node.outputs.back()) == 0) drop_last_output(node);
+  }
+
+  // Outside of training a Dropout's mask is true everywhere.
+  void keep_mask(Node& node) {
+    const std::string mask = node.outputs[1], data = node.inputs[0];
+    if (read_.count(mask) == 0) return drop_last_output(node);
+    node.outputs.resize(1);
+    const std::string shape = names_.take(mask + "_shape");
+    graph_.tensors[shape].name = shape;
+    graph_.nodes.push_back({names_.take(node.name + "/shape"), "Shape", {data}, {shape}, {}});
+    const std::string yes = add_constant(graph_, names_, mask + "_value", {1}, std::vector<int64_t>{1});
+    graph_.nodes.push_back({names_.take(node.name + "/mask"), "ConstantOfShape", {shape, yes}, {mask}, {}});
+  }
+
+  void drop_last_output(Node& node) {
+    graph_.tensors.erase(node.outputs.back());
+    node.outputs.pop_back();
+  }
+
+  // Sum(a, b, c) -> Add(Add(a, b), c); Mean divides the sum at the end; one input alone is copied.
+  void add_chain(Node node) {
+    const bool is_mean = node.op == "Mean";
+    const size_t count = node.inputs.size();
+    if (std::find(node.inputs.begin(), node.inputs.end(), "") != node.inputs.end())
+      refuse(node, "all of its inputs were expected to be there; export the model again");
+    if (count == 1) {
+      node.op = "Identity";
+      graph_.nodes.push_back(std::move(node));
+      return;
+    }
+    const std::string op = node.op == "Sum" || is_mean ? "Add" : node.op;
+    const std::string result = node.outputs.at(0);
+    std::string so_far = node.inputs[0];
+    for (size_t i = 1; i < count; ++i) {
+      const bool last = i + 1 == count && !is_mean;
+      const std::string made = last ? result : new_tensor(result + "_part");
+      graph_.nodes.push_back(
+          {last ? node.name : names_.take(node.name + "_part"), op, {so_far, node.inputs[i]}, {made}, {}});
+      so_far = made;
+    }
+    if (!is_mean) return;
+    const std::string share = add_constant(graph_, names_, node.name + "/share", {},
+                                           std::vector<float>{1.0f / static_cast<float>(count)});
+    graph_.nodes.push_back({node.name, "Mul", {so_far, share}, {result}, {}});
+  }
+
+  std::string new_tensor(const std::string& stem) {
+    const std::string name = names_.take(stem);
+    graph_.tensors[name].name = name;
+    return name;
+  }
+
+  Graph& graph_;
+  FreshNames names_;
+  int64_t opset_;
+  const std::string& file_;
+  std::set<std::string> read_;  // tensors that a node or the caller reads
+};
 
 }  // namespace
 
-void normalize_node(Graph& graph, Node& node, int64_t opset) {
-  const std::string& op = node.op;
-  if (op == "Split") integers_to_input(graph, node, "split", 1);
-  if (op == "Squeeze" || op == "Unsqueeze" || op.starts_with("Reduce"))
-    integers_to_input(graph, node, "axes", 1);
-  if (op == "Slice") {
-    integers_to_input(graph, node, "starts", 1);
-    integers_to_input(graph, node, "ends", 2);
-    integers_to_input(graph, node, "axes", 3);
-  }
-  if (op == "Clip") {
-    float_to_input(graph, node, "min", 1);
-    float_to_input(graph, node, "max", 2);
-  }
-  if (op == "Pad") {
-    integers_to_input(graph, node, "pads", 1);
-    float_to_input(graph, node, "value", 2);
-    node.attributes.emplace("mode", std::string("constant"));
-  }
-  if (op == "Upsample" || (op == "Resize" && node.inputs.size() == 2)) to_modern_resize(graph, node);
-  if (op == "Dropout") node.inputs.resize(1);
-  if ((op == "Softmax" || op == "LogSoftmax") && opset < 13) {
-    // Before opset 13 the default axis was 1, and all axes from there on were normalised together.
-    node.attributes.emplace("axis", int64_t{1});
-    node.attributes.emplace("flattens", int64_t{1});
-  }
+void normalize(Graph& graph, int64_t opset, const std::string& file) {
+  Normalizer(graph, opset, file).run();
 }
 
 }  // namespace shrike::graph
