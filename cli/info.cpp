@@ -41,7 +41,7 @@ void print_cpu(const host::IntegerOptions& options) {
              forced == nullptr || *forced == '\0' ? "" : " (forced)");
 }
 
-void print_onnx(const std::string& path) {
+void print_float(const std::string& path) {
   graph::Graph graph = graph::import_model(path);
   graph::infer_shapes(graph);
   fmt::print("{}", graph::to_text(graph));
@@ -111,8 +111,8 @@ void run(const Arguments& arguments) {
   if (arguments.file.empty() && !arguments.cpu) throw WrongCommandLine("FILE is required");
   if (arguments.file.empty()) return;
   const std::string& file = arguments.file;
-  if (file.size() > 5 && file.compare(file.size() - 5, 5, ".onnx") == 0) {
-    print_onnx(file);
+  if (graph::is_float_model(file)) {
+    print_float(file);
   } else {
     print_espdl(arguments);
   }
@@ -128,7 +128,7 @@ void add_info(Command& app) {
       "  diff <(shrike info a.espdl) <(shrike info b.espdl)\n"
       "  shrike info --cpu\n"
       "2^e behind a tensor is the value of one unit.");
-  command->add_option("FILE", arguments->file, ".espdl or .onnx file");
+  command->add_option("FILE", arguments->file, ".espdl, .onnx, .pt or .tflite file");
   add_model_options(*command, arguments->options);
   command->add_flag("--cpu", arguments->cpu,
                     "Instruction sets that this machine can use, and the one chosen");

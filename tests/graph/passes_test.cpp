@@ -315,11 +315,18 @@ TEST(MakeAttributesExplicit, WritesSplitSizesAndPositiveAxes) {
   EXPECT_EQ(input_of(graph, 0, 1).integers, (Ints{4, 3}));
 }
 
-TEST(Prepare, RefusesABatch) {
+TEST(Prepare, MakesABatchOneImageOrRefusesIt) {
   Graph graph = OnnxBuilder().input("x", {4, 3, 32, 32}).conv("x", 3, 4, "y").output("y").graph();
   PrepareOptions options;
   options.outputs = {"y"};
-  EXPECT_EQ(error_of([&] { prepare(graph, options); }),
+  prepare(graph, options);
+  EXPECT_EQ(graph.tensor("y").shape, (Shape{1, 4, 32, 32}));
+  OnnxBuilder two;
+  two.input("x", {4, 3, 32, 32})
+      .input("z", {2, 3, 32, 32})
+      .node("Concat", {"x", "z"}, {"y"}, {{"axis", int64_t{0}}});
+  Graph unequal = two.output("y").graph();
+  EXPECT_EQ(error_of([&] { prepare(unequal, options); }),
             "input 'x': a batch of 1 was expected, found 4; export the model with batch 1");
 }
 
@@ -345,8 +352,9 @@ TEST(Prepare, RefusesInfiniteWeights) {
   Graph graph = builder.graph();
   PrepareOptions options;
   options.outputs = {"y"};
-  EXPECT_EQ(error_of([&] { prepare(graph, options); }),
-            "node 'n_y' (Conv): constants of at most 1e+30 were expected, 'w' holds inf; export the model again");
+  EXPECT_EQ(
+      error_of([&] { prepare(graph, options); }),
+      "node 'n_y' (Conv): constants of at most 1e+30 were expected, 'w' holds inf; export the model again");
 }
 
 TEST(ToText, IsStableAndReadable) {

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "toolchain/support/error.h"
+#include "toolchain/support/model_limits.h"
+
 namespace shrike::graph {
 namespace {
 
@@ -114,10 +117,19 @@ void erase_nodes(Graph& graph, const std::set<int>& dead) {
 void split_shared_constants(Graph& graph) {
   FreshNames names(graph);
   std::set<std::string> used;
+  int64_t copied = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     for (size_t k = 0; k < graph.nodes[i].inputs.size(); ++k) {
       const std::string name = graph.nodes[i].inputs[k];
       if (name.empty() || !graph.tensor(name).constant || used.insert(name).second) continue;
+      copied += graph.tensor(name).elements();
+      if (copied > model_limits::kAllComputedElements) {
+        fail(
+            "the constant '{}' and others are read by so many nodes that their copies have more than {} "
+            "elements; is this a "
+            "detector?",
+            name, model_limits::kAllComputedElements);
+      }
       Tensor copy = graph.tensor(name);
       copy.name = names.take(name);
       used.insert(copy.name);

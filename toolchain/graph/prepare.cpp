@@ -1,6 +1,7 @@
 #include <cmath>
 #include <set>
 
+#include "toolchain/graph/batch.h"
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/fuse_functions.h"
 #include "toolchain/graph/inference.h"
@@ -111,6 +112,7 @@ void make_attributes_explicit(Graph& graph) {
 
 std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
   std::vector<std::string> notes;
+  set_batch_to_one(graph);
   check_batch(graph);
   fill_open_size(graph, options.size);
   if (!options.outputs.empty()) cut_at(graph, options.outputs);

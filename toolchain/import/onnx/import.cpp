@@ -14,7 +14,6 @@
 #include "toolchain/graph/passes.h"
 #include "toolchain/graph/topological_sort.h"
 #include "toolchain/import/onnx/arity.h"
-#include "toolchain/import/onnx/batch.h"
 #include "toolchain/import/onnx/dequantize.h"
 #include "toolchain/import/onnx/normalize.h"
 #include "toolchain/import/onnx/tensor.h"
@@ -62,7 +61,6 @@ class Importer {
     sort_topologically(graph_, file_);
     dequantize(graph_, integer_ranges_, file_);
     split_shared_constants(graph_);
-    set_batch_to_one(graph_);
     check(graph_);
     return std::move(graph_);
   }

@@ -91,8 +91,6 @@ class Normalizer {
       refuse(node, "quantisation in blocks is not supported; give the float model");
     if (node.op == "Swish" && node.real("alpha", 1) != 1)
       refuse(node, "an alpha of 1 was expected, found {}", node.real("alpha", 1));
-    if (node.op == "RequantizeLinear" || node.op == "LUT" || node.op == "InsertZeros")
-      refuse(node, "an operator of ONNX was expected; give the float model that was exported");
   }
 
   void attributes_to_inputs(Node& node) {

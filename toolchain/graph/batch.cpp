@@ -1,4 +1,4 @@
-#include "toolchain/import/onnx/batch.h"
+#include "toolchain/graph/batch.h"
 
 #include <map>
 

@@ -1,4 +1,4 @@
-// Internal to the ONNX import: one image at a time.
+// One image at a time.
 #pragma once
 #include "toolchain/graph/graph.h"
 
