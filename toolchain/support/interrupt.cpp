@@ -28,7 +28,13 @@ static_assert(std::atomic<int>::is_always_lock_free, "a handler may not lock");
 
 std::mutex wait_mutex;
 
+// The number of the signal that asked the work to stop, or one of these.
+constexpr int kNobodyListens = 0, kNotAsked = -1;
+std::atomic<int> asked_by{kNobodyListens};
+
 void on_signal(int signal) {
+  int not_asked = kNotAsked;
+  if (asked_by.compare_exchange_strong(not_asked, signal)) return;
   int met = waiting.load();
   while (!waiting.compare_exchange_weak(met, met == kEnds || met == kEnding ? kEnding : signal)) {
   }
@@ -69,6 +75,19 @@ SignalsWait::SignalsWait() : only_one_(wait_mutex) {
 SignalsWait::~SignalsWait() {
   const int signal = waiting.exchange(kEnds);
   if (signal > 0) raise(signal);
+}
+
+SignalsAsk::SignalsAsk() {
+  asked_by.store(kNotAsked);
+}
+
+SignalsAsk::~SignalsAsk() {
+  const int signal = asked_by.exchange(kNobodyListens);
+  if (signal > 0) raise(signal);
+}
+
+bool SignalsAsk::asked() const {
+  return asked_by.load() > 0;
 }
 
 void remove_temporary_files_on_signals() {

@@ -29,6 +29,17 @@ class SignalsWait {
   std::lock_guard<std::mutex> only_one_;
 };
 
+// While one lives, the first signal only asks the work to stop; the second ends the process as without it. Work
+// that was asked ends the process by the signal when the object dies.
+class SignalsAsk {
+ public:
+  SignalsAsk();
+  ~SignalsAsk();
+  SignalsAsk(const SignalsAsk&) = delete;
+  SignalsAsk& operator=(const SignalsAsk&) = delete;
+  bool asked() const;
+};
+
 // Installs handlers that remove the registered files and then end the process the way the signal would have.
 void remove_temporary_files_on_signals();
 

@@ -1,0 +1,326 @@
+#include "toolchain/engine/gradients.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "toolchain/engine/operators.h"
+#include "toolchain/graph/activation.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::engine {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Variable;
+using torch::autograd::variable_list;
+
+constexpr int kFloatBits = 24;  // integers of up to 24 bits are exact in float32
+
+// The grid of a tensor: one exponent, or one for every index of `axis`.
+struct Grid {
+  graph::Format format;
+  int64_t axis = 0;
+  bool half_even = true;
+
+  // 2^exponent, shaped to broadcast against `like`.
+  at::Tensor scale(const at::Tensor& like) const {
+    if (!format.per_channel()) return at::full({}, std::ldexp(1.0, format.exponent), like.options());
+    std::vector<double> scales;
+    for (const int exponent : format.channel_exponents) scales.push_back(std::ldexp(1.0, exponent));
+    std::vector<int64_t> shape(static_cast<size_t>(like.dim()), 1);
+    shape[static_cast<size_t>(axis)] = -1;
+    return at::tensor(scales, at::kDouble).to(like.scalar_type()).reshape(shape);
+  }
+  double lowest() const { return -std::ldexp(1.0, format.bits - 1); }
+  double highest() const { return std::ldexp(1.0, format.bits - 1) - 1; }
+  at::Tensor round(const at::Tensor& integers) const {
+    return half_even ? at::round(integers) : at::floor(integers + 0.5);
+  }
+};
+
+// Rounds to the grid. Backwards: the identity within the range (straight through), zero outside; the exponent
+// receives s ln 2 (round(x/s) - x/s) within and s ln 2 times the limit outside (spec/training.md 6.2).
+struct RoundToGrid : torch::autograd::Function<RoundToGrid> {
+  static Variable forward(AutogradContext* context, const Variable& value, const Variable& exponent,
+                          const Grid& grid) {
+    const at::Tensor scale = grid.scale(value);
+    const at::Tensor units = value / scale;
+    const at::Tensor nearest = grid.round(at::clamp(units, grid.lowest(), grid.highest()));
+    const at::Tensor inside = at::logical_and(units >= grid.lowest(), units <= grid.highest());
+    context->save_for_backward({inside});
+    if (exponent.defined()) {
+      context->saved_data["slope"] =
+          (scale * std::log(2.0) * at::where(inside, nearest - units, nearest)).to(at::kFloat);
+      context->saved_data["channels"] = static_cast<int64_t>(exponent.numel());
+      context->saved_data["axis"] = grid.axis;
+    }
+    return nearest * scale;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const at::Tensor inside = context->get_saved_variables()[0];
+    const at::Tensor& gradient = gradients[0];
+    at::Tensor by_exponent;
+    if (context->saved_data.count("slope") > 0) {
+      by_exponent = gradient * context->saved_data["slope"].toTensor();
+      const int64_t axis = context->saved_data["axis"].toInt();
+      std::vector<int64_t> others;
+      for (int64_t i = 0; i < by_exponent.dim(); ++i) {
+        if (i != axis || context->saved_data["channels"].toInt() == 1) others.push_back(i);
+      }
+      by_exponent = at::sum(by_exponent.to(at::kDouble), others).reshape({-1});
+    }
+    return {gradient * inside, by_exponent, Variable()};
+  }
+};
+
+// A function of one variable (and constants) that the engine evaluates without derivatives: backwards by its
+// central difference over `step`. For a table that is the slope across the code's own cell.
+struct OneVariable : torch::autograd::Function<OneVariable> {
+  static Variable forward(AutogradContext* context, const Variable& input, const Call& call, double step) {
+    context->save_for_backward({input});
+    const OperatorFunction function = find_operator(call.node.op);
+    Call plain = call;  // what the derivative needs, free of the graph of operations
+    plain.inputs[0] = input;
+    const at::Tensor result = function(plain)[0];
+    static const Arithmetic kFloatArithmetic{};
+    const auto at_offset = [&](double offset) {
+      const Call moved{call.graph,       call.node, plain.inputs, kFloatArithmetic, call.graph_batch,
+                       call.batch};
+      Call other = moved;
+      other.inputs[0] = input + offset;
+      return function(other)[0].to(at::kFloat);
+    };
+    context->saved_data["slope"] = (at_offset(step) - at_offset(-step)) / (2 * step);
+    return result;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    return {gradients[0] * context->saved_data["slope"].toTensor(), Variable(), Variable()};
+  }
+};
+
+Array to_array(const at::Tensor& tensor) {
+  const at::Tensor dense = tensor.detach().to(at::kFloat).contiguous();
+  const float* data = dense.data_ptr<float>();
+  return {dense.sizes().vec(), std::vector<float>(data, data + dense.numel())};
+}
+
+at::Tensor to_tensor(const std::vector<float>& values, const graph::Shape& shape) {
+  return at::from_blob(const_cast<float*>(values.data()), shape, at::kFloat).clone();
+}
+
+class Network final : public DifferentiableNetwork {
+ public:
+  Network(const graph::Graph& graph, const GradientOptions& options) : graph_(graph), options_(options) {
+    arithmetic_.fake_quantized = options.precision == Precision::kFakeQuantized;
+    arithmetic_.rounding.half_even = options.half_even;
+    if (graph_.inputs.size() != 1) fail("training needs a network with one input, found {}", graph_.inputs.size());
+    for (const graph::Node& node : graph_.nodes) {
+      if (find_operator(node.op) == nullptr)
+        fail("node '{}': the operator {} can't be trained; replace it in the model", node.name, node.op);
+    }
+    for (size_t i = 0; i < options.parameters.size(); ++i) {
+      const graph::Tensor& tensor = graph_.tensor(options.parameters[i]);
+      if (!tensor.constant || tensor.type != graph::ElementType::kFloat)
+        fail("'{}' is not a constant of floats and can't be trained", tensor.name);
+      parameter_index_[tensor.name] = i;
+    }
+    for (const graph::Node& node : graph_.nodes) {
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        if (!node.inputs[i].empty() && graph_.tensor(node.inputs[i]).constant)
+          axis_[node.inputs[i]] = channel_axis(node, i);
+      }
+    }
+    make_constants();
+  }
+
+  void set_formats(const std::map<std::string, graph::Format>& formats) override {
+    for (const auto& [name, format] : formats) graph_.tensor(name).format = format;
+    make_constants();
+  }
+
+  Gradients run(const Array& input, const std::vector<std::vector<float>>& parameters,
+                const OutputLoss& loss, bool exponents_too) const override {
+    at::init_num_threads();
+    Run run{*this, exponents_too, {}, {}, {}};
+    return run.execute(input, parameters, loss);
+  }
+
+ private:
+  // One forward and backward pass.
+  struct Run {
+    const Network& network;
+    bool exponents_too;
+    std::map<std::string, at::Tensor> values;
+    std::map<std::string, at::Tensor> exponents;  // leaves, by tensor
+    Gradients result;
+
+    Gradients execute(const Array& input, const std::vector<std::vector<float>>& parameters,
+                      const OutputLoss& loss) {
+      const graph::Graph& graph = network.graph_;
+      std::vector<at::Tensor> leaves;
+      for (size_t i = 0; i < parameters.size(); ++i) {
+        const graph::Tensor& tensor = graph.tensor(network.options_.parameters[i]);
+        leaves.push_back(to_tensor(parameters[i], tensor.shape).requires_grad_());
+        values[tensor.name] = on_grid(tensor, leaves.back(), network.weight_rounding(tensor));
+      }
+      const graph::Tensor& described = graph.tensor(graph.inputs[0]);
+      values[described.name] =
+          on_grid(described, to_tensor(input.values, input.shape), network.options_.half_even);
+      for (const graph::Node& node : graph.nodes) step(node, input.shape[0]);
+
+      std::vector<Array> outputs, derivatives;
+      variable_list ends;
+      for (const std::string& name : network.options_.outputs) {
+        ends.push_back(values.at(name));
+        outputs.push_back(to_array(ends.back()));
+        derivatives.push_back({outputs.back().shape, std::vector<float>(outputs.back().values.size(), 0)});
+      }
+      loss(outputs, derivatives);
+      variable_list starts = leaves, slopes;
+      for (const auto& [name, leaf] : exponents) starts.push_back(leaf);
+      for (const Array& derivative : derivatives) slopes.push_back(to_tensor(derivative.values, derivative.shape));
+      values.clear();
+      if (starts.empty()) return std::move(result);
+      const variable_list found = torch::autograd::grad(ends, starts, slopes, c10::nullopt, false, true);
+      for (size_t i = 0; i < leaves.size(); ++i) {
+        result.parameters.push_back(found[i].defined()
+                                        ? to_array(found[i]).values
+                                        : std::vector<float>(static_cast<size_t>(leaves[i].numel()), 0));
+      }
+      size_t next = leaves.size();
+      for (const auto& [name, leaf] : exponents) {
+        std::vector<double>& sums = result.exponents[name];
+        const at::Tensor& gradient = found[next++];
+        if (!gradient.defined()) {
+          sums.assign(static_cast<size_t>(leaf.numel()), 0);
+          continue;
+        }
+        const at::Tensor dense = gradient.to(at::kDouble).contiguous();
+        sums.assign(dense.data_ptr<double>(), dense.data_ptr<double>() + dense.numel());
+      }
+      return std::move(result);
+    }
+
+    at::Tensor on_grid(const graph::Tensor& tensor, const at::Tensor& value, bool half_even) {
+      const graph::Format& format = tensor.format;
+      if (!network.arithmetic_.fake_quantized || format.is_float()) return value.to(at::kFloat);
+      const auto axis = network.axis_.find(tensor.name);
+      const Grid grid{format, axis == network.axis_.end() ? 0 : axis->second, half_even};
+      at::Tensor exponent;
+      if (exponents_too && format.bits <= 16) {
+        exponent = at::zeros({static_cast<int64_t>(std::max<size_t>(1, format.channel_exponents.size()))},
+                             at::kDouble)
+                       .requires_grad_();
+        exponents[tensor.name] = exponent;
+      }
+      const bool wide = format.bits > kFloatBits || value.scalar_type() == at::kDouble;
+      const at::Tensor rounded =
+          RoundToGrid::apply(wide ? value.to(at::kDouble) : value, exponent, grid);
+      return format.bits > kFloatBits ? rounded : rounded.to(at::kFloat);
+    }
+
+    void step(const graph::Node& node, int64_t batch) {
+      const graph::Graph& graph = network.graph_;
+      Call call{graph, node, {}, network.arithmetic_, graph.tensor(graph.inputs[0]).shape.at(0), batch};
+      for (const std::string& name : node.inputs) {
+        if (name.empty()) {
+          call.inputs.emplace_back();
+          continue;
+        }
+        const auto found = values.find(name);
+        call.inputs.push_back(found != values.end() ? found->second : network.constants_.at(name));
+      }
+      const Results results = compute(call);
+      const bool moved = moves_values(node.op) && network.same_format(node);
+      for (size_t i = 0; i < results.size() && i < node.outputs.size(); ++i) {
+        if (node.outputs[i].empty()) continue;
+        const graph::Tensor& output = graph.tensor(node.outputs[i]);
+        values[output.name] = moved ? results[i] : on_grid(output, results[i], network.options_.half_even);
+      }
+    }
+
+    Results compute(const Call& call) {
+      const std::string& op = call.node.op;
+      if (op == "BatchNormalization" && network.options_.batch_statistics) return {normalize(call)};
+      if (!graph::is_activation(op)) return find_operator(op)(call);
+      if (op == "Swish" && !call.arithmetic.fake_quantized &&
+          !call.node.attributes.contains(graph::kInputScale)) {
+        return {at::silu(call.input(0))};
+      }
+      const graph::Format& format = call.format(0);
+      constexpr double kSmallStep = 0x1p-9;
+      const bool table = call.arithmetic.fake_quantized && format.bits == 8;
+      return {OneVariable::apply(call.input(0), call,
+                                 table ? std::ldexp(0.5, format.exponent) : kSmallStep)};
+    }
+
+    at::Tensor normalize(const Call& call) {
+      const double epsilon = call.node.real("epsilon", 1e-5f);
+      const at::Tensor& input = call.input(0);
+      const auto [output, mean, inverse] =
+          at::native_batch_norm(input, call.input(1), call.input(2), {}, {}, true, 0.0, epsilon);
+      const double count = static_cast<double>(input.numel()) / static_cast<double>(input.size(1));
+      const at::Tensor variance =
+          (inverse.detach().to(at::kDouble).pow(-2) - epsilon) * (count / std::max(1.0, count - 1));
+      result.statistics.push_back({to_array(mean).values, to_array(variance).values});
+      return output;
+    }
+  };
+
+  // Filters were rounded half to even by the quantiser whatever the chip does; biases as the chip does.
+  bool weight_rounding(const graph::Tensor& tensor) const {
+    return tensor.format.bits <= 16 || options_.half_even;
+  }
+
+  bool same_format(const graph::Node& node) const {
+    for (const std::string& output : node.outputs) {
+      for (const std::string& input : node.inputs) {
+        if (output.empty() || input.empty() || graph_.tensor(input).type == graph::ElementType::kInt64) continue;
+        if (!(graph_.tensor(input).format == graph_.tensor(output).format)) return false;
+      }
+    }
+    return true;
+  }
+
+  void make_constants() {
+    constants_.clear();
+    for (const auto& [name, tensor] : graph_.tensors) {
+      if (!tensor.constant) continue;
+      at::Tensor& value = constants_[name];
+      if (tensor.type != graph::ElementType::kFloat || parameter_index_.contains(name)) continue;
+      value = to_tensor(tensor.values, tensor.shape);
+      if (arithmetic_.fake_quantized && !tensor.format.is_float()) {
+        const auto axis = axis_.find(name);
+        const Grid grid{tensor.format, axis == axis_.end() ? 0 : axis->second, options_.half_even};
+        const at::Tensor units = value.to(at::kDouble) / grid.scale(value.to(at::kDouble));
+        value = (grid.round(at::clamp(units, grid.lowest(), grid.highest())) *
+                 grid.scale(value.to(at::kDouble)))
+                    .to(tensor.format.bits > kFloatBits ? at::kDouble : at::kFloat);
+      }
+    }
+  }
+
+  graph::Graph graph_;
+  GradientOptions options_;
+  Arithmetic arithmetic_;
+  std::map<std::string, size_t> parameter_index_;
+  std::map<std::string, int64_t> axis_;         // of the channels, by constant
+  std::map<std::string, at::Tensor> constants_;  // undefined: integers and parameters
+};
+
+}  // namespace
+
+std::unique_ptr<DifferentiableNetwork> make_differentiable(const graph::Graph& graph,
+                                                           const GradientOptions& options) {
+  return std::make_unique<Network>(graph, options);
+}
+
+}  // namespace shrike::engine

@@ -1,0 +1,23 @@
+// What a run needs to go on where it stopped: numbers and texts by name, in one file.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "toolchain/train/optimizer.h"
+
+namespace shrike::train {
+
+struct Checkpoint {
+  std::map<std::string, std::string> texts;
+  std::map<std::string, Values> values;
+  std::map<std::string, double> numbers;
+};
+
+// Written beside and renamed: a kill leaves the old or the new one.
+void save_checkpoint(const Checkpoint& checkpoint, const std::string& path);
+// Throws Error naming the file when it is missing, damaged or of another kind.
+Checkpoint load_checkpoint(const std::string& path);
+
+}  // namespace shrike::train

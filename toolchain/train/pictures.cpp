@@ -1,0 +1,184 @@
+#include "toolchain/train/pictures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <numeric>
+
+#include "toolchain/support/error.h"
+#include "toolchain/train/augment.h"
+#include "toolchain/train/random.h"
+
+namespace shrike::train {
+namespace {
+
+// Streams of random numbers for different uses.
+constexpr uint64_t kOrder = 1, kSample = 2;
+
+}  // namespace
+
+LabelledSet open_labelled_set(const std::string& path, size_t classes) {
+  LabelledSet set;
+  std::error_code ignored;
+  const std::filesystem::path root(path);
+  if (std::filesystem::is_directory(root, ignored) && !std::filesystem::exists(root / "instances.json", ignored)) {
+    set.labelled = false;
+    for (const std::string& image : data::list_images(path)) set.pictures.push_back({image, {}});
+    return set;
+  }
+  const evaluate::Folder folder = evaluate::open_folder(path, 0);
+  const evaluate::Dataset& dataset = folder.dataset;
+  const std::vector<int> categories =
+      classes > 0 ? evaluate::category_of_classes(dataset, classes) : dataset.category_ids;
+  std::map<int, int> class_of;
+  for (size_t i = 0; i < categories.size(); ++i) {
+    class_of[categories[i]] = static_cast<int>(i);
+    const auto name = dataset.category_names.find(categories[i]);
+    set.class_names.push_back(name == dataset.category_names.end() ? fmt::format("class {}", i) : name->second);
+  }
+  std::map<int64_t, size_t> picture_of;
+  for (size_t i = 0; i < folder.paths.size(); ++i) {
+    picture_of[dataset.images[i].id] = i;
+    set.pictures.push_back({folder.paths[i], {}});
+  }
+  for (const evaluate::GroundTruth& truth : dataset.annotations) {
+    const auto picture = picture_of.find(truth.image_id);
+    const auto category = class_of.find(truth.category_id);
+    if (truth.crowd || picture == picture_of.end() || category == class_of.end()) continue;
+    const auto& entry = dataset.images[picture->second];
+    const auto share = [](double pixels, int size) { return static_cast<float>(std::clamp(pixels / size, 0.0, 1.0)); };
+    const Truth box{category->second, share(truth.x, entry.width), share(truth.y, entry.height),
+                    share(truth.x + truth.width, entry.width), share(truth.y + truth.height, entry.height)};
+    if (box.x2 > box.x1 && box.y2 > box.y1) set.pictures[picture->second].truths.push_back(box);
+  }
+  set.folder = folder;
+  return set;
+}
+
+Parts hold_out(const LabelledSet& set, double share, size_t most) {
+  const size_t count = set.pictures.size();
+  if (count < 2) fail("training needs at least two pictures, one of them to judge by; found {}", count);
+  const auto wanted = static_cast<size_t>(std::lround(share * static_cast<double>(count)));
+  const size_t held = std::clamp<size_t>(wanted, 1, std::max<size_t>(1, std::min(most, count - 1)));
+  Parts parts;
+  for (LabelledSet* part : {&parts.training, &parts.judging}) {
+    part->class_names = set.class_names;
+    part->labelled = set.labelled;
+    part->folder.dataset.category_ids = set.folder.dataset.category_ids;
+    part->folder.dataset.category_names = set.folder.dataset.category_names;
+  }
+  std::map<int64_t, bool> judged;  // by image id
+  for (size_t i = 0; i < count; ++i) {
+    const bool judges = i * held / count != (i + 1) * held / count;
+    LabelledSet& part = judges ? parts.judging : parts.training;
+    part.pictures.push_back(set.pictures[i]);
+    if (!set.labelled) continue;
+    judged[set.folder.dataset.images[i].id] = judges;
+    part.folder.dataset.images.push_back(set.folder.dataset.images[i]);
+    part.folder.paths.push_back(set.folder.paths[i]);
+  }
+  for (const evaluate::GroundTruth& truth : set.folder.dataset.annotations) {
+    const auto found = judged.find(truth.image_id);
+    if (found == judged.end()) continue;
+    (found->second ? parts.judging : parts.training).folder.dataset.annotations.push_back(truth);
+  }
+  return parts;
+}
+
+struct SampleMaker::Cache {
+  std::mutex mutex;
+  std::map<size_t, data::Image> images;
+  size_t bytes = 0, limit = 0;
+};
+
+SampleMaker::SampleMaker(const LabelledSet& set, int width, int height, uint64_t seed, size_t cache_bytes)
+    : set_(set), width_(width), height_(height), seed_(seed), cache_(std::make_unique<Cache>()) {
+  if (set.pictures.empty()) fail("there are no pictures to train on");
+  cache_->limit = cache_bytes;
+}
+
+SampleMaker::~SampleMaker() = default;
+
+Sample SampleMaker::load(size_t picture) const {
+  const LabelledPicture& labelled = set_.pictures[picture];
+  Sample sample;
+  {
+    const std::lock_guard lock(cache_->mutex);
+    const auto found = cache_->images.find(picture);
+    if (found != cache_->images.end()) sample.image = found->second;
+  }
+  if (sample.image.pixels.empty()) {
+    const data::Image full = data::load_image(labelled.path);
+    const double ratio = static_cast<double>(std::max(width_, height_)) / std::max(full.width, full.height);
+    const auto side = [&](int size) { return std::max(1, static_cast<int>(std::ceil(size * ratio - 1e-6))); };
+    sample.image = data::resize_bilinear(full, side(full.width), side(full.height));
+    const std::lock_guard lock(cache_->mutex);
+    if (cache_->bytes + sample.image.pixels.size() <= cache_->limit &&
+        cache_->images.emplace(picture, sample.image).second) {
+      cache_->bytes += sample.image.pixels.size();
+    }
+  }
+  for (Truth truth : labelled.truths) {
+    truth.x1 *= static_cast<float>(sample.image.width);
+    truth.x2 *= static_cast<float>(sample.image.width);
+    truth.y1 *= static_cast<float>(sample.image.height);
+    truth.y2 *= static_cast<float>(sample.image.height);
+    sample.truths.push_back(truth);
+  }
+  return sample;
+}
+
+size_t SampleMaker::picture_of(uint64_t number) const {
+  const uint64_t count = set_.pictures.size(), round = number / count;
+  Random random(seed_, kOrder, round);
+  std::vector<size_t> order(count);
+  std::iota(order.begin(), order.end(), size_t{0});
+  for (size_t i = count; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  return order[number % count];
+}
+
+Sample SampleMaker::make(uint64_t number, const Augmentation& augmentation) const {
+  Random random(seed_, kSample, number);
+  Sample sample = load(picture_of(number));
+  if (random.unit() < augmentation.mosaic) {
+    std::vector<Sample> four = {std::move(sample)};
+    while (four.size() < 4) four.push_back(load(random.below(set_.pictures.size())));
+    sample = mosaic(four, width_, height_, random);
+  } else {
+    sample = letterbox(sample, width_, height_);
+  }
+  sample = zoom_and_shift(sample, width_, height_, augmentation.scale, augmentation.translate, random);
+  shift_colours(sample.image, augmentation.hue, augmentation.saturation, augmentation.value, random);
+  if (random.unit() < augmentation.flip) flip(sample);
+  return sample;
+}
+
+Sample SampleMaker::plain(size_t picture) const {
+  Sample sample;
+  const data::Image image = data::load_image(set_.pictures[picture].path);
+  data::Placement placement;
+  sample.image = data::fit(image, width_, height_, data::Geometry::kLetterbox, &placement);
+  for (Truth truth : set_.pictures[picture].truths) {
+    const auto left = static_cast<float>(placement.left), top = static_cast<float>(placement.top);
+    const float width = placement.scale_x * static_cast<float>(image.width),
+                height = placement.scale_y * static_cast<float>(image.height);
+    truth.x1 = truth.x1 * width + left;
+    truth.x2 = truth.x2 * width + left;
+    truth.y1 = truth.y1 * height + top;
+    truth.y2 = truth.y2 * height + top;
+    sample.truths.push_back(truth);
+  }
+  return sample;
+}
+
+std::vector<float> to_planar(const std::vector<Sample>& samples) {
+  if (samples.empty()) return {};
+  const size_t each = samples[0].image.pixels.size();
+  std::vector<float> values(each * samples.size());
+  for (size_t i = 0; i < samples.size(); ++i) data::to_planar(samples[i].image, values.data() + i * each);
+  return values;
+}
+
+}  // namespace shrike::train

@@ -1,0 +1,81 @@
+// Labelled pictures for training: the set, and what is done to a picture before the network sees it
+// (spec/training.md section 3).
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "toolchain/data/image.h"
+#include "toolchain/evaluate/run.h"
+#include "toolchain/train/assigner.h"
+
+namespace shrike::train {
+
+struct LabelledPicture {
+  std::string path;
+  std::vector<Truth> truths;  // in shares of the picture's width and height, 0..1
+};
+
+struct LabelledSet {
+  std::vector<LabelledPicture> pictures;
+  std::vector<std::string> class_names;
+  bool labelled = true;  // false: a plain folder of pictures
+  evaluate::Folder folder;  // what evaluation needs of it; empty when not labelled
+};
+
+// The set in two: what is trained on and what judges, every picture in one of them.
+struct Parts {
+  LabelledSet training, judging;
+};
+// Holds `share` of the pictures back, evenly spread, at most `most` and at least one.
+Parts hold_out(const LabelledSet& set, double share, size_t most);
+
+// A labelled set (anything that `shrike eval --data` takes), or a plain folder of pictures. `classes` > 0:
+// categories become the model's classes as in evaluation, else the set's categories in order. Crowd regions
+// are left out. Throws Error naming what is missing.
+LabelledSet open_labelled_set(const std::string& path, size_t classes);
+
+struct Augmentation {
+  double mosaic = 1.0;           // probability of four pictures in one
+  double scale = 0.5;            // zoom by 1 - scale .. 1 + scale
+  double translate = 0.1;        // of the input's size
+  double hue = 0.015, saturation = 0.7, value = 0.4;
+  double flip = 0.5;             // probability of left for right
+};
+
+// A picture of the network's size and its objects in pixels.
+struct Sample {
+  data::Image image;
+  std::vector<Truth> truths;
+};
+
+// Makes the samples of a run. Everything about sample number n of a run follows from the seed and n alone.
+class SampleMaker {
+ public:
+  // Keeps decoded pictures in memory up to `cache_bytes`.
+  SampleMaker(const LabelledSet& set, int width, int height, uint64_t seed,
+              size_t cache_bytes = size_t{512} << 20);
+  ~SampleMaker();
+
+  // The run goes through the set in a new order every time; safe to call from several threads.
+  Sample make(uint64_t number, const Augmentation& augmentation) const;
+  // The picture letterboxed as for evaluation, nothing else.
+  Sample plain(size_t picture) const;
+
+ private:
+  struct Cache;
+  // The picture with its longer side at the network's, and its objects in pixels.
+  Sample load(size_t picture) const;
+  size_t picture_of(uint64_t number) const;
+
+  const LabelledSet& set_;
+  int width_, height_;
+  uint64_t seed_;
+  std::unique_ptr<Cache> cache_;
+};
+
+// [B,3,H,W] floats in 0..1 of samples of one size.
+std::vector<float> to_planar(const std::vector<Sample>& samples);
+
+}  // namespace shrike::train
