@@ -2,15 +2,20 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "cli/commands.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/host/integer_model.h"
 #include "toolchain/import/import.h"
+#include "toolchain/pipeline/quantize.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/progress.h"
 #include "toolchain/train/float_training.h"
+#include "toolchain/train/head.h"
+#include "toolchain/train/quantized_training.h"
 #include "toolchain/train/yolo11.h"
 
 namespace shrike::cli {
@@ -20,8 +25,11 @@ struct Arguments {
   std::string model, family, data, optimizer = "adam";
   train::Yolo11Options network;
   train::FloatOptions training;
+  train::QuantizedOptions quantized;
+  std::string target;  // empty: float training
   int64_t image_size = 0;
   bool quiet = false;
+  std::function<bool(const std::string& option)> given;  // on the command line
 };
 
 graph::Graph open_network(const Arguments& arguments, const train::LabelledSet& set) {
@@ -40,41 +48,112 @@ graph::Graph open_network(const Arguments& arguments, const train::LabelledSet& 
 void print_report(const Arguments& arguments, const train::FloatReport& report) {
   fmt::print("{:>9} {:>9} {:>9} {:>9} {:>8} {:>8}\n", "step", "box", "class", "distr.", "mAP", "mAP50");
   for (const train::Judgement& j : report.judgements) {
-    fmt::print("{:>9} {:>9.4f} {:>9.4f} {:>9.4f} {:>8.4f} {:>8.4f}{}\n", j.step, j.box, j.classes, j.distribution,
-               j.map, j.map50, j.step == report.best.step ? "  <- kept" : "");
+    fmt::print("{:>9} {:>9.4f} {:>9.4f} {:>9.4f} {:>8.4f} {:>8.4f}{}\n", j.step, j.box, j.classes,
+               j.distribution, j.map, j.map50, j.step == report.best.step ? "  <- kept" : "");
   }
-  fmt::print("{} steps on {} pictures in {:.0f} s, judged on {} others\n", report.steps, report.training_pictures,
-             report.seconds, report.judging_pictures);
+  fmt::print("{} steps on {} pictures in {:.0f} s, judged on {} others\n", report.steps,
+             report.training_pictures, report.seconds, report.judging_pictures);
   if (!report.judgements.empty() || report.best.step > 0)
-    fmt::print("{}: mAP {:.4f}, mAP50 {:.4f}\n", arguments.training.output, report.best.map, report.best.map50);
+    fmt::print("{}: mAP {:.4f}, mAP50 {:.4f}\n", arguments.training.output, report.best.map,
+               report.best.map50);
+}
+
+void print_report(const train::QuantizedReport& report, const std::string& output) {
+  const char* score = report.labelled ? "mAP" : "-error";
+  fmt::print("{:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "step", "features", "class", "box", "labels", score);
+  fmt::print("{:>9} {:>9} {:>9} {:>9} {:>9} {:>9.4f}{}\n", "start", "", "", "", "", report.start.score,
+             report.best.step == 0 ? "  <- kept" : "");
+  for (const train::QuantizedJudgement& j : report.judgements) {
+    fmt::print("{:>9} {:>9.5f} {:>9.5f} {:>9.5f} {:>9.4f} {:>9.4f}{}\n", j.step, j.features, j.classes,
+               j.boxes, j.labels, j.score, j.step == report.best.step ? "  <- kept" : "");
+  }
+  fmt::print("{} steps on {} pictures in {:.0f} s, judged by the integer runtime on {} others\n",
+             report.steps, report.training_pictures, report.seconds, report.judging_pictures);
+  if (report.best.step == 0) {
+    fmt::print("{}: nothing was better than the start, which was written\n", output);
+  } else {
+    fmt::print("{}: {} {:.4f}, {:+.4f} against the start\n", output, score, report.best.score,
+               report.best.score - report.start.score);
+  }
+}
+
+void end_run(bool interrupted, int64_t step) {
+  if (!interrupted) return;
+  fmt::print(stderr, "interrupted behind step {}; the same command with --resume goes on\n", step);
+  throw Exit{1};
+}
+
+void run_float(const Arguments& arguments) {
+  const train::LabelledSet set = train::open_labelled_set(arguments.data, 0);
+  const train::FloatReport report = train::train_float(open_network(arguments, set), set, arguments.training);
+  print_report(arguments, report);
+  end_run(report.interrupted, report.steps);
+}
+
+// The options that both kinds share were given once.
+train::QuantizedOptions quantized_options(const Arguments& arguments) {
+  const train::FloatOptions& t = arguments.training;
+  train::QuantizedOptions q = arguments.quantized;
+  q.output = t.output;
+  q.steps = t.steps;
+  q.seed = t.seed;
+  q.threads = t.threads;
+  q.resume = t.resume;
+  if (arguments.given("--epochs")) q.epochs = t.epochs;
+  if (arguments.given("--batch")) q.batch = t.batch;
+  if (arguments.given("--part")) q.part = t.part;
+  if (arguments.given("--rate")) q.rate = t.rate;
+  if (arguments.given("--held-out")) q.held_out = t.held_out;
+  if (arguments.given("--evaluations")) q.evaluations = t.evaluations;
+  if (arguments.given("--mosaic")) q.augmentation.mosaic = t.augmentation.mosaic;
+  if (arguments.given("--scale")) q.augmentation.scale = t.augmentation.scale;
+  if (arguments.given("--flip")) q.augmentation.flip = t.augmentation.flip;
+  return q;
+}
+
+void run_quantized(const Arguments& arguments) {
+  quantize::Settings settings;
+  as_command_line([&] { settings.target = host::parse_target(arguments.target); });
+  settings.size = {arguments.image_size, arguments.image_size};
+  settings.threads = arguments.training.threads;
+  const train::QuantizedOptions options = quantized_options(arguments);
+  require_writable(options.output);
+  const train::DetectionHead head = train::find_head(quantize::load_float_graph(arguments.model, settings));
+  const train::LabelledSet set =
+      train::open_labelled_set(arguments.data, static_cast<size_t>(head.head.classes));
+  const train::Parts parts =
+      train::hold_out(set, options.held_out, static_cast<size_t>(options.judging_pictures));
+  const train::QuantizedStart start = train::quantized_start(arguments.model, parts, settings);
+  const train::QuantizedReport report = train::train_quantized(start, parts, settings, options);
+  print_report(report, options.output);
+  end_run(report.interrupted, report.steps);
 }
 
 void run(const Arguments& given) {
   Arguments arguments = given;
   if (arguments.family.empty() == arguments.model.empty())
     throw CLI::ValidationError("give either a model file or --new yolo11");
+  if (!arguments.target.empty() && !arguments.family.empty())
+    throw CLI::ValidationError("--target trains a model file for a chip; train --new in float first");
   if (arguments.quiet) silence_progress();
   arguments.training.optimizer =
       arguments.optimizer == "sgd" ? train::Optimizer::Kind::kSgd : train::Optimizer::Kind::kAdam;
-  const train::LabelledSet set = train::open_labelled_set(arguments.data, 0);
-  const graph::Graph graph = open_network(arguments, set);
-  const train::FloatReport report = train::train_float(graph, set, arguments.training);
-  print_report(arguments, report);
-  if (report.interrupted) {
-    fmt::print(stderr, "interrupted at step {}; the same command with --resume goes on\n", report.steps);
-    throw Exit{1};
-  }
+  arguments.target.empty() ? run_float(arguments) : run_quantized(arguments);
 }
 
 void add_train(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   train::FloatOptions& t = arguments->training;
-  CLI::App* command = app.add_subcommand("train", "Train a float detector on labelled pictures");
+  CLI::App* command = app.add_subcommand(
+      "train", "Train a detector on pictures: in float, or for a chip's integers (--target)");
   command->footer(
       "Examples:\n"
-      "  shrike train --new yolo11 --width 0.0625 --reg-max 8 --imgsz 160 --data shapes/ --epochs 60 -o small.onnx\n"
-      "  shrike train yolo11n.onnx --data mine/ --imgsz 320 --epochs 20 --rate 0.0002 -o mine.onnx\n\n"
-      "A tenth of the pictures judges and is not trained on; the weights with the best mAP on it are kept.\n"
+      "  shrike train --new yolo11 --width 0.0625 --reg-max 8 --imgsz 160 --data shapes/ --epochs 60 -o "
+      "small.onnx\n"
+      "  shrike train yolo11n.onnx --data mine/ --imgsz 320 --epochs 20 --rate 0.0002 -o mine.onnx\n"
+      "  shrike train yolo11n.onnx --data mine/ --target esp32p4 --steps 2000 -o mine.espdl\n\n"
+      "A tenth of the pictures (with --target a fifth) judges and is not trained on; the weights with the "
+      "best mAP on it are kept.\n"
       "OUT.ckpt holds everything that --resume needs, OUT.train.jsonl one line an evaluation.");
   command->add_option("model", arguments->model, "model to start from, .onnx");
   command->add_option("--new", arguments->family, "build a network instead: yolo11")
@@ -85,9 +164,11 @@ void add_train(CLI::App& app) {
       ->check(CLI::Range(0.1, 2.0));
   command->add_option("--reg-max", arguments->network.bins, "--new: bins of a box side's distribution [16]")
       ->check(CLI::Range(2, 64));
-  command->add_option("--imgsz", arguments->image_size, "size of the network's input [the model's; --new: 640]")
+  command
+      ->add_option("--imgsz", arguments->image_size, "size of the network's input [the model's; --new: 640]")
       ->check(CLI::Range(32, 4096));
-  command->add_option("--data", arguments->data, "labelled pictures: a folder with instances.json and images/")
+  command
+      ->add_option("--data", arguments->data, "labelled pictures: a folder with instances.json and images/")
       ->required();
   command->add_option("-o,--output", t.output, "file to write, .onnx")->required();
   CLI::Option* epochs = command->add_option("--epochs", t.epochs, "times through the pictures [100]")
@@ -96,25 +177,43 @@ void add_train(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
       ->excludes(epochs);
   command->add_option("--batch", t.batch, "pictures a step [32]")->check(CLI::Range(1, 4096));
-  command->add_option("--part", t.part, "pictures that are normalised together [16]")->check(CLI::Range(1, 4096));
+  command->add_option("--part", t.part, "pictures that are normalised together [16]")
+      ->check(CLI::Range(1, 4096));
   command->add_option("--optimizer", arguments->optimizer, "adam or sgd [adam]")
       ->check(CLI::IsMember({"adam", "sgd"}));
-  command->add_option("--rate", t.rate, "highest learning rate [0.002]")->check(CLI::Range(1e-9, 1.0));
+  command
+      ->add_option("--rate", t.rate,
+                   "highest learning rate [0.002; --target: units a step, such that a run can move two]")
+      ->check(CLI::Range(1e-9, 1.0));
   command->add_option("--decay", t.decay, "weight decay [0.0005]")->check(CLI::Range(0.0, 1.0));
   command->add_option("--mosaic", t.augmentation.mosaic, "share of samples made of four pictures [1]")
       ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--scale", t.augmentation.scale, "zoom by up to this [0.5]")->check(CLI::Range(0.0, 0.99));
+  command->add_option("--scale", t.augmentation.scale, "zoom by up to this [0.5]")
+      ->check(CLI::Range(0.0, 0.99));
   command->add_option("--flip", t.augmentation.flip, "share of samples turned left for right [0.5]")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--held-out", t.held_out, "share of the pictures that judges [0.1]")
       ->check(CLI::Range(0.0, 0.9));
   command->add_option("--evaluations", t.evaluations, "times that the held-out pictures judge [10]")
       ->check(CLI::Range(1, 100000));
+  command->add_option(
+      "--target", arguments->target,
+      "train for this chip's integers, from the default quantisation; labels are not needed then");
+  train::QuantizedOptions& q = arguments->quantized;
+  command->add_option("--distill-weight", q.distill_weight, "--target: of what the float network says [1]")
+      ->check(CLI::Range(0.0, 1e3));
+  command->add_option("--label-weight", q.label_weight, "--target: of what the labels say [0.3]")
+      ->check(CLI::Range(0.0, 1e3));
+  command
+      ->add_option("--exponent-rate", q.exponent_rate,
+                   "--target: highest step of an exponent; 0: they stay [0.01]")
+      ->check(CLI::Range(0.0, 1.0));
   command->add_option("--seed", t.seed, "of weights, order and augmentation [0]");
   command->add_option("--threads", t.threads, "threads (0: all cores); never changes the result")
       ->check(CLI::Range(0, 256));
   command->add_flag("--resume", t.resume, "go on from OUT.ckpt");
   command->add_flag("--quiet", arguments->quiet, "no progress");
+  arguments->given = [command](const std::string& option) { return command->count(option) > 0; };
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -1,5 +1,5 @@
-// Draws a labelled data set from nothing: `draw_shapes OUT [TRAIN [VAL [SEED]]]` writes OUT/train and OUT/val,
-// each with images/, labels/ (YOLO text) and instances.json (COCO), and OUT/data.yaml.
+// Draws a labelled data set from nothing: `draw_shapes OUT [TRAIN [VAL [SEED]]]` writes OUT/train and
+// OUT/val, each with images/, labels/ (YOLO text) and instances.json (COCO), and OUT/data.yaml.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -33,8 +33,8 @@ void write_part(const std::string& folder, uint64_t seed, uint64_t first, uint64
       annotations += fmt::format(
           "{}{{\"id\": {}, \"image_id\": {}, \"category_id\": {}, \"bbox\": [{}, {}, {}, {}], \"area\": {}, "
           "\"iscrowd\": 0}}",
-          annotation == 0 ? "" : ",\n", annotation + 1, first + i, label.category + 1, label.x1, label.y1, w, h,
-          w * h);
+          annotation == 0 ? "" : ",\n", annotation + 1, first + i, label.category + 1, label.x1, label.y1, w,
+          h, w * h);
       ++annotation;
       text += fmt::format("{} {:.6f} {:.6f} {:.6f} {:.6f}\n", label.category, (label.x1 + w / 2.0) / width,
                           (label.y1 + h / 2.0) / height, static_cast<double>(w) / width,
@@ -44,8 +44,9 @@ void write_part(const std::string& folder, uint64_t seed, uint64_t first, uint64
   }
   for (size_t i = 0; i < kClasses.size(); ++i)
     categories += fmt::format("{}{{\"id\": {}, \"name\": \"{}\"}}", i == 0 ? "" : ", ", i + 1, kClasses[i]);
-  const std::string json = fmt::format("{{\"images\": [\n{}],\n\"annotations\": [\n{}],\n\"categories\": [{}]}}\n",
-                                       images, annotations, categories);
+  const std::string json =
+      fmt::format("{{\"images\": [\n{}],\n\"annotations\": [\n{}],\n\"categories\": [{}]}}\n", images,
+                  annotations, categories);
   shrike::write_file_atomically(folder + "/instances.json", std::string_view(json));
 }
 

@@ -18,7 +18,9 @@ class Random {
   Random(uint64_t seed, uint64_t number) : state_(seed * 0x9e3779b97f4a7c15 + number * 0xd1b54a32d192ed03) {
     next();
   }
-  double uniform(double low, double high) { return low + (high - low) * static_cast<double>(next() >> 11) * 0x1p-53; }
+  double uniform(double low, double high) {
+    return low + (high - low) * static_cast<double>(next() >> 11) * 0x1p-53;
+  }
   int below(int count) { return static_cast<int>(next() % static_cast<uint64_t>(count)); }
   Color color() {
     Color color{};
@@ -41,7 +43,9 @@ class Random {
 struct Canvas {
   int width, height;
   std::vector<Color> pixels;
-  Color& at(int x, int y) { return pixels[static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)]; }
+  Color& at(int x, int y) {
+    return pixels[static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)];
+  }
 };
 
 float distance(const Color& a, const Color& b) {
@@ -77,8 +81,9 @@ void draw_background(Canvas& canvas, Random& random, const Color& base) {
   const double angle = random.uniform(0, 2 * std::numbers::pi), share = random.uniform(0, 0.35);
   for (int y = 0; y < canvas.height; ++y) {
     for (int x = 0; x < canvas.width; ++x) {
-      const double along = 0.5 + (std::cos(angle) * (x - canvas.width / 2.0) + std::sin(angle) * (y - canvas.height / 2.0)) /
-                                     (canvas.width + canvas.height);
+      const double along =
+          0.5 + (std::cos(angle) * (x - canvas.width / 2.0) + std::sin(angle) * (y - canvas.height / 2.0)) /
+                    (canvas.width + canvas.height);
       const auto mixed = static_cast<float>(share * along);
       for (size_t i = 0; i < 3; ++i) canvas.at(x, y)[i] = base[i] * (1 - mixed) + other[i] * mixed;
     }
@@ -94,8 +99,10 @@ void draw_lines(Canvas& canvas, Random& random, int count) {
     double x = random.uniform(0, canvas.width), y = random.uniform(0, canvas.height);
     const double angle = random.uniform(0, 2 * std::numbers::pi), length = random.uniform(20, 120);
     for (double t = 0; t < length; t += 0.5) {
-      const int column = static_cast<int>(x + std::cos(angle) * t), row = static_cast<int>(y + std::sin(angle) * t);
-      if (column >= 0 && row >= 0 && column < canvas.width && row < canvas.height) canvas.at(column, row) = color;
+      const int column = static_cast<int>(x + std::cos(angle) * t),
+                row = static_cast<int>(y + std::sin(angle) * t);
+      if (column >= 0 && row >= 0 && column < canvas.width && row < canvas.height)
+        canvas.at(column, row) = color;
     }
   }
 }
@@ -103,15 +110,18 @@ void draw_lines(Canvas& canvas, Random& random, int count) {
 bool inside_star(double x, double y) {
   const double radius = std::hypot(x, y);
   double angle = std::fmod(std::atan2(x, -y) + 2 * std::numbers::pi, 0.4 * std::numbers::pi);
-  angle = std::min(angle, 0.4 * std::numbers::pi - angle);  // from the nearest point's direction, 0..36 degrees
+  angle =
+      std::min(angle, 0.4 * std::numbers::pi - angle);  // from the nearest point's direction, 0..36 degrees
   // The edge from the outer point (radius 1, angle 0) to the inner one (radius 0.45, 36 degrees).
-  const double inner_x = 0.45 * std::sin(0.2 * std::numbers::pi), inner_y = 0.45 * std::cos(0.2 * std::numbers::pi);
+  const double inner_x = 0.45 * std::sin(0.2 * std::numbers::pi),
+               inner_y = 0.45 * std::cos(0.2 * std::numbers::pi);
   const double px = radius * std::sin(angle), py = radius * std::cos(angle);
   return px * (1 - inner_y) + (py - 1) * inner_x <= 0;
 }
 
 bool inside_letter(char letter, double x, double y) {
-  const int column = static_cast<int>(std::floor((x + 0.75) / 0.3)), row = static_cast<int>(std::floor((y + 1) / (2.0 / 7)));
+  const int column = static_cast<int>(std::floor((x + 0.75) / 0.3)),
+            row = static_cast<int>(std::floor((y + 1) / (2.0 / 7)));
   if (column < 0 || column > 4 || row < 0 || row > 6) return false;
   return (shrike::data::glyph(letter)[static_cast<size_t>(row)] >> (4 - column) & 1) != 0;
 }
@@ -120,14 +130,22 @@ bool inside_letter(char letter, double x, double y) {
 bool inside(int category, double x, double y) {
   const double radius = std::hypot(x, y), ax = std::abs(x), ay = std::abs(y);
   switch (category) {
-    case 0: return radius <= 1;
-    case 1: return ax <= 0.85 && ay <= 0.85;
-    case 2: return y <= 0.75 && y >= -0.95 + 1.75 * ax;
-    case 3: return inside_star(x, y);
-    case 4: return (ax <= 0.3 && ay <= 1) || (ay <= 0.3 && ax <= 1);
-    case 5: return radius <= 1 && radius >= 0.6;
-    case 6: return inside_letter('A', x, y);
-    default: return inside_letter('R', x, y);
+    case 0:
+      return radius <= 1;
+    case 1:
+      return ax <= 0.85 && ay <= 0.85;
+    case 2:
+      return y <= 0.75 && y >= -0.95 + 1.75 * ax;
+    case 3:
+      return inside_star(x, y);
+    case 4:
+      return (ax <= 0.3 && ay <= 1) || (ay <= 0.3 && ax <= 1);
+    case 5:
+      return radius <= 1 && radius >= 0.6;
+    case 6:
+      return inside_letter('A', x, y);
+    default:
+      return inside_letter('R', x, y);
   }
 }
 
@@ -144,7 +162,8 @@ double coverage(const Object& object, int column, int row) {
   for (int i = 0; i < kSamples * kSamples; ++i) {
     const double dx = column + (i % kSamples + 0.5) / kSamples - object.x;
     const double dy = row + (i / kSamples + 0.5) / kSamples - object.y;
-    const double u = (c * dx + s * dy) / object.radius, v = (-s * dx + c * dy) / (object.radius * object.stretch);
+    const double u = (c * dx + s * dy) / object.radius,
+                 v = (-s * dx + c * dy) / (object.radius * object.stretch);
     hits += inside(object.category, u, v);
   }
   return static_cast<double>(hits) / (kSamples * kSamples);
@@ -154,8 +173,10 @@ double coverage(const Object& object, int column, int row) {
 Label label_of(const Object& object, int width, int height) {
   Label label{object.category, width, height, 0, 0};
   const int reach = static_cast<int>(object.radius * 1.5) + 2;
-  for (int y = std::max(0, static_cast<int>(object.y) - reach); y < std::min(height, static_cast<int>(object.y) + reach); ++y) {
-    for (int x = std::max(0, static_cast<int>(object.x) - reach); x < std::min(width, static_cast<int>(object.x) + reach); ++x) {
+  for (int y = std::max(0, static_cast<int>(object.y) - reach);
+       y < std::min(height, static_cast<int>(object.y) + reach); ++y) {
+    for (int x = std::max(0, static_cast<int>(object.x) - reach);
+         x < std::min(width, static_cast<int>(object.x) + reach); ++x) {
       if (coverage(object, x, y) < 0.5) continue;
       label.x1 = std::min(label.x1, x);
       label.y1 = std::min(label.y1, y);
@@ -167,7 +188,8 @@ Label label_of(const Object& object, int width, int height) {
 }
 
 double overlap(const Label& a, const Label& b) {  // share of the smaller box
-  const double w = std::min(a.x2, b.x2) - std::max(a.x1, b.x1), h = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
+  const double w = std::min(a.x2, b.x2) - std::max(a.x1, b.x1),
+               h = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
   if (w <= 0 || h <= 0) return 0;
   const auto area = [](const Label& l) { return static_cast<double>(l.x2 - l.x1) * (l.y2 - l.y1); };
   return w * h / std::min(area(a), area(b));

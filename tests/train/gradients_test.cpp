@@ -26,7 +26,8 @@ graph::Graph two_convolutions() {
     t.constant = constant;
     Random random(name.size(), static_cast<uint64_t>(name[0]));
     if (constant) {
-      for (int64_t i = 0; i < t.elements(); ++i) t.values.push_back(static_cast<float>(random.uniform(-1, 1)));
+      for (int64_t i = 0; i < t.elements(); ++i)
+        t.values.push_back(static_cast<float>(random.uniform(-1, 1)));
     }
     return t;
   };
@@ -94,7 +95,8 @@ TEST(Gradients, AreThoseOfFiniteDifferences) {
       network->run(input, values, squares(low), false);
       values[p][i] = old;
       const double expected = (high - low) / 2e-2;
-      EXPECT_NEAR(found.parameters[p][i], expected, 2e-3 * (1 + std::abs(expected))) << options.parameters[p] << i;
+      EXPECT_NEAR(found.parameters[p][i], expected, 2e-3 * (1 + std::abs(expected)))
+          << options.parameters[p] << i;
     }
   }
 }
@@ -127,7 +129,8 @@ TEST(Gradients, BatchStatisticsAreTheMeanAndVarianceOfTheBatch) {
       },
       false);
   mean /= static_cast<double>(count);
-  const double variance = (square - static_cast<double>(count) * mean * mean) / static_cast<double>(count - 1);
+  const double variance =
+      (square - static_cast<double>(count) * mean * mean) / static_cast<double>(count - 1);
   ASSERT_FALSE(found.statistics.empty());
   EXPECT_NEAR(found.statistics[0].mean[0], mean, 1e-5);
   EXPECT_NEAR(found.statistics[0].variance[0], variance, 1e-5);

@@ -45,7 +45,8 @@ TEST(CompleteIou, IsOneForEqualBoxesAndSubtractsDistanceAndAspect) {
   EXPECT_NEAR(complete_iou({0, 0, 1, 1}, {3, 0, 4, 1}), -9.0 / 17, 1e-6);
   // The same centre and area, 4 x 1 against 1 x 4: overlap 1 of 7.
   const double v = 4 / (M_PI * M_PI) * std::pow(std::atan(4.0) - std::atan(0.25), 2);
-  EXPECT_NEAR(complete_iou({-2, -0.5, 2, 0.5}, {-0.5, -2, 0.5, 2}), 1.0 / 7 - v * v / (v - 1.0 / 7 + 1), 1e-6);
+  EXPECT_NEAR(complete_iou({-2, -0.5, 2, 0.5}, {-0.5, -2, 0.5, 2}), 1.0 / 7 - v * v / (v - 1.0 / 7 + 1),
+              1e-6);
 }
 
 TEST(CompleteIou, GradientIsThatOfFiniteDifferencesWithTheAspectWeightHeld) {
@@ -135,8 +136,12 @@ struct Head {
     options.bins = kBins;
     std::vector<LossLevel> levels(2);
     for (int i = 0; i < 2; ++i) {
-      levels[i] = {box[i].data(), score[i].data(), gradients ? box_gradient[i].data() : nullptr,
-                   gradients ? score_gradient[i].data() : nullptr, i == 0 ? 8 : 4, i == 0 ? 8 : 4,
+      levels[i] = {box[i].data(),
+                   score[i].data(),
+                   gradients ? box_gradient[i].data() : nullptr,
+                   gradients ? score_gradient[i].data() : nullptr,
+                   i == 0 ? 8 : 4,
+                   i == 0 ? 8 : 4,
                    i == 0 ? 8.0 : 16.0};
     }
     return detection_loss(levels, truths, options);
@@ -179,8 +184,8 @@ struct OnePlace {
     options.box_gain = box_gain;
     options.class_gain = 0;
     options.distribution_gain = distribution_gain;
-    return detection_loss({{box.data(), score.data(), box_gradient.data(), score_gradient.data(), 1, 1, 32}}, truths,
-                          options);
+    return detection_loss({{box.data(), score.data(), box_gradient.data(), score_gradient.data(), 1, 1, 32}},
+                          truths, options);
   }
   // The target score, from the box term: 1 - overlap is known.
   double target() {

@@ -37,18 +37,19 @@ TEST_P(Counts, AreThePublishedOnes) {
   EXPECT_EQ(parameter_count(build_yolo11(options), options), p.count);
 }
 
-INSTANTIATE_TEST_SUITE_P(Yolo11, Counts,
-                         ::testing::Values(Published{"n", 0.5, 0.25, 1024, false, 80, 16, 640, 2624080},
-                                           Published{"s", 0.5, 0.5, 1024, false, 80, 16, 640, 9458752},
-                                           Published{"m", 0.5, 1.0, 512, true, 80, 16, 640, 20114688},
-                                           Published{"l", 1.0, 1.0, 512, true, 80, 16, 640, 25372160},
-                                           Published{"x", 1.0, 1.5, 512, true, 80, 16, 640, 56966176},
-                                           Published{"eighth80", 0.5, 0.125, 1024, false, 80, 16, 320, 858832},
-                                           Published{"eighth80bins8", 0.5, 0.125, 1024, false, 80, 8, 320, 701672},
-                                           Published{"eighth1", 0.5, 0.125, 1024, false, 1, 16, 320, 810451},
-                                           Published{"eighth1bins8", 0.5, 0.125, 1024, false, 1, 8, 320, 653291},
-                                           Published{"sixteenth", 0.5, 0.0625, 1024, false, 1, 8, 160, 206031}),
-                         [](const ::testing::TestParamInfo<Published>& p) { return std::string(p.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Yolo11, Counts,
+    ::testing::Values(Published{"n", 0.5, 0.25, 1024, false, 80, 16, 640, 2624080},
+                      Published{"s", 0.5, 0.5, 1024, false, 80, 16, 640, 9458752},
+                      Published{"m", 0.5, 1.0, 512, true, 80, 16, 640, 20114688},
+                      Published{"l", 1.0, 1.0, 512, true, 80, 16, 640, 25372160},
+                      Published{"x", 1.0, 1.5, 512, true, 80, 16, 640, 56966176},
+                      Published{"eighth80", 0.5, 0.125, 1024, false, 80, 16, 320, 858832},
+                      Published{"eighth80bins8", 0.5, 0.125, 1024, false, 80, 8, 320, 701672},
+                      Published{"eighth1", 0.5, 0.125, 1024, false, 1, 16, 320, 810451},
+                      Published{"eighth1bins8", 0.5, 0.125, 1024, false, 1, 8, 320, 653291},
+                      Published{"sixteenth", 0.5, 0.0625, 1024, false, 1, 8, 160, 206031}),
+    [](const ::testing::TestParamInfo<Published>& p) { return std::string(p.param.name); });
 
 Yolo11Options small() {
   Yolo11Options options;
@@ -61,8 +62,7 @@ Yolo11Options small() {
 
 TEST(Yolo11, HasAHeadAtStrides8To32) {
   const graph::Graph graph = build_yolo11(small());
-  EXPECT_EQ(graph.outputs,
-            (std::vector<std::string>{"box0", "score0", "box1", "score1", "box2", "score2"}));
+  EXPECT_EQ(graph.outputs, (std::vector<std::string>{"box0", "score0", "box1", "score1", "box2", "score2"}));
   EXPECT_EQ(graph.tensor("box0").shape, (graph::Shape{1, 32, 8, 8}));
   EXPECT_EQ(graph.tensor("score2").shape, (graph::Shape{1, 2, 2, 2}));
 }
@@ -70,7 +70,8 @@ TEST(Yolo11, HasAHeadAtStrides8To32) {
 TEST(Yolo11, ExpectsFiveObjectsALevelBeforeTraining) {
   const graph::Graph graph = build_yolo11(small());
   for (int level = 0; level < 3; ++level) {
-    const std::string& name = graph.nodes[static_cast<size_t>(graph.producer(fmt::format("score{}", level)))].inputs[2];
+    const std::string& name =
+        graph.nodes[static_cast<size_t>(graph.producer(fmt::format("score{}", level)))].inputs[2];
     const graph::Tensor& bias = graph.tensor(name);
     const graph::Shape& shape = graph.tensor(fmt::format("score{}", level)).shape;
     // Odds, which are the probabilities where cells are many.

@@ -91,8 +91,7 @@ struct OneVariable : torch::autograd::Function<OneVariable> {
     const at::Tensor result = function(plain)[0];
     static const Arithmetic kFloatArithmetic{};
     const auto at_offset = [&](double offset) {
-      const Call moved{call.graph,       call.node, plain.inputs, kFloatArithmetic, call.graph_batch,
-                       call.batch};
+      const Call moved{call.graph, call.node, plain.inputs, kFloatArithmetic, call.graph_batch, call.batch};
       Call other = moved;
       other.inputs[0] = input + offset;
       return function(other)[0].to(at::kFloat);
@@ -121,7 +120,8 @@ class Network final : public DifferentiableNetwork {
   Network(const graph::Graph& graph, const GradientOptions& options) : graph_(graph), options_(options) {
     arithmetic_.fake_quantized = options.precision == Precision::kFakeQuantized;
     arithmetic_.rounding.half_even = options.half_even;
-    if (graph_.inputs.size() != 1) fail("training needs a network with one input, found {}", graph_.inputs.size());
+    if (graph_.inputs.size() != 1)
+      fail("training needs a network with one input, found {}", graph_.inputs.size());
     for (const graph::Node& node : graph_.nodes) {
       if (find_operator(node.op) == nullptr)
         fail("node '{}': the operator {} can't be trained; replace it in the model", node.name, node.op);
@@ -146,8 +146,8 @@ class Network final : public DifferentiableNetwork {
     make_constants();
   }
 
-  Gradients run(const Array& input, const std::vector<std::vector<float>>& parameters,
-                const OutputLoss& loss, bool exponents_too) const override {
+  Gradients run(const Array& input, const std::vector<std::vector<float>>& parameters, const OutputLoss& loss,
+                bool exponents_too) const override {
     at::init_num_threads();
     Run run{*this, exponents_too, {}, {}, {}};
     return run.execute(input, parameters, loss);
@@ -186,7 +186,8 @@ class Network final : public DifferentiableNetwork {
       loss(outputs, derivatives);
       variable_list starts = leaves, slopes;
       for (const auto& [name, leaf] : exponents) starts.push_back(leaf);
-      for (const Array& derivative : derivatives) slopes.push_back(to_tensor(derivative.values, derivative.shape));
+      for (const Array& derivative : derivatives)
+        slopes.push_back(to_tensor(derivative.values, derivative.shape));
       values.clear();
       if (starts.empty()) return std::move(result);
       const variable_list found = torch::autograd::grad(ends, starts, slopes, c10::nullopt, false, true);
@@ -222,8 +223,7 @@ class Network final : public DifferentiableNetwork {
         exponents[tensor.name] = exponent;
       }
       const bool wide = format.bits > kFloatBits || value.scalar_type() == at::kDouble;
-      const at::Tensor rounded =
-          RoundToGrid::apply(wide ? value.to(at::kDouble) : value, exponent, grid);
+      const at::Tensor rounded = RoundToGrid::apply(wide ? value.to(at::kDouble) : value, exponent, grid);
       return format.bits > kFloatBits ? rounded : rounded.to(at::kFloat);
     }
 
@@ -258,8 +258,7 @@ class Network final : public DifferentiableNetwork {
       const graph::Format& format = call.format(0);
       constexpr double kSmallStep = 0x1p-9;
       const bool table = call.arithmetic.fake_quantized && format.bits == 8;
-      return {OneVariable::apply(call.input(0), call,
-                                 table ? std::ldexp(0.5, format.exponent) : kSmallStep)};
+      return {OneVariable::apply(call.input(0), call, table ? std::ldexp(0.5, format.exponent) : kSmallStep)};
     }
 
     at::Tensor normalize(const Call& call) {
@@ -283,7 +282,8 @@ class Network final : public DifferentiableNetwork {
   bool same_format(const graph::Node& node) const {
     for (const std::string& output : node.outputs) {
       for (const std::string& input : node.inputs) {
-        if (output.empty() || input.empty() || graph_.tensor(input).type == graph::ElementType::kInt64) continue;
+        if (output.empty() || input.empty() || graph_.tensor(input).type == graph::ElementType::kInt64)
+          continue;
         if (!(graph_.tensor(input).format == graph_.tensor(output).format)) return false;
       }
     }
@@ -301,9 +301,9 @@ class Network final : public DifferentiableNetwork {
         const auto axis = axis_.find(name);
         const Grid grid{tensor.format, axis == axis_.end() ? 0 : axis->second, options_.half_even};
         const at::Tensor units = value.to(at::kDouble) / grid.scale(value.to(at::kDouble));
-        value = (grid.round(at::clamp(units, grid.lowest(), grid.highest())) *
-                 grid.scale(value.to(at::kDouble)))
-                    .to(tensor.format.bits > kFloatBits ? at::kDouble : at::kFloat);
+        value =
+            (grid.round(at::clamp(units, grid.lowest(), grid.highest())) * grid.scale(value.to(at::kDouble)))
+                .to(tensor.format.bits > kFloatBits ? at::kDouble : at::kFloat);
       }
     }
   }
@@ -312,7 +312,7 @@ class Network final : public DifferentiableNetwork {
   GradientOptions options_;
   Arithmetic arithmetic_;
   std::map<std::string, size_t> parameter_index_;
-  std::map<std::string, int64_t> axis_;         // of the channels, by constant
+  std::map<std::string, int64_t> axis_;          // of the channels, by constant
   std::map<std::string, at::Tensor> constants_;  // undefined: integers and parameters
 };
 

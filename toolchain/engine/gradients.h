@@ -13,8 +13,8 @@
 namespace shrike::engine {
 
 struct GradientOptions {
-  // kFakeQuantized: parameters and node outputs are rounded to their formats on the way forward; backwards the
-  // rounding lets gradients pass where it does not clip, and activations have the slope of their table.
+  // kFakeQuantized: parameters and node outputs are rounded to their formats on the way forward; backwards
+  // the rounding lets gradients pass where it does not clip, and activations have the slope of their table.
   Precision precision = Precision::kFloat;
   bool half_even = true;                // rounding of activations and biases; weights round half to even
   std::vector<std::string> parameters;  // constants of floats whose values change and whose gradients matter

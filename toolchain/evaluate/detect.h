@@ -39,7 +39,7 @@ class Detector {
   // several threads, also while detect() runs.
   Prepared prepare(const data::Image& image) const;
   // Boxes in pixels of the picture, best first. `options.mode` is the detector's own.
-  std::vector<Detection> detect(const Prepared& prepared, const DetectOptions& options);
+  std::vector<shrike::Detection> detect(const Prepared& prepared, const DetectOptions& options);
 
   // Score threshold, NMS and limits of the mode: the COCO protocol's, or the chip's defaults.
   DetectOptions default_options() const;
@@ -72,7 +72,7 @@ struct Picture {
   size_t index;
   data::Image image;  // only when keep_images
   int width, height;
-  std::vector<Detection> detections;
+  std::vector<shrike::Detection> detections;
 };
 struct RunOptions {
   DetectOptions detect;

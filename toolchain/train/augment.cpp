@@ -57,7 +57,8 @@ data::Image resample(const data::Image& image, int width, int height, double sca
       };
       for (int channel = 0; channel < 3; ++channel) {
         const float upper = at(row, column, channel) * (1 - right) + at(row, column + 1, channel) * right;
-        const float lower = at(row + 1, column, channel) * (1 - right) + at(row + 1, column + 1, channel) * right;
+        const float lower =
+            at(row + 1, column, channel) * (1 - right) + at(row + 1, column + 1, channel) * right;
         result.pixels[(static_cast<size_t>(y) * width + x) * 3 + channel] =
             static_cast<uint8_t>(std::lround(upper * (1 - down) + lower * down));
       }
@@ -98,8 +99,8 @@ Sample letterbox(const Sample& sample, int width, int height) {
   Sample result;
   result.image = canvas(width, height);
   const bool same = inner_width == sample.image.width && inner_height == sample.image.height;
-  paste(result.image, same ? sample.image : data::resize_bilinear(sample.image, inner_width, inner_height), left,
-        top);
+  paste(result.image, same ? sample.image : data::resize_bilinear(sample.image, inner_width, inner_height),
+        left, top);
   for (Truth truth : sample.truths) {
     const auto to = [](float value, int inner, int from, int offset) {
       return value * static_cast<float>(inner) / static_cast<float>(from) + static_cast<float>(offset);
@@ -126,10 +127,14 @@ Sample mosaic(const std::vector<Sample>& four, int width, int height, Random& ra
     const int from_y = i < 2 ? 0 : y, to_y = i < 2 ? y : 2 * height;
     paste(result.image, part.image, left, top);
     for (Truth truth : part.truths) {
-      truth.x1 = std::clamp(truth.x1 + static_cast<float>(left), static_cast<float>(from_x), static_cast<float>(to_x));
-      truth.x2 = std::clamp(truth.x2 + static_cast<float>(left), static_cast<float>(from_x), static_cast<float>(to_x));
-      truth.y1 = std::clamp(truth.y1 + static_cast<float>(top), static_cast<float>(from_y), static_cast<float>(to_y));
-      truth.y2 = std::clamp(truth.y2 + static_cast<float>(top), static_cast<float>(from_y), static_cast<float>(to_y));
+      truth.x1 = std::clamp(truth.x1 + static_cast<float>(left), static_cast<float>(from_x),
+                            static_cast<float>(to_x));
+      truth.x2 = std::clamp(truth.x2 + static_cast<float>(left), static_cast<float>(from_x),
+                            static_cast<float>(to_x));
+      truth.y1 = std::clamp(truth.y1 + static_cast<float>(top), static_cast<float>(from_y),
+                            static_cast<float>(to_y));
+      truth.y2 = std::clamp(truth.y2 + static_cast<float>(top), static_cast<float>(from_y),
+                            static_cast<float>(to_y));
       if (area(truth) > 0) result.truths.push_back(truth);
     }
   }
@@ -139,8 +144,10 @@ Sample mosaic(const std::vector<Sample>& four, int width, int height, Random& ra
 Sample zoom_and_shift(const Sample& sample, int width, int height, double scale, double translate,
                       Random& random) {
   const double zoom = random.uniform(1 - scale, 1 + scale);
-  const double left = random.uniform(0.5 - translate, 0.5 + translate) * width - zoom * sample.image.width / 2.0,
-               top = random.uniform(0.5 - translate, 0.5 + translate) * height - zoom * sample.image.height / 2.0;
+  const double left =
+                   random.uniform(0.5 - translate, 0.5 + translate) * width - zoom * sample.image.width / 2.0,
+               top = random.uniform(0.5 - translate, 0.5 + translate) * height -
+                     zoom * sample.image.height / 2.0;
   if (zoom == 1 && left == 0 && top == 0) return sample;
   Sample result;
   result.image = resample(sample.image, width, height, zoom, left, top);
@@ -149,7 +156,8 @@ Sample zoom_and_shift(const Sample& sample, int width, int height, double scale,
 }
 
 void shift_colours(data::Image& image, double hue, double saturation, double value, Random& random) {
-  const double by_hue = 1 + random.uniform(-hue, hue), by_saturation = 1 + random.uniform(-saturation, saturation),
+  const double by_hue = 1 + random.uniform(-hue, hue),
+               by_saturation = 1 + random.uniform(-saturation, saturation),
                by_value = 1 + random.uniform(-value, value);
   if (by_hue == 1 && by_saturation == 1 && by_value == 1) return;
   for (size_t i = 0; i + 2 < image.pixels.size(); i += 3) {

@@ -14,6 +14,7 @@
 #include "toolchain/support/files.h"
 #include "toolchain/support/interrupt.h"
 #include "toolchain/support/progress.h"
+#include "toolchain/train/batch.h"
 #include "toolchain/train/checkpoint.h"
 #include "toolchain/train/head.h"
 #include "toolchain/train/judge.h"
@@ -29,12 +30,6 @@ constexpr double kNormMomentum = 0.03;
 constexpr double kNominalBatch = 64;
 
 struct Interrupted {};
-
-// The pictures of one step.
-struct Batch {
-  std::vector<engine::Array> inputs;                    // one a part
-  std::vector<std::vector<std::vector<Truth>>> truths;  // part, picture, object
-};
 
 // What is trained of a graph: its constants by name, and the stored statistics of its normalisations.
 struct Trainable {
@@ -93,14 +88,15 @@ class Run {
         average_statistics_(statistics_),
         optimizer_(options.optimizer, values_) {
     if (!set.labelled) fail("training a float detector needs labels; a plain folder of pictures was given");
-    if (set.class_names.size() != static_cast<size_t>(head_.classes)) {
-      fail("the network has {} classes, the data set {}", head_.classes, set.class_names.size());
+    if (set.class_names.size() != static_cast<size_t>(head_.head.classes)) {
+      fail("the network has {} classes, the data set {}", head_.head.classes, set.class_names.size());
     }
     steps_ = options.steps > 0
                  ? options.steps
-                 : std::max<int64_t>(1, std::llround(std::ceil(options.epochs *
-                                                               static_cast<double>(parts_.training.pictures.size()) /
-                                                               options.batch)));
+                 : std::max<int64_t>(
+                       1, std::llround(std::ceil(options.epochs *
+                                                 static_cast<double>(parts_.training.pictures.size()) /
+                                                 options.batch)));
     graph_.metadata["names"] = names_text(set.class_names);
     graph_.metadata["stride"] = "32";
     graph_.metadata["imgsz"] = fmt::format("[{}, {}]", head_.height, head_.width);
@@ -117,6 +113,7 @@ class Run {
     require_writable(options_.output);
     require_writable(checkpoint_path());
     if (options_.resume) resume();
+    keep_freed_memory();
     engine::set_threads(1);  // parts run beside one another, each alone
     {
       const SignalsAsk signals;
@@ -129,7 +126,8 @@ class Run {
               train_on(batch);
               progress.update(step_, note());
               if (evaluation_due()) evaluate();
-              if (signals.asked() && step_ < steps_) throw Interrupted{};
+              const bool stopped = signals.asked() || step_ == options_.stop_after;
+              if (stopped && step_ < steps_) throw Interrupted{};
             });
       } catch (const Interrupted&) {
         report_.interrupted = true;
@@ -149,20 +147,9 @@ class Run {
 
   Batch make_batch(int64_t step) const {
     Augmentation augmentation = options_.augmentation;
-    if (static_cast<double>(step) >= (1 - options_.plain_end) * static_cast<double>(steps_)) augmentation.mosaic = 0;
-    Batch batch;
-    for (int first = 0; first < options_.batch; first += options_.part) {
-      std::vector<Sample> samples;
-      std::vector<std::vector<Truth>> truths;
-      for (int i = first; i < std::min(first + options_.part, options_.batch); ++i) {
-        samples.push_back(maker_.make(static_cast<uint64_t>(step * options_.batch + i), augmentation));
-        truths.push_back(samples.back().truths);
-      }
-      batch.inputs.push_back(
-          {{static_cast<int64_t>(samples.size()), 3, head_.height, head_.width}, to_planar(samples)});
-      batch.truths.push_back(std::move(truths));
-    }
-    return batch;
+    if (static_cast<double>(step) >= (1 - options_.plain_end) * static_cast<double>(steps_))
+      augmentation.mosaic = 0;
+    return train::make_batch(maker_, step, options_.batch, options_.part, augmentation);
   }
 
   void train_on(const Batch& batch) {
@@ -172,15 +159,14 @@ class Run {
       found[part] = network_->run(
           batch.inputs[part], values_,
           [&](const std::vector<engine::Array>& outputs, std::vector<engine::Array>& derivatives) {
-            terms[part] = head_loss(head_, outputs, batch.truths[part], kNominalBatch / options_.batch, derivatives);
+            terms[part] =
+                head_loss(head_, outputs, batch.truths[part], kNominalBatch / options_.batch, derivatives);
           },
           false);
     });
     Values gradients = std::move(found[0].parameters);
     for (size_t part = 1; part < found.size(); ++part) {
-      for (size_t p = 0; p < gradients.size(); ++p) {
-        for (size_t i = 0; i < gradients[p].size(); ++i) gradients[p][i] += found[part].parameters[p][i];
-      }
+      add_into(gradients, found[part].parameters);
     }
     for (size_t part = 0; part < found.size(); ++part) {
       sum_.box += terms[part].box / static_cast<double>(found.size());
@@ -197,8 +183,8 @@ class Run {
     for (const double decay : trainable_.decays) decays.push_back(decay * options_.decay);
     optimizer_.step(values_, gradients, std::vector<double>(values_.size(), rate), decays, options_.momentum);
     ++step_;
-    average_into(average_, values_, step_);
-    average_into(average_statistics_, statistics_, step_);
+    average_into(average_, values_, average_keep(step_));
+    average_into(average_statistics_, statistics_, average_keep(step_));
   }
 
   void follow_statistics(const std::vector<engine::ChannelStatistics>& seen) {
@@ -214,9 +200,9 @@ class Run {
 
   std::string note() const {
     const double count = static_cast<double>(std::max<int64_t>(1, summed_));
-    std::string text = fmt::format("loss {:.3f} = box {:.3f} + class {:.3f} + distribution {:.3f}",
-                                   sum_.total() / count, sum_.box / count, sum_.classes / count,
-                                   sum_.distribution / count);
+    std::string text =
+        fmt::format("loss {:.3f} = box {:.3f} + class {:.3f} + distribution {:.3f}", sum_.total() / count,
+                    sum_.box / count, sum_.classes / count, sum_.distribution / count);
     if (!report_.judgements.empty()) text += fmt::format(", mAP {:.3f}", report_.judgements.back().map);
     return text;
   }
@@ -247,15 +233,20 @@ class Run {
     std::filesystem::remove(trial, ignored);
     engine::set_threads(1);
     const double count = static_cast<double>(std::max<int64_t>(1, summed_));
-    const Judgement judgement{step_, sum_.box / count, sum_.classes / count, sum_.distribution / count,
-                              std::max(0.0, metrics.map()), std::max(0.0, metrics.map50())};
+    const Judgement judgement{step_,
+                              sum_.box / count,
+                              sum_.classes / count,
+                              sum_.distribution / count,
+                              std::max(0.0, metrics.map()),
+                              std::max(0.0, metrics.map50())};
     sum_ = {};
     summed_ = 0;
     report_.judgements.push_back(judgement);
     lines_ += fmt::format(
         "{{\"step\": {}, \"box\": {:.5f}, \"class\": {:.5f}, \"distribution\": {:.5f}, \"map\": {:.5f}, "
         "\"map50\": {:.5f}}}\n",
-        judgement.step, judgement.box, judgement.classes, judgement.distribution, judgement.map, judgement.map50);
+        judgement.step, judgement.box, judgement.classes, judgement.distribution, judgement.map,
+        judgement.map50);
     if (best_model_.empty() || judgement.map >= report_.best.map) {
       report_.best = judgement;
       best_model_ = bytes;
@@ -267,23 +258,21 @@ class Run {
   std::string identity() const {
     const FloatOptions& o = options_;
     const Augmentation& a = o.augmentation;
-    return fmt::format("float {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", steps_,
-                       o.batch, o.part, static_cast<int>(o.optimizer), o.rate, o.final_rate, o.momentum, o.decay,
-                       o.warm_up, o.clip, o.plain_end, o.held_out, o.evaluations, o.seed, a.mosaic, a.scale,
-                       a.translate, a.hue, a.saturation, a.value, a.flip, parts_.training.pictures.size(),
-                       parts_.judging.pictures.size(), head_.classes, graph::to_text(graph_).size());
+    return fmt::format("float {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
+                       steps_, o.batch, o.part, static_cast<int>(o.optimizer), o.rate, o.final_rate,
+                       o.momentum, o.decay, o.warm_up, o.clip, o.plain_end, o.held_out, o.evaluations, o.seed,
+                       a.mosaic, a.scale, a.translate, a.hue, a.saturation, a.value, a.flip,
+                       parts_.training.pictures.size(), parts_.judging.pictures.size(), head_.head.classes,
+                       graph::to_text(graph_).size());
   }
 
   void save() {
     write_file_atomically(options_.output + ".train.jsonl", std::string_view(lines_));
     Checkpoint checkpoint;
     checkpoint.texts = {{"identity", identity()}, {"lines", lines_}, {"best", best_model_}};
-    checkpoint.values = {{"values", values_},
-                         {"statistics", statistics_},
-                         {"average", average_},
-                         {"average statistics", average_statistics_},
-                         {"first", optimizer_.first},
-                         {"second", optimizer_.second}};
+    checkpoint.values = {{"values", values_},         {"statistics", statistics_},
+                         {"average", average_},       {"average statistics", average_statistics_},
+                         {"first", optimizer_.first}, {"second", optimizer_.second}};
     checkpoint.numbers = {{"step", static_cast<double>(step_)},
                           {"box", sum_.box},
                           {"classes", sum_.classes},
@@ -299,9 +288,11 @@ class Run {
   void resume() {
     Checkpoint checkpoint = load_checkpoint(checkpoint_path());
     if (checkpoint.texts["identity"] != identity()) {
-      fail("{}: the checkpoint is of a run with other options, pictures or another network; give the same ones, or "
-           "start without --resume",
-           checkpoint_path());
+      fail(
+          "{}: the checkpoint is of a run with other options, pictures or another network; give the same "
+          "ones, or "
+          "start without --resume",
+          checkpoint_path());
     }
     values_ = checkpoint.values["values"];
     statistics_ = checkpoint.values["statistics"];

@@ -55,8 +55,17 @@ void Optimizer::step(Values& parameters, const Values& gradients, const std::vec
   }
 }
 
-void average_into(Values& average, const Values& values, int64_t step, double horizon) {
-  const double keep = 0.9999 * (1 - std::exp(-static_cast<double>(step) / horizon));
+void add_into(Values& sums, const Values& values) {
+  for (size_t p = 0; p < values.size(); ++p) {
+    for (size_t i = 0; i < values[p].size(); ++i) sums[p][i] += values[p][i];
+  }
+}
+
+double average_keep(int64_t step) {
+  return 0.9999 * (1 - std::exp(-static_cast<double>(step) / 2000));
+}
+
+void average_into(Values& average, const Values& values, double keep) {
   for (size_t p = 0; p < values.size(); ++p) {
     for (size_t i = 0; i < values[p].size(); ++i) {
       average[p][i] = static_cast<float>(keep * average[p][i] + (1 - keep) * values[p][i]);
@@ -66,7 +75,8 @@ void average_into(Values& average, const Values& values, int64_t step, double ho
 
 double cosine(int64_t step, int64_t steps, int64_t warm_up, double final_share) {
   const double done = steps > 0 ? static_cast<double>(step) / static_cast<double>(steps) : 1;
-  const double rate = final_share + (1 - final_share) * (1 + std::cos(std::numbers::pi * std::min(done, 1.0))) / 2;
+  const double rate =
+      final_share + (1 - final_share) * (1 + std::cos(std::numbers::pi * std::min(done, 1.0))) / 2;
   return step < warm_up ? rate * static_cast<double>(step + 1) / static_cast<double>(warm_up) : rate;
 }
 

@@ -1,5 +1,5 @@
-// Steps along gradients, on plain numbers: SGD with Nesterov momentum, Adam with decoupled decay, clipping and
-// the moving average of the weights (spec/training.md section 4).
+// Steps along gradients, on plain numbers: SGD with Nesterov momentum, Adam with decoupled decay, clipping
+// and the moving average of the weights (spec/training.md section 4).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -29,9 +29,13 @@ class Optimizer {
   Kind kind_;
 };
 
-// average <- d * average + (1 - d) * values, d = 0.9999 (1 - exp(-step / 2000)) for step 1, 2, ...; `horizon`
-// replaces the 2000.
-void average_into(Values& average, const Values& values, int64_t step, double horizon = 2000);
+// sums <- sums + values.
+void add_into(Values& sums, const Values& values);
+
+// average <- keep * average + (1 - keep) * values.
+void average_into(Values& average, const Values& values, double keep);
+// The share that the field keeps at step 1, 2, ... of float training.
+double average_keep(int64_t step);
 
 // Rate of step `step` of `steps` relative to its highest: linear warm-up, then a cosine to `final_share`.
 double cosine(int64_t step, int64_t steps, int64_t warm_up, double final_share);

@@ -23,7 +23,8 @@ LabelledSet open_labelled_set(const std::string& path, size_t classes) {
   LabelledSet set;
   std::error_code ignored;
   const std::filesystem::path root(path);
-  if (std::filesystem::is_directory(root, ignored) && !std::filesystem::exists(root / "instances.json", ignored)) {
+  if (std::filesystem::is_directory(root, ignored) &&
+      !std::filesystem::exists(root / "instances.json", ignored)) {
     set.labelled = false;
     for (const std::string& image : data::list_images(path)) set.pictures.push_back({image, {}});
     return set;
@@ -36,7 +37,8 @@ LabelledSet open_labelled_set(const std::string& path, size_t classes) {
   for (size_t i = 0; i < categories.size(); ++i) {
     class_of[categories[i]] = static_cast<int>(i);
     const auto name = dataset.category_names.find(categories[i]);
-    set.class_names.push_back(name == dataset.category_names.end() ? fmt::format("class {}", i) : name->second);
+    set.class_names.push_back(name == dataset.category_names.end() ? fmt::format("class {}", i)
+                                                                   : name->second);
   }
   std::map<int64_t, size_t> picture_of;
   for (size_t i = 0; i < folder.paths.size(); ++i) {
@@ -48,7 +50,9 @@ LabelledSet open_labelled_set(const std::string& path, size_t classes) {
     const auto category = class_of.find(truth.category_id);
     if (truth.crowd || picture == picture_of.end() || category == class_of.end()) continue;
     const auto& entry = dataset.images[picture->second];
-    const auto share = [](double pixels, int size) { return static_cast<float>(std::clamp(pixels / size, 0.0, 1.0)); };
+    const auto share = [](double pixels, int size) {
+      return static_cast<float>(std::clamp(pixels / size, 0.0, 1.0));
+    };
     const Truth box{category->second, share(truth.x, entry.width), share(truth.y, entry.height),
                     share(truth.x + truth.width, entry.width), share(truth.y + truth.height, entry.height)};
     if (box.x2 > box.x1 && box.y2 > box.y1) set.pictures[picture->second].truths.push_back(box);

@@ -20,7 +20,7 @@ struct LabelledPicture {
 struct LabelledSet {
   std::vector<LabelledPicture> pictures;
   std::vector<std::string> class_names;
-  bool labelled = true;  // false: a plain folder of pictures
+  bool labelled = true;     // false: a plain folder of pictures
   evaluate::Folder folder;  // what evaluation needs of it; empty when not labelled
 };
 
@@ -37,11 +37,11 @@ Parts hold_out(const LabelledSet& set, double share, size_t most);
 LabelledSet open_labelled_set(const std::string& path, size_t classes);
 
 struct Augmentation {
-  double mosaic = 1.0;           // probability of four pictures in one
-  double scale = 0.5;            // zoom by 1 - scale .. 1 + scale
-  double translate = 0.1;        // of the input's size
+  double mosaic = 1.0;     // probability of four pictures in one
+  double scale = 0.5;      // zoom by 1 - scale .. 1 + scale
+  double translate = 0.1;  // of the input's size
   double hue = 0.015, saturation = 0.7, value = 0.4;
-  double flip = 0.5;             // probability of left for right
+  double flip = 0.5;  // probability of left for right
 };
 
 // A picture of the network's size and its objects in pixels.

@@ -8,8 +8,7 @@ namespace shrike::train {
 // other, so that a picture's augmentation depends on its place in the run and on nothing else.
 class Random {
  public:
-  explicit Random(uint64_t seed, uint64_t a = 0, uint64_t b = 0)
-      : state_(mix(mix(mix(seed) ^ a) ^ b)) {}
+  explicit Random(uint64_t seed, uint64_t a = 0, uint64_t b = 0) : state_(mix(mix(mix(seed) ^ a) ^ b)) {}
 
   uint64_t next() { return mix(state_ += kStep); }
   // In [0, 1).

@@ -1,12 +1,26 @@
 #include "toolchain/train/team.h"
 
+#include <cstdlib>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <limits>
 #include <thread>
 #include <vector>
 
 namespace shrike::train {
+
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 1);  // threads that end leave nothing behind
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
+}
 
 int thread_count(int threads) {
   return threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -25,7 +39,8 @@ void for_each_part(size_t count, int threads, const std::function<void(size_t)>&
     }
   };
   std::vector<std::thread> team;
-  for (size_t i = 0; i < std::min(count, static_cast<size_t>(thread_count(threads))); ++i) team.emplace_back(loop);
+  for (size_t i = 0; i < std::min(count, static_cast<size_t>(thread_count(threads))); ++i)
+    team.emplace_back(loop);
   for (std::thread& thread : team) thread.join();
   for (const std::exception_ptr& error : errors) {
     if (error) std::rethrow_exception(error);

@@ -6,6 +6,7 @@
 
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/heads/head.h"
 #include "toolchain/support/error.h"
 #include "toolchain/train/random.h"
 
@@ -96,12 +97,13 @@ class Builder {
                    int64_t stride = 1, int64_t groups = 1, Activation activation = Activation::kSwish) {
     const std::string raw = convolution(name + ".conv", input, outputs, kernel, stride, groups);
     const auto filled = [&](const char* what, float value) {
-      return constant(name + ".bn." + what, {outputs}, std::vector<float>(static_cast<size_t>(outputs), value));
+      return constant(name + ".bn." + what, {outputs},
+                      std::vector<float>(static_cast<size_t>(outputs), value));
     };
-    const std::string normal = add("BatchNormalization", name + ".bn",
-                                   {raw, filled("weight", 1), filled("bias", 0), filled("running_mean", 0),
-                                    filled("running_var", 1)},
-                                   outputs, {{"epsilon", kNormEpsilon}});
+    const std::string normal = add(
+        "BatchNormalization", name + ".bn",
+        {raw, filled("weight", 1), filled("bias", 0), filled("running_mean", 0), filled("running_var", 1)},
+        outputs, {{"epsilon", kNormEpsilon}});
     return activation == Activation::kSwish ? add("Swish", name + ".act", {normal}, outputs) : normal;
   }
   std::string depthwise(const std::string& name, const std::string& input, int64_t kernel) {
@@ -117,8 +119,8 @@ class Builder {
     for (const std::string& part : parts) channels += channels_.at(part);
     return add("Concat", name, std::move(parts), channels, {{"axis", int64_t{1}}});
   }
-  std::vector<std::string> split(const std::string& name, const std::string& input, std::vector<int64_t> sizes,
-                                 int64_t axis) {
+  std::vector<std::string> split(const std::string& name, const std::string& input,
+                                 std::vector<int64_t> sizes, int64_t axis) {
     Node node{name, "Split", {input}, {}, {{"axis", axis}}};
     for (size_t i = 0; i < sizes.size(); ++i) {
       node.outputs.push_back(fmt::format("{}_output_{}", name, i));
@@ -144,7 +146,8 @@ class Builder {
     return conv(name + ".cv3", concat(name + ".concat", {chain, beside}), channels);
   }
 
-  std::string c3k2(const std::string& name, const std::string& input, int64_t nominal, double ratio, bool deep) {
+  std::string c3k2(const std::string& name, const std::string& input, int64_t nominal, double ratio,
+                   bool deep) {
     const int64_t channels = scaled(nominal);
     const auto hidden = static_cast<int64_t>(static_cast<double>(channels) * ratio);
     std::vector<std::string> parts =
@@ -185,15 +188,16 @@ class Builder {
     const auto turned = [&](const char* suffix, const std::string& tensor) {
       return add("Transpose", name + suffix, {tensor}, heads, {{"perm", std::vector<int64_t>{0, 1, 3, 2}}});
     };
-    const std::string product = add("MatMul", name + ".scores", {turned(".query", parts[0]), parts[1]}, heads);
+    const std::string product =
+        add("MatMul", name + ".scores", {turned(".query", parts[0]), parts[1]}, heads);
     const float scale = 1 / std::sqrt(static_cast<float>(key));
     const std::string weights =
         add("Softmax", name + ".softmax",
-            {add("Mul", name + ".scale", {product, constant(name + ".scale.value", {}, {scale})}, heads)}, heads,
-            {{"axis", int64_t{3}}});
-    const std::string mixed = reshape(
-        name + ".mixed", add("MatMul", name + ".mix", {parts[2], turned(".weights", weights)}, heads),
-        {1, channels, side, side}, channels);
+            {add("Mul", name + ".scale", {product, constant(name + ".scale.value", {}, {scale})}, heads)},
+            heads, {{"axis", int64_t{3}}});
+    const std::string mixed =
+        reshape(name + ".mixed", add("MatMul", name + ".mix", {parts[2], turned(".weights", weights)}, heads),
+                {1, channels, side, side}, channels);
     const std::string values = reshape(name + ".values", parts[2], {1, channels, side, side}, channels);
     const std::string position = conv(name + ".pe", values, channels, 3, 1, channels, Activation::kNone);
     return conv(name + ".proj", sum(name + ".add", mixed, position), channels, 1, 1, 1, Activation::kNone);
@@ -227,14 +231,18 @@ class Builder {
   }
 
   void head(const std::string& name, const std::vector<std::string>& levels) {
+    const auto row = std::find_if(heads::rows().begin(), heads::rows().end(),
+                                  [](const heads::Row& candidate) { return candidate.name == "detect"; });
     const int64_t first = channels_.at(levels[0]), bins = options_.bins;
     const int64_t box = std::max({int64_t{16}, first / 4, 4 * bins});
     const int64_t score = std::max(first, std::min<int64_t>(options_.classes, 100));
     for (size_t i = 0; i < levels.size(); ++i) {
       const std::string b = fmt::format("{}.cv2.{}", name, i), s = fmt::format("{}.cv3.{}", name, i);
+      const std::vector<std::string> names = heads::level_names(*row, i, 8 << i);
       const std::string boxes = conv(b + ".1", conv(b + ".0", levels[i], box, 3), box, 3);
-      output(convolution(b + ".2", boxes, 4 * bins, 1, 1, 1, std::vector<float>(static_cast<size_t>(4 * bins), 2)),
-             fmt::format("box{}", i));
+      output(convolution(b + ".2", boxes, 4 * bins, 1, 1, 1,
+                         std::vector<float>(static_cast<size_t>(4 * bins), 2)),
+             names[heads::kBox]);
       std::string scores = conv(s + ".0.1", depthwise(s + ".0.0", levels[i], 3), score);
       scores = conv(s + ".1.1", depthwise(s + ".1.0", scores, 3), score);
       // About five objects a level before anything is learnt.
@@ -242,7 +250,7 @@ class Builder {
       const auto start = static_cast<float>(std::log(5.0 / options_.classes / (cells * cells)));
       output(convolution(s + ".2", scores, options_.classes, 1, 1, 1,
                          std::vector<float>(static_cast<size_t>(options_.classes), start)),
-             fmt::format("score{}", i));
+             names[heads::kScore]);
     }
   }
 

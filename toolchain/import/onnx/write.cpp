@@ -1,6 +1,5 @@
 #include "toolchain/import/onnx/write.h"
 
-
 #include <algorithm>
 #include <map>
 #include <type_traits>
@@ -16,10 +15,16 @@ constexpr int64_t kOpset = 13, kIrVersion = 8;
 
 // Operators that came after opset 13, or that are not ONNX's own (0).
 int64_t opset_of(const std::string& op) {
-  static const std::map<std::string, int64_t> later = {
-      {"HardSwish", 14},        {"BatchNormalization", 13}, {"LayerNormalization", 17}, {"Mish", 18},
-      {"Gelu", 20},             {"RequantizeLinear", 0},    {"QuantizeLinear", 0},      {"DequantizeLinear", 0},
-      {"RMSNormalization", 23}, {"InsertZeros", 0}};
+  static const std::map<std::string, int64_t> later = {{"HardSwish", 14},
+                                                       {"BatchNormalization", 13},
+                                                       {"LayerNormalization", 17},
+                                                       {"Mish", 18},
+                                                       {"Gelu", 20},
+                                                       {"RequantizeLinear", 0},
+                                                       {"QuantizeLinear", 0},
+                                                       {"DequantizeLinear", 0},
+                                                       {"RMSNormalization", 23},
+                                                       {"InsertZeros", 0}};
   const auto found = later.find(op);
   return found == later.end() ? kOpset : found->second;
 }
@@ -27,7 +32,8 @@ int64_t opset_of(const std::string& op) {
 void describe(const Tensor& tensor, onnx::ValueInfoProto& info) {
   info.set_name(tensor.name);
   auto* type = info.mutable_type()->mutable_tensor_type();
-  type->set_elem_type(tensor.type == ElementType::kFloat ? onnx::TensorProto::FLOAT : onnx::TensorProto::INT64);
+  type->set_elem_type(tensor.type == ElementType::kFloat ? onnx::TensorProto::FLOAT
+                                                         : onnx::TensorProto::INT64);
   auto* shape = type->mutable_shape();
   for (const int64_t dim : tensor.shape) shape->add_dim()->set_dim_value(dim);
 }

@@ -1,0 +1,202 @@
+// Whole runs on small drawn sets.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tests/train/drawn_set.h"
+#include "toolchain/graph/passes.h"
+#include "toolchain/import/import.h"
+#include "toolchain/import/onnx/write.h"
+#include "toolchain/integer/trial.h"
+#include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
+#include "toolchain/train/checkpoint.h"
+#include "toolchain/train/float_training.h"
+#include "toolchain/train/judge.h"
+#include "toolchain/train/quantized_training.h"
+#include "toolchain/train/trainable_plan.h"
+#include "toolchain/train/yolo11.h"
+
+namespace shrike::train {
+namespace {
+
+Yolo11Options small(int64_t image_size) {
+  Yolo11Options options;
+  options.width = 0.0625;
+  options.classes = 2;
+  options.bins = 8;
+  options.image_size = image_size;
+  return options;
+}
+
+FloatOptions quick(const std::string& name) {
+  FloatOptions options;
+  options.output = ::testing::TempDir() + name + ".onnx";
+  options.steps = 4;
+  options.batch = 4;
+  options.part = 2;
+  options.evaluations = 2;
+  options.held_out = 0.2;
+  return options;
+}
+
+TEST(FloatTraining, GivesTheSameBytesForAnyNumberOfThreads) {
+  const tests::DrawnSet drawn("threads_set", 8, 48);
+  const LabelledSet set = open_labelled_set(drawn.folder, 0);
+  const graph::Graph graph = build_yolo11(small(32));
+  FloatOptions one = quick("one_thread"), three = quick("three_threads");
+  one.threads = 1;
+  three.threads = 3;
+  train_float(graph, set, one);
+  train_float(graph, set, three);
+  EXPECT_EQ(read_file(one.output), read_file(three.output));
+}
+
+TEST(FloatTraining, ResumedItGivesTheBytesOfAnUninterruptedRun) {
+  const tests::DrawnSet drawn("resume_set", 8, 48);
+  const LabelledSet set = open_labelled_set(drawn.folder, 0);
+  const graph::Graph graph = build_yolo11(small(32));
+  FloatOptions options = quick("whole");
+  train_float(graph, set, options);
+  FloatOptions resumed = quick("resumed");
+  // The first evaluation's checkpoint is what a kill behind it would leave.
+  std::filesystem::remove(resumed.output + ".ckpt");
+  resumed.stop_after = 2;
+  train_float(graph, set, resumed);
+  resumed.stop_after = 0;
+  resumed.resume = true;
+  const FloatReport report = train_float(graph, set, resumed);
+  EXPECT_EQ(report.steps, 4);
+  EXPECT_EQ(read_file(options.output), read_file(resumed.output));
+  EXPECT_EQ(read_file(options.output + ".train.jsonl"), read_file(resumed.output + ".train.jsonl"));
+  resumed.rate *= 2;
+  EXPECT_THROW(train_float(graph, set, resumed), Error);  // another run's checkpoint
+}
+
+TEST(Checkpoint, ADamagedFileIsRefused) {
+  const std::string path = ::testing::TempDir() + "damaged.ckpt";
+  Checkpoint checkpoint;
+  checkpoint.values["v"] = {{1, 2, 3}};
+  checkpoint.numbers["n"] = 4;
+  save_checkpoint(checkpoint, path);
+  EXPECT_EQ(load_checkpoint(path).values.at("v"), checkpoint.values.at("v"));
+  std::vector<uint8_t> bytes = read_file(path);
+  bytes.back() ^= 1;
+  write_file_atomically(path, bytes);
+  EXPECT_THROW(load_checkpoint(path), Error);
+  write_file_atomically(path, std::string_view("something else"));
+  EXPECT_THROW(load_checkpoint(path), Error);
+}
+
+// A quantised start from a fresh network.
+struct Started {
+  tests::DrawnSet drawn;
+  Parts parts;
+  quantize::Settings settings;
+  QuantizedStart start;
+
+  explicit Started(const std::string& name) : drawn(name, 10, 64) {
+    parts = hold_out(open_labelled_set(drawn.folder, 0), 0.2, 100);
+    graph::Graph graph = build_yolo11(small(64));
+    const std::string model = ::testing::TempDir() + name + ".onnx";
+    write_file_atomically(model, std::string_view(graph::onnx_bytes(graph)));
+    settings.threads = 2;
+    start = quantized_start(model, parts, settings);
+  }
+};
+
+TEST(TrainablePlan, BeginsWithThePlansIntegers) {
+  const Started s("plan_set");
+  const TrainablePlan trainable(s.start.graph, s.start.plan, s.settings.target);
+  const quantize::Plan plan = trainable.plan(trainable.start());
+  for (const auto& [node, code] : s.start.plan.weights) {
+    EXPECT_EQ(plan.weights.at(node).integers, code.integers) << node;
+    EXPECT_EQ(plan.weights.at(node).bias, code.bias) << node;
+  }
+}
+
+TEST(TrainablePlan, WhatIsTrainedIsWhatTheIntegerRuntimeComputes) {
+  const Started s("forward_set");
+  TrainablePlan trainable(s.start.graph, s.start.plan, s.settings.target);
+  // Somewhere else than the plan: every weight moved a bit, and one exponent.
+  Values values = trainable.start();
+  Random random(1);
+  const std::vector<double> units = trainable.units();
+  for (size_t p = 0; p < values.size(); ++p) {
+    for (float& v : values[p]) v += static_cast<float>(units[p] * random.uniform(-1, 1));
+  }
+  Values exponents = trainable.exponents();
+  for (size_t i = 0; i < 8; ++i) exponents[i][0] += 1;
+  EXPECT_FALSE(trainable.set_exponents(exponents).empty());
+
+  engine::GradientOptions options;
+  options.precision = engine::Precision::kFakeQuantized;
+  options.parameters = trainable.parameters();
+  options.outputs = s.start.graph.outputs;
+  const auto network = engine::make_differentiable(trainable.quantized(), options);
+  quantize::IntegerNetwork integer(s.start.graph, trainable.plan(values), s.settings,
+                                   KeepTensors::kReuseMemory, 1);
+  const SampleMaker maker(s.parts.training, 64, 64, 0);
+  for (size_t picture = 0; picture < 3; ++picture) {
+    const std::vector<float> input = to_planar({maker.plain(picture)});
+    integer.run(input);
+    std::vector<engine::Array> found;
+    network->run(
+        {{1, 3, 64, 64}, input}, values,
+        [&](const std::vector<engine::Array>& outputs, std::vector<engine::Array>&) { found = outputs; },
+        false);
+    for (size_t i = 0; i < found.size(); ++i)
+      EXPECT_EQ(found[i].values, integer.values(options.outputs[i]).values) << options.outputs[i];
+  }
+}
+
+TEST(QuantizedTraining, WithRoundingSwitchedOffTheStudentIsTheTeacher) {
+  const Started s("off_set");
+  const DetectionHead head = find_head(s.start.graph);
+  engine::GradientOptions options;
+  options.outputs = head.outputs;
+  const auto network = engine::make_differentiable(s.start.graph, options);
+  engine::Engine teacher(s.start.graph);
+  const SampleMaker maker(s.parts.training, 64, 64, 0);
+  const engine::Array input{{1, 3, 64, 64}, to_planar({maker.plain(0)})};
+  const auto reference = teacher.run({{s.start.graph.inputs[0], input}}, head.outputs);
+  std::vector<engine::Array> expected;
+  for (const std::string& name : head.outputs) expected.push_back(reference.at(name));
+  network->run(
+      input, {},
+      [&](const std::vector<engine::Array>& outputs, std::vector<engine::Array>& derivatives) {
+        const LossTerms a = head_loss(head, outputs, {maker.plain(0).truths}, 1, derivatives);
+        std::vector<engine::Array> ignored = derivatives;
+        const LossTerms b = head_loss(head, expected, {maker.plain(0).truths}, 1, ignored);
+        EXPECT_NEAR(a.total(), b.total(), 1e-5);
+        EXPECT_NEAR(distillation_loss(head, expected, outputs, {}, 1, ignored).total(), 0, 1e-5);
+      },
+      false);
+}
+
+TEST(QuantizedTraining, NeverWritesAFileThatIsWorseThanItsStartAndResumesToTheSameBytes) {
+  const Started s("qat_set");
+  QuantizedOptions options;
+  options.output = ::testing::TempDir() + "qat.espdl";
+  options.steps = 6;
+  options.batch = 4;
+  options.part = 2;
+  options.evaluations = 3;
+  options.threads = 2;
+  const QuantizedReport report = train_quantized(s.start, s.parts, s.settings, options);
+  EXPECT_EQ(report.judgements.size(), 3u);
+  EXPECT_GE(report.best.score, report.start.score);
+  QuantizedOptions resumed = options;
+  resumed.output = ::testing::TempDir() + "qat_resumed.espdl";
+  resumed.threads = 1;
+  resumed.stop_after = 2;
+  train_quantized(s.start, s.parts, s.settings, resumed);
+  resumed.stop_after = 0;
+  resumed.resume = true;
+  train_quantized(s.start, s.parts, s.settings, resumed);
+  EXPECT_EQ(read_file(options.output), read_file(resumed.output));
+  EXPECT_EQ(read_file(options.output + ".train.jsonl"), read_file(resumed.output + ".train.jsonl"));
+}
+
+}  // namespace
+}  // namespace shrike::train

@@ -1,0 +1,153 @@
+#include "toolchain/train/distillation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "toolchain/graph/activation.h"
+
+namespace shrike::train {
+namespace {
+
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+// Class scores above this make a place worth a box; logits below the other are background whatever they are.
+constexpr double kObject = 0.05, kBackground = -8;
+
+double feature_loss(const engine::Array& teacher, const engine::Array& student, double gain, double weight,
+                    engine::Array& derivatives) {
+  double power = 0, error = 0;
+  for (size_t i = 0; i < teacher.values.size(); ++i) {
+    const double difference = static_cast<double>(student.values[i]) - teacher.values[i];
+    power += static_cast<double>(teacher.values[i]) * teacher.values[i];
+    error += difference * difference;
+  }
+  if (power <= 0) return 0;
+  const double slope = 2 * gain * weight / power;
+  for (size_t i = 0; i < teacher.values.size(); ++i) {
+    derivatives.values[i] +=
+        static_cast<float>(slope * (static_cast<double>(student.values[i]) - teacher.values[i]));
+  }
+  return gain * error / power;
+}
+
+// Softmax of `bins` logits `step` apart.
+void softmax(const float* logits, int64_t step, int64_t bins, std::vector<double>& result) {
+  result.resize(static_cast<size_t>(bins));
+  double largest = logits[0], sum = 0;
+  for (int64_t k = 1; k < bins; ++k) largest = std::max<double>(largest, logits[k * step]);
+  for (int64_t k = 0; k < bins; ++k)
+    sum += result[static_cast<size_t>(k)] = std::exp(logits[k * step] - largest);
+  for (double& p : result) p /= sum;
+}
+
+class HeadDistillation {
+ public:
+  HeadDistillation(const DetectionHead& head, const std::vector<engine::Array>& teacher,
+                   const std::vector<engine::Array>& student, const DistillationOptions& options,
+                   double weight, std::vector<engine::Array>& derivatives)
+      : head_(head),
+        teacher_(teacher),
+        student_(student),
+        options_(options),
+        weight_(weight),
+        derivatives_(derivatives) {}
+
+  void run(DistillationTerms& terms) {
+    double sum = 0;
+    for (size_t level = 0; level < head_.head.levels.size(); ++level) {
+      for (const float logit : teacher_[2 * level + 1].values) {
+        const double score = sigmoid(logit);
+        if (score > kObject) sum += score;
+      }
+    }
+    normaliser_ = std::max(sum, 1.0);
+    for (size_t level = 0; level < head_.head.levels.size(); ++level) {
+      classes(level, terms);
+      boxes(level, terms);
+    }
+  }
+
+ private:
+  void classes(size_t level, DistillationTerms& terms) {
+    const engine::Array &teacher = teacher_[2 * level + 1], &student = student_[2 * level + 1];
+    const double factor = options_.class_gain / normaliser_;
+    for (size_t i = 0; i < teacher.values.size(); ++i) {
+      const double t = teacher.values[i], s = student.values[i];
+      if (t < kBackground && s < kBackground) continue;
+      const double wanted = sigmoid(t);
+      const auto entropy = [&](double x) {
+        return std::max(x, 0.0) - x * wanted + std::log1p(std::exp(-std::abs(x)));
+      };
+      terms.classes += factor * (entropy(s) - entropy(t));  // zero where both agree
+      derivatives_[2 * level + 1].values[i] += static_cast<float>(weight_ * factor * (sigmoid(s) - wanted));
+    }
+  }
+
+  void boxes(size_t level, DistillationTerms& terms) {
+    const engine::Array &teacher = teacher_[2 * level], &student = student_[2 * level];
+    const engine::Array& scores = teacher_[2 * level + 1];
+    const int64_t pictures = teacher.shape[0], cells = teacher.shape[2] * teacher.shape[3];
+    const int64_t bins = head_.head.bins, classes = head_.head.classes;
+    std::vector<double> wanted, found;
+    for (int64_t place = 0; place < pictures * cells; ++place) {
+      const int64_t picture = place / cells, cell = place % cells;
+      double best = -1e9;
+      for (int64_t c = 0; c < classes; ++c)
+        best = std::max<double>(best,
+                                scores.values[static_cast<size_t>((picture * classes + c) * cells + cell)]);
+      const double score = sigmoid(best);
+      if (score <= kObject) continue;
+      const double factor = options_.box_gain * score / normaliser_ / 4;
+      for (int side = 0; side < 4; ++side) {
+        const auto start = static_cast<size_t>((picture * 4 * bins + side * bins) * cells + cell);
+        softmax(&teacher.values[start], cells, bins, wanted);
+        softmax(&student.values[start], cells, bins, found);
+        for (int64_t k = 0; k < bins; ++k) {
+          const auto bin = static_cast<size_t>(k);
+          constexpr double kTiny = 1e-12;
+          terms.boxes += factor * wanted[bin] * std::log((wanted[bin] + kTiny) / (found[bin] + kTiny));
+          derivatives_[2 * level].values[start + bin * static_cast<size_t>(cells)] +=
+              static_cast<float>(weight_ * factor * (found[bin] - wanted[bin]));
+        }
+      }
+    }
+  }
+
+  const DetectionHead& head_;
+  const std::vector<engine::Array>&teacher_, &student_;
+  const DistillationOptions& options_;
+  double weight_;
+  std::vector<engine::Array>& derivatives_;
+  double normaliser_ = 1;
+};
+
+}  // namespace
+
+std::vector<std::string> branching_features(const graph::Graph& graph) {
+  const graph::Links links(graph);
+  std::vector<std::string> features;
+  for (const graph::Node& node : graph.nodes) {
+    if (!graph::is_activation(node.op)) continue;
+    const auto readers = links.consumers.find(node.outputs[0]);
+    if (readers != links.consumers.end() && readers->second.size() > 1) features.push_back(node.outputs[0]);
+  }
+  return features;
+}
+
+DistillationTerms distillation_loss(const DetectionHead& head, const std::vector<engine::Array>& teacher,
+                                    const std::vector<engine::Array>& student,
+                                    const DistillationOptions& options, double weight,
+                                    std::vector<engine::Array>& derivatives) {
+  DistillationTerms terms;
+  const size_t outputs = head.outputs.size(), features = student.size() - outputs;
+  for (size_t i = outputs; i < student.size(); ++i) {
+    terms.features += feature_loss(
+        teacher[i], student[i], options.feature_gain / static_cast<double>(features), weight, derivatives[i]);
+  }
+  HeadDistillation(head, teacher, student, options, weight, derivatives).run(terms);
+  return terms;
+}
+
+}  // namespace shrike::train

@@ -1,0 +1,375 @@
+#include "toolchain/train/quantized_training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "toolchain/data/loader.h"
+#include "toolchain/engine/gradients.h"
+#include "toolchain/espdl/writer.h"
+#include "toolchain/integer/trial.h"
+#include "toolchain/pipeline/quantize.h"
+#include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
+#include "toolchain/support/interrupt.h"
+#include "toolchain/support/progress.h"
+#include "toolchain/train/batch.h"
+#include "toolchain/train/checkpoint.h"
+#include "toolchain/train/head.h"
+#include "toolchain/train/judge.h"
+#include "toolchain/train/team.h"
+#include "toolchain/train/trainable_plan.h"
+
+namespace shrike::train {
+namespace {
+
+// Units that a weight can move in a whole run when no rate is given.
+constexpr double kReach = 2;
+// Pictures on which outputs are compared where there are no labels.
+constexpr int kComparedPictures = 16;
+
+struct Interrupted {};
+
+class Run {
+ public:
+  Run(const QuantizedStart& start, const Parts& parts, const quantize::Settings& settings,
+      const QuantizedOptions& options)
+      : graph_(start.graph),
+        parts_(parts),
+        settings_(settings),
+        options_(options),
+        head_(find_head(start.graph)),
+        plan_(start.graph, start.plan, settings.target),
+        first_plan_(start.plan),
+        maker_(parts.training, static_cast<int>(head_.width), static_cast<int>(head_.height), options.seed),
+        teacher_(start.graph),
+        values_(plan_.start()),
+        average_(values_),
+        exponents_(plan_.exponents()),
+        optimizer_(Optimizer::Kind::kAdam, values_),
+        exponent_optimizer_(Optimizer::Kind::kAdam, exponents_) {
+    const double pictures = static_cast<double>(parts.training.pictures.size());
+    steps_ = options.steps > 0
+                 ? options.steps
+                 : std::max<int64_t>(1, std::llround(std::ceil(options.epochs * pictures / options.batch)));
+    watched_ = head_.outputs;
+    for (const std::string& feature : branching_features(graph_)) watched_.push_back(feature);
+    engine::GradientOptions gradients;
+    gradients.precision = engine::Precision::kFakeQuantized;
+    gradients.half_even = rounding_of(settings.target) == Rounding::kHalfEven;
+    gradients.parameters = plan_.parameters();
+    gradients.outputs = watched_;
+    network_ = engine::make_differentiable(plan_.quantized(), gradients);
+  }
+
+  QuantizedReport run() {
+    const auto begin = std::chrono::steady_clock::now();
+    report_.labelled = parts_.judging.labelled;
+    judge_start();
+    if (options_.resume) resume();
+    keep_freed_memory();
+    engine::set_threads(1);  // parts run beside one another, each alone
+    {
+      const SignalsAsk signals;
+      Progress progress("train", steps_);
+      try {
+        data::in_order<Batch>(
+            static_cast<size_t>(steps_ - step_), thread_count(options_.threads), 2,
+            [&, first = step_](size_t i) {
+              return make_batch(maker_, first + static_cast<int64_t>(i), options_.batch, options_.part,
+                                options_.augmentation);
+            },
+            [&](size_t, const Batch& batch) {
+              train_on(batch);
+              progress.update(step_, note());
+              if (evaluation_due()) evaluate();
+              const bool stopped = signals.asked() || step_ == options_.stop_after;
+              if (stopped && step_ < steps_) throw Interrupted{};
+            });
+      } catch (const Interrupted&) {
+        report_.interrupted = true;
+        save();
+      }
+    }
+    engine::set_threads(options_.threads);
+    report_.steps = step_;
+    report_.training_pictures = parts_.training.pictures.size();
+    report_.judging_pictures = parts_.judging.pictures.size();
+    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return report_;
+  }
+
+ private:
+  struct Sums {
+    DistillationTerms distillation;
+    LossTerms labels;
+  };
+
+  std::string checkpoint_path() const { return options_.output + ".ckpt"; }
+  bool exponents_move() const { return options_.exponent_rate > 0 && step_ * 3 < steps_; }
+
+  void train_on(const Batch& batch) {
+    const bool move_exponents = exponents_move();
+    const size_t parts = batch.inputs.size();
+    std::vector<engine::Gradients> found(parts);
+    std::vector<Sums> sums(parts);
+    for_each_part(parts, options_.threads, [&](size_t part) {
+      const auto reference = teacher_.run({{graph_.inputs[0], batch.inputs[part]}}, watched_);
+      std::vector<engine::Array> teacher;
+      for (const std::string& name : watched_) teacher.push_back(reference.at(name));
+      const double share = static_cast<double>(batch.truths[part].size()) / options_.batch;
+      found[part] = network_->run(
+          batch.inputs[part], values_,
+          [&](const std::vector<engine::Array>& student, std::vector<engine::Array>& derivatives) {
+            sums[part].distillation = distillation_loss(head_, teacher, student, options_.distillation,
+                                                        options_.distill_weight * share, derivatives);
+            if (parts_.training.labelled && options_.label_weight > 0) {
+              sums[part].labels = head_loss(head_, student, batch.truths[part],
+                                            options_.label_weight / options_.batch, derivatives);
+            }
+          },
+          move_exponents);
+    });
+    Values gradients = std::move(found[0].parameters);
+    Values exponent_gradients = plan_.exponent_gradients(found[0].exponents);
+    for (size_t part = 1; part < parts; ++part) {
+      add_into(gradients, found[part].parameters);
+      add_into(exponent_gradients, plan_.exponent_gradients(found[part].exponents));
+    }
+    for (const Sums& sum : sums) {
+      const double share = 1.0 / static_cast<double>(parts);
+      sum_.distillation.features += share * sum.distillation.features;
+      sum_.distillation.classes += share * sum.distillation.classes;
+      sum_.distillation.boxes += share * sum.distillation.boxes;
+      sum_.labels.box += share * sum.labels.total();
+    }
+    ++summed_;
+    move(gradients, exponent_gradients, move_exponents);
+  }
+
+  void move(Values& gradients, Values& exponent_gradients, bool move_exponents) {
+    constexpr double kMomentum = 0.9;
+    if (!std::isfinite(clip_norm(gradients, options_.clip)))
+      fail("step {}: the loss is not a number; lower --rate", step_ + 1);
+    const auto warm_up = static_cast<int64_t>(std::ceil(0.03 * static_cast<double>(steps_)));
+    const double now = cosine(step_, steps_, warm_up, options_.final_rate);
+    const double rate = options_.rate > 0 ? options_.rate : kReach / static_cast<double>(steps_);
+    std::vector<double> rates = plan_.units();
+    for (double& unit : rates) unit *= rate * now;
+    optimizer_.step(values_, gradients, rates, std::vector<double>(values_.size(), 0), kMomentum);
+    if (move_exponents) {
+      clip_norm(exponent_gradients, options_.clip);
+      const std::vector<double> exponent_rates(exponents_.size(), options_.exponent_rate);
+      exponent_optimizer_.step(exponents_, exponent_gradients, exponent_rates,
+                               std::vector<double>(exponents_.size(), 0), kMomentum);
+      const auto changed = plan_.set_exponents(exponents_);
+      if (!changed.empty()) network_->set_formats(changed);
+      changed_exponents_ += static_cast<int>(changed.size());
+    }
+    ++step_;
+    const double keep = std::min(0.9999, std::max(0.0, 1 - 10 / static_cast<double>(steps_)));
+    // The first steps count in full, so that the average does not drag the start along.
+    average_into(average_, values_,
+                 std::min(keep, static_cast<double>(step_) / static_cast<double>(step_ + 9)));
+  }
+
+  std::string note() const {
+    const double count = static_cast<double>(std::max<int64_t>(1, summed_));
+    std::string text =
+        fmt::format("features {:.4f}, class {:.4f}, box {:.4f}", sum_.distillation.features / count,
+                    sum_.distillation.classes / count, sum_.distillation.boxes / count);
+    if (parts_.training.labelled) text += fmt::format(", labels {:.3f}", sum_.labels.box / count);
+    return text;
+  }
+
+  bool evaluation_due() const {
+    const int64_t every = std::max<int64_t>(1, steps_ / std::max(1, options_.evaluations));
+    return step_ == steps_ || (step_ % every == 0 && steps_ - step_ >= every / 2);
+  }
+
+  std::string file_of(const quantize::Plan& plan) const {
+    const graph::Graph quantized = quantize::materialize(graph_, plan, settings_.target);
+    const std::vector<uint8_t> bytes = espdl::serialize(espdl::lower(quantized, settings_.target));
+    return {bytes.begin(), bytes.end()};
+  }
+
+  // With labels the integer file's mAP, else minus the error of its outputs.
+  double score_of(const quantize::Plan& plan, const std::string& file) {
+    double score = 0;
+    if (parts_.judging.labelled) {
+      const std::string trial = options_.output + ".trial";
+      const TemporaryFile temporary(trial);
+      write_file_atomically(trial, std::string_view(file));
+      score = judge(trial, parts_.judging.folder, options_.threads).map();
+      std::error_code ignored;
+      std::filesystem::remove(trial, ignored);
+    } else {
+      if (!reference_) {
+        std::vector<std::string> paths;
+        for (const LabelledPicture& picture : parts_.judging.pictures) paths.push_back(picture.path);
+        reference_ =
+            quantize::make_reference(graph_, quantize::choose_images(paths, kComparedPictures), settings_);
+      }
+      score = -quantize::output_loss(graph_, plan, settings_, *reference_);
+    }
+    engine::set_threads(1);
+    return score;
+  }
+
+  void judge_start() {
+    best_file_ = file_of(first_plan_);
+    report_.start.score = score_of(first_plan_, best_file_);
+    report_.best = report_.start;
+  }
+
+  void evaluate() {
+    const quantize::Plan plan = plan_.plan(average_);
+    const std::string file = file_of(plan);
+    const double count = static_cast<double>(std::max<int64_t>(1, summed_));
+    const QuantizedJudgement judgement{step_,
+                                       sum_.distillation.features / count,
+                                       sum_.distillation.classes / count,
+                                       sum_.distillation.boxes / count,
+                                       sum_.labels.box / count,
+                                       score_of(plan, file),
+                                       changed_exponents_};
+    sum_ = {};
+    summed_ = 0;
+    report_.judgements.push_back(judgement);
+    lines_ += fmt::format(
+        "{{\"step\": {}, \"features\": {:.6f}, \"class\": {:.6f}, \"box\": {:.6f}, \"labels\": {:.6f}, "
+        "\"score\": {:.6f}, \"changed_exponents\": {}}}\n",
+        judgement.step, judgement.features, judgement.classes, judgement.boxes, judgement.labels,
+        judgement.score, judgement.changed_exponents);
+    if (judgement.score > report_.best.score) {
+      report_.best = judgement;
+      best_file_ = file;
+    }
+    save();
+  }
+
+  // Everything that the run depends on: another run must not go on from this checkpoint.
+  std::string identity() const {
+    const QuantizedOptions& o = options_;
+    const Augmentation& a = o.augmentation;
+    return fmt::format("quantized {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
+                       steps_, o.batch, o.part, o.rate, o.final_rate, o.exponent_rate, o.distill_weight,
+                       o.label_weight, o.distillation.feature_gain, o.distillation.class_gain,
+                       o.distillation.box_gain, o.clip, o.evaluations, o.seed, a.mosaic, a.scale, a.translate,
+                       a.hue, a.saturation, a.value, a.flip, parts_.training.pictures.size(),
+                       parts_.judging.pictures.size(), report_.start.score);
+  }
+
+  void save() {
+    Checkpoint checkpoint;
+    checkpoint.texts = {{"identity", identity()}, {"lines", lines_}, {"best", best_file_}};
+    checkpoint.values = {{"values", values_},
+                         {"average", average_},
+                         {"exponents", exponents_},
+                         {"first", optimizer_.first},
+                         {"second", optimizer_.second},
+                         {"exponents first", exponent_optimizer_.first},
+                         {"exponents second", exponent_optimizer_.second}};
+    checkpoint.numbers = {{"step", static_cast<double>(step_)},
+                          {"exponent steps", static_cast<double>(exponent_optimizer_.steps)},
+                          {"features", sum_.distillation.features},
+                          {"classes", sum_.distillation.classes},
+                          {"boxes", sum_.distillation.boxes},
+                          {"labels", sum_.labels.box},
+                          {"summed", static_cast<double>(summed_)},
+                          {"changed", changed_exponents_},
+                          {"best step", static_cast<double>(report_.best.step)},
+                          {"best score", report_.best.score}};
+    save_checkpoint(checkpoint, checkpoint_path());
+    write_files_atomically({{options_.output + ".train.jsonl", lines_}, {options_.output, best_file_}});
+  }
+
+  void resume() {
+    Checkpoint checkpoint = load_checkpoint(checkpoint_path());
+    if (checkpoint.texts["identity"] != identity()) {
+      fail(
+          "{}: the checkpoint is of a run with other options, pictures or another network; give the same "
+          "ones, or "
+          "start without --resume",
+          checkpoint_path());
+    }
+    values_ = checkpoint.values["values"];
+    average_ = checkpoint.values["average"];
+    exponents_ = checkpoint.values["exponents"];
+    optimizer_.first = checkpoint.values["first"];
+    optimizer_.second = checkpoint.values["second"];
+    exponent_optimizer_.first = checkpoint.values["exponents first"];
+    exponent_optimizer_.second = checkpoint.values["exponents second"];
+    step_ = optimizer_.steps = static_cast<int64_t>(checkpoint.numbers["step"]);
+    exponent_optimizer_.steps = static_cast<int64_t>(checkpoint.numbers["exponent steps"]);
+    sum_.distillation = {checkpoint.numbers["features"], checkpoint.numbers["classes"],
+                         checkpoint.numbers["boxes"]};
+    sum_.labels.box = checkpoint.numbers["labels"];
+    summed_ = static_cast<int64_t>(checkpoint.numbers["summed"]);
+    changed_exponents_ = static_cast<int>(checkpoint.numbers["changed"]);
+    lines_ = checkpoint.texts["lines"];
+    best_file_ = checkpoint.texts["best"];
+    report_.best.step = static_cast<int64_t>(checkpoint.numbers["best step"]);
+    report_.best.score = checkpoint.numbers["best score"];
+    const auto changed = plan_.restore_exponents(exponents_);
+    if (!changed.empty()) network_->set_formats(changed);
+  }
+
+  const graph::Graph graph_;
+  const Parts& parts_;
+  const quantize::Settings settings_;
+  const QuantizedOptions options_;
+  const DetectionHead head_;
+  TrainablePlan plan_;
+  const quantize::Plan first_plan_;
+  const SampleMaker maker_;
+  engine::Engine teacher_;
+  std::unique_ptr<engine::DifferentiableNetwork> network_;
+  std::vector<std::string> watched_;  // the head's outputs, then the features
+  Values values_, average_, exponents_;
+  Optimizer optimizer_, exponent_optimizer_;
+  std::optional<quantize::Reference> reference_;
+  int64_t steps_ = 0, step_ = 0, summed_ = 0;
+  int changed_exponents_ = 0;
+  Sums sum_;  // since the evaluation before
+  std::string lines_, best_file_;
+  QuantizedReport report_;
+};
+
+}  // namespace
+
+QuantizedStart quantized_start(const std::string& model, const Parts& parts,
+                               const quantize::Settings& settings) {
+  QuantizedStart start;
+  start.graph = quantize::load_float_graph(model, settings);
+  quantize::choose_bits(start.graph, settings);
+  std::vector<std::string> paths;
+  for (const LabelledPicture& picture : parts.training.pictures) paths.push_back(picture.path);
+  const std::vector<std::string> images = quantize::choose_images(paths, settings.calibration_images);
+  std::optional<Progress> bar;
+  std::string phase;
+  const auto show = [&](const std::string& name, size_t done, size_t total) {
+    if (name != phase) bar.emplace(name, static_cast<int64_t>(total));
+    phase = name;
+    bar->update(static_cast<int64_t>(done));
+  };
+  quantize::rescale_ranges(start.graph, images, settings,
+                           [&](size_t done, size_t total) { show("rescale", done, total); });
+  const quantize::Statistics statistics = quantize::calibrate(
+      start.graph, images, settings, [&](size_t done, size_t total) { show("calibrate", done, total); });
+  std::vector<quantize::Phase> phases;
+  start.plan = quantize::fit_plan(start.graph, statistics, images, settings, show, phases);
+  return start;
+}
+
+QuantizedReport train_quantized(const QuantizedStart& start, const Parts& parts,
+                                const quantize::Settings& settings, const QuantizedOptions& options) {
+  require_writable(options.output);
+  require_writable(options.output + ".ckpt");
+  return Run(start, parts, settings, options).run();
+}
+
+}  // namespace shrike::train

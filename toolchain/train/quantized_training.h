@@ -1,0 +1,76 @@
+// Quantisation-aware training: a plan of the quantiser, made better by what it does to the network's results.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "toolchain/formats/formats.h"
+#include "toolchain/pipeline/settings.h"
+#include "toolchain/train/distillation.h"
+#include "toolchain/train/pictures.h"
+
+namespace shrike::train {
+
+struct QuantizedOptions {
+  std::string output;  // .espdl; OUT.ckpt and OUT.train.jsonl stand beside it
+  int64_t steps = 0;   // 0: `epochs` through the training pictures
+  double epochs = 2;
+  int batch = 16;
+  int part = 4;  // pictures that go through the network together
+  // Highest step of a weight, in its own units, and of a bias, in units of the node's output; 0: such that
+  // the whole run could move them by two.
+  double rate = 0;
+  double final_rate = 0.01;
+  double exponent_rate = 0.01;  // of the real exponents, until a third of the run; 0: they stay
+  double distill_weight = 1, label_weight = 0.3;  // labels count only where there are any
+  DistillationOptions distillation;
+  double clip = 10;
+  Augmentation augmentation{.mosaic = 0,
+                            .scale = 0.2,
+                            .translate = 0.1,
+                            .hue = 0.015,
+                            .saturation = 0.3,
+                            .value = 0.2,
+                            .flip = 0.5};
+  double held_out = 0.2;
+  int64_t judging_pictures = 200;  // at most
+  int evaluations = 5;
+  uint64_t seed = 0;
+  int threads = 0;  // 0: all cores; never changes the result
+  bool resume = false;
+  int64_t stop_after = 0;  // > 0: interrupted behind this step, as by Ctrl-C
+};
+
+// What is trained: the float graph as the quantiser left it, and its plan.
+struct QuantizedStart {
+  graph::Graph graph;
+  quantize::Plan plan;
+};
+
+struct QuantizedJudgement {
+  int64_t step = 0;
+  double features = 0, classes = 0, boxes = 0, labels = 0;  // mean losses since the judgement before
+  double score =
+      0;  // of the integer file: mAP with labels, else minus the error of its outputs; greater is better
+  int changed_exponents = 0;
+};
+
+struct QuantizedReport {
+  QuantizedJudgement start, best;  // best.step 0: nothing was better than the start, which was written
+  std::vector<QuantizedJudgement> judgements;
+  int64_t steps = 0;
+  size_t training_pictures = 0, judging_pictures = 0;
+  bool labelled = false, interrupted = false;
+  double seconds = 0;
+};
+
+// The default recipe up to its plan, on the training pictures.
+QuantizedStart quantized_start(const std::string& model, const Parts& parts,
+                               const quantize::Settings& settings);
+
+// Trains weights, biases and exponents; the integer runtime judges on the held-out pictures. Writes the best
+// file, and the start's where nothing is better. The same options give the same bytes, resumed or not.
+QuantizedReport train_quantized(const QuantizedStart& start, const Parts& parts,
+                                const quantize::Settings& settings, const QuantizedOptions& options);
+
+}  // namespace shrike::train

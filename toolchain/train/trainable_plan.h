@@ -1,0 +1,67 @@
+// A quantisation plan as numbers that can be trained: real weights and biases behind the integers, real
+// exponents behind the formats, and back to a plan.
+#pragma once
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "toolchain/engine/gradients.h"
+#include "toolchain/formats/formats.h"
+#include "toolchain/graph/graph.h"
+#include "toolchain/train/optimizer.h"
+
+namespace shrike::train {
+
+class TrainablePlan {
+ public:
+  // `graph`: the float graph that the plan was made for.
+  TrainablePlan(const graph::Graph& graph, const quantize::Plan& plan, Target target);
+
+  // The materialized graph: formats set, conversions in place.
+  const graph::Graph& quantized() const { return quantized_; }
+  // Constants that are trained, in the order of values(): weights and biases of weighted nodes.
+  const std::vector<std::string>& parameters() const { return parameters_; }
+  // What is trained at first: every weight as near to the float network's as its integer allows, so that
+  // rounding gives the plan's integers.
+  const Values& start() const { return start_; }
+  // The size of a unit of every parameter: of weights in the mean over their channels, of biases one unit of
+  // the node's output.
+  std::vector<double> units() const;
+
+  // The real exponents, one entry a shared exponent (a group of tensors that must agree, or the channels of a
+  // weight). Of inputs there is none: the preprocessing gives it.
+  Values exponents() const;
+  // Derivatives of the loss by them, from those by tensor.
+  Values exponent_gradients(const std::map<std::string, std::vector<double>>& by_tensor) const;
+  // Takes over exponents that round to others than before and that the target can compute with; the rest are
+  // put back. Returns the formats that changed.
+  std::map<std::string, graph::Format> set_exponents(Values& exponents);
+  // Takes over what set_exponents() once left behind.
+  std::map<std::string, graph::Format> restore_exponents(const Values& exponents);
+
+  // The plan with these weights and biases rounded on the present formats.
+  quantize::Plan plan(const Values& values) const;
+
+ private:
+  struct Weighted {
+    std::string node, input, output, weight, bias;  // bias: empty without
+    size_t weight_index = 0, bias_index = 0;        // in parameters_
+  };
+  void collect_groups();
+  void refresh_biases(std::map<std::string, graph::Format>& changed);
+  // Formats of group or weight `index` with these exponents.
+  std::map<std::string, graph::Format> formats_with(size_t index, const std::vector<float>& exponents) const;
+  bool computable(const std::map<std::string, graph::Format>& formats) const;
+
+  graph::Graph float_graph_;
+  quantize::Plan plan_;
+  Target target_;
+  graph::Graph quantized_;
+  std::vector<std::string> parameters_;
+  Values start_;
+  std::vector<Weighted> weighted_;
+  std::vector<std::vector<std::string>> groups_;  // of tensors that share one exponent
+};
+
+}  // namespace shrike::train
