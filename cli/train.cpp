@@ -1,8 +1,7 @@
 // shrike train: detectors from pictures and labels.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -29,7 +28,8 @@ struct Arguments {
   std::string target;  // empty: float training
   int64_t image_size = 0;
   bool quiet = false;
-  std::function<bool(const std::string& option)> given;  // on the command line
+  std::map<std::string, const Option*> options;  // whose defaults differ between the two kinds
+  bool given(const std::string& option) const { return options.at(option)->count() > 0; }
 };
 
 graph::Graph open_network(const Arguments& arguments, const train::LabelledSet& set) {
@@ -132,19 +132,19 @@ void run_quantized(const Arguments& arguments) {
 void run(const Arguments& given) {
   Arguments arguments = given;
   if (arguments.family.empty() == arguments.model.empty())
-    throw CLI::ValidationError("give either a model file or --new yolo11");
+    throw WrongCommandLine("give either a model file or --new yolo11");
   if (!arguments.target.empty() && !arguments.family.empty())
-    throw CLI::ValidationError("--target trains a model file for a chip; train --new in float first");
+    throw WrongCommandLine("--target trains a model file for a chip; train --new in float first");
   if (arguments.quiet) silence_progress();
   arguments.training.optimizer =
       arguments.optimizer == "sgd" ? train::Optimizer::Kind::kSgd : train::Optimizer::Kind::kAdam;
   arguments.target.empty() ? run_float(arguments) : run_quantized(arguments);
 }
 
-void add_train(CLI::App& app) {
+void add_train(Command& app) {
   auto arguments = std::make_shared<Arguments>();
   train::FloatOptions& t = arguments->training;
-  CLI::App* command = app.add_subcommand(
+  Command* command = app.add_subcommand(
       "train", "Train a detector on pictures: in float, or for a chip's integers (--target)");
   command->footer(
       "Examples:\n"
@@ -157,63 +157,70 @@ void add_train(CLI::App& app) {
       "OUT.ckpt holds everything that --resume needs, OUT.train.jsonl one line an evaluation.");
   command->add_option("model", arguments->model, "model to start from, .onnx");
   command->add_option("--new", arguments->family, "build a network instead: yolo11")
-      ->check(CLI::IsMember({"yolo11"}));
+      ->check(one_of({"yolo11"}));
   command->add_option("--width", arguments->network.width, "--new: channels relative to the largest [0.25]")
-      ->check(CLI::Range(0.01, 2.0));
+      ->check(between(0.01, 2.0));
   command->add_option("--depth", arguments->network.depth, "--new: repeats relative to the deepest [0.5]")
-      ->check(CLI::Range(0.1, 2.0));
+      ->check(between(0.1, 2.0));
   command->add_option("--reg-max", arguments->network.bins, "--new: bins of a box side's distribution [16]")
-      ->check(CLI::Range(2, 64));
+      ->check(between(2, 64));
   command
       ->add_option("--imgsz", arguments->image_size, "size of the network's input [the model's; --new: 640]")
-      ->check(CLI::Range(32, 4096));
+      ->check(between(32, 4096));
   command
       ->add_option("--data", arguments->data, "labelled pictures: a folder with instances.json and images/")
       ->required();
   command->add_option("-o,--output", t.output, "file to write, .onnx")->required();
-  CLI::Option* epochs = command->add_option("--epochs", t.epochs, "times through the pictures [100]")
-                            ->check(CLI::Range(0.001, 1e6));
+  arguments->options["--epochs"] =
+      command->add_option("--epochs", t.epochs, "times through the pictures [100]")
+          ->check(between(0.001, 1e6));
   command->add_option("--steps", t.steps, "steps instead of epochs")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
-      ->excludes(epochs);
-  command->add_option("--batch", t.batch, "pictures a step [32]")->check(CLI::Range(1, 4096));
-  command->add_option("--part", t.part, "pictures that are normalised together [16]")
-      ->check(CLI::Range(1, 4096));
+      ->check(between(int64_t{1}, int64_t{1} << 40));
+  arguments->options["--batch"] =
+      command->add_option("--batch", t.batch, "pictures a step [32]")->check(between(1, 4096));
+  arguments->options["--part"] =
+      command->add_option("--part", t.part, "pictures that are normalised together [16]")
+          ->check(between(1, 4096));
   command->add_option("--optimizer", arguments->optimizer, "adam or sgd [adam]")
-      ->check(CLI::IsMember({"adam", "sgd"}));
-  command
-      ->add_option("--rate", t.rate,
-                   "highest learning rate [0.002; --target: units a step, such that a run can move two]")
-      ->check(CLI::Range(1e-9, 1.0));
-  command->add_option("--decay", t.decay, "weight decay [0.0005]")->check(CLI::Range(0.0, 1.0));
-  command->add_option("--mosaic", t.augmentation.mosaic, "share of samples made of four pictures [1]")
-      ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--scale", t.augmentation.scale, "zoom by up to this [0.5]")
-      ->check(CLI::Range(0.0, 0.99));
-  command->add_option("--flip", t.augmentation.flip, "share of samples turned left for right [0.5]")
-      ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--held-out", t.held_out, "share of the pictures that judges [0.1]")
-      ->check(CLI::Range(0.0, 0.9));
-  command->add_option("--evaluations", t.evaluations, "times that the held-out pictures judge [10]")
-      ->check(CLI::Range(1, 100000));
+      ->check(one_of({"adam", "sgd"}));
+  arguments->options["--rate"] =
+      command
+          ->add_option("--rate", t.rate,
+                       "highest learning rate [0.002; --target: units a step, such that a run can move two]")
+          ->check(between(1e-9, 1.0));
+  command->add_option("--decay", t.decay, "weight decay [0.0005]")->check(between(0.0, 1.0));
+  arguments->options["--mosaic"] =
+      command->add_option("--mosaic", t.augmentation.mosaic, "share of samples made of four pictures [1]")
+          ->check(between(0.0, 1.0));
+  arguments->options["--scale"] =
+      command->add_option("--scale", t.augmentation.scale, "zoom by up to this [0.5]")
+          ->check(between(0.0, 0.99));
+  arguments->options["--flip"] =
+      command->add_option("--flip", t.augmentation.flip, "share of samples turned left for right [0.5]")
+          ->check(between(0.0, 1.0));
+  arguments->options["--held-out"] =
+      command->add_option("--held-out", t.held_out, "share of the pictures that judges [0.1]")
+          ->check(between(0.0, 0.9));
+  arguments->options["--evaluations"] =
+      command->add_option("--evaluations", t.evaluations, "times that the held-out pictures judge [10]")
+          ->check(between(1, 100000));
   command->add_option(
       "--target", arguments->target,
       "train for this chip's integers, from the default quantisation; labels are not needed then");
   train::QuantizedOptions& q = arguments->quantized;
   command->add_option("--distill-weight", q.distill_weight, "--target: of what the float network says [1]")
-      ->check(CLI::Range(0.0, 1e3));
+      ->check(between(0.0, 1e3));
   command->add_option("--label-weight", q.label_weight, "--target: of what the labels say [0.3]")
-      ->check(CLI::Range(0.0, 1e3));
+      ->check(between(0.0, 1e3));
   command
       ->add_option("--exponent-rate", q.exponent_rate,
                    "--target: highest step of an exponent; 0: they stay [0.01]")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(between(0.0, 1.0));
   command->add_option("--seed", t.seed, "of weights, order and augmentation [0]");
   command->add_option("--threads", t.threads, "threads (0: all cores); never changes the result")
-      ->check(CLI::Range(0, 256));
+      ->check(between(0, 256));
   command->add_flag("--resume", t.resume, "go on from OUT.ckpt");
   command->add_flag("--quiet", arguments->quiet, "no progress");
-  arguments->given = [command](const std::string& option) { return command->count(option) > 0; };
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -136,4 +136,9 @@ std::vector<double> cholesky_inverse_upper(std::vector<double> h, int64_t n, dou
   return float_module().linalg->cholesky_inverse_upper(std::move(h), n, damping);
 }
 
+std::unique_ptr<DifferentiableNetwork> make_differentiable(const graph::Graph& graph,
+                                                           const GradientOptions& options) {
+  return float_module().gradients->differentiate(graph, options);
+}
+
 }  // namespace shrike::engine

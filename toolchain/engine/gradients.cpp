@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "toolchain/engine/guarded.h"
+#include "toolchain/engine/module.h"
 #include "toolchain/engine/operators.h"
 #include "toolchain/graph/activation.h"
 #include "toolchain/support/error.h"
@@ -143,14 +145,14 @@ class Network final : public DifferentiableNetwork {
 
   void set_formats(const std::map<std::string, graph::Format>& formats) override {
     for (const auto& [name, format] : formats) graph_.tensor(name).format = format;
-    make_constants();
+    guarded([&] { make_constants(); });
   }
 
   Gradients run(const Array& input, const std::vector<std::vector<float>>& parameters, const OutputLoss& loss,
                 bool exponents_too) const override {
     at::init_num_threads();
     Run run{*this, exponents_too, {}, {}, {}};
-    return run.execute(input, parameters, loss);
+    return guarded([&] { return run.execute(input, parameters, loss); });
   }
 
  private:
@@ -316,11 +318,13 @@ class Network final : public DifferentiableNetwork {
   std::map<std::string, at::Tensor> constants_;  // undefined: integers and parameters
 };
 
+std::unique_ptr<DifferentiableNetwork> differentiate(const graph::Graph& graph,
+                                                     const GradientOptions& options) {
+  return guarded([&] { return std::make_unique<Network>(graph, options); });
+}
+
 }  // namespace
 
-std::unique_ptr<DifferentiableNetwork> make_differentiable(const graph::Graph& graph,
-                                                           const GradientOptions& options) {
-  return std::make_unique<Network>(graph, options);
-}
+const GradientTable kGradientTable{differentiate};
 
 }  // namespace shrike::engine

@@ -4,6 +4,6 @@
 extern "C" __attribute__((visibility("default"))) const shrike::engine::FloatModule* shrike_float_module() {
   using namespace shrike::engine;
   static const std::string identity = module_identity();
-  static const FloatModule module{identity.c_str(), &kEngineTable, &kLinalgTable};
+  static const FloatModule module{identity.c_str(), &kEngineTable, &kLinalgTable, &kGradientTable};
   return &module;
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "toolchain/engine/engine.h"
+#include "toolchain/engine/gradients.h"
 #include "toolchain/engine/linalg.h"
 
 namespace shrike::engine {
@@ -52,23 +53,30 @@ struct LinalgTable {
   std::vector<double> (*cholesky_inverse_upper)(std::vector<double> h, int64_t n, double damping);
 };
 
+struct GradientTable {
+  std::unique_ptr<DifferentiableNetwork> (*differentiate)(const graph::Graph& graph,
+                                                          const GradientOptions& options);
+};
+
 // What the module exports. A new family of functions is a new table at the end.
 struct FloatModule {
   const char* identity;  // first, so that it can be read whatever follows
   const EngineTable* engine;
   const LinalgTable* linalg;
+  const GradientTable* gradients;
 };
 
 // Of this build: the version, the compiler, and the sizes of what crosses the border.
 inline std::string module_identity() {
-  return fmt::format("shrike {}, compiler {}, {}/{}/{}/{}/{}/{}", SHRIKE_VERSION, __VERSION__,
+  return fmt::format("shrike {}, compiler {}, {}/{}/{}/{}/{}/{}/{}", SHRIKE_VERSION, __VERSION__,
                      sizeof(FloatModule), sizeof(graph::Graph), sizeof(graph::Node), sizeof(graph::Tensor),
-                     sizeof(EngineOptions), sizeof(ConvSpec));
+                     sizeof(EngineOptions), sizeof(ConvSpec), sizeof(GradientOptions));
 }
 
 // The tables of the module in this file. Defined in the module, one file a table.
 extern const EngineTable kEngineTable;
 extern const LinalgTable kLinalgTable;
+extern const GradientTable kGradientTable;
 
 // The module, opened by the first call. Throws Error when it can't be; says what to install.
 const FloatModule& float_module();
