@@ -13,6 +13,7 @@
 #include "toolchain/engine/module.h"
 #include "toolchain/engine/operators.h"
 #include "toolchain/graph/activation.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::engine {
@@ -241,7 +242,8 @@ class Network final : public DifferentiableNetwork {
         call.inputs.push_back(found != values.end() ? found->second : network.constants_.at(name));
       }
       const Results results = compute(call);
-      const bool moved = moves_values(node.op) && network.same_format(node);
+      const operators::Operator* row = operators::find(node.op);
+      const bool moved = row != nullptr && row->stays_on_grid && network.same_format(node);
       for (size_t i = 0; i < results.size() && i < node.outputs.size(); ++i) {
         if (node.outputs[i].empty()) continue;
         const graph::Tensor& output = graph.tensor(node.outputs[i]);
