@@ -127,7 +127,11 @@ quantize::AutoResult search(const Arguments& arguments, const quantize::Settings
 void run(const Arguments& arguments) {
   quantize::Settings settings =
       arguments.config.empty() ? quantize::Settings{} : quantize::load_settings(arguments.config);
-  for (const auto& [name, value] : arguments.fields) quantize::set_field(settings, name, value);
+  if (const auto preset = arguments.fields.find(quantize::kEmulate); preset != arguments.fields.end())
+    quantize::set_field(settings, preset->first, preset->second);
+  for (const auto& [name, value] : arguments.fields) {
+    if (name != quantize::kEmulate) quantize::set_field(settings, name, value);
+  }
   for (const auto& [name, value] : arguments.fields) {
     const std::string reason = quantize::without_effect(settings, name);
     if (!reason.empty())
@@ -151,7 +155,7 @@ void run(const Arguments& arguments) {
   bars.end();
   for (const std::string& note : result.notes) fmt::print(stderr, "note: {}\n", note);
   if (!arguments.test_image.empty())
-    quantize::embed_test_values(result.program, arguments.test_image, settings);
+    quantize::embed_test_values(result.program, result.float_graph, arguments.test_image, settings);
 
   const std::vector<uint8_t> bytes = espdl::serialize(result.program);
   host::IntegerOptions options;

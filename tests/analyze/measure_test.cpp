@@ -1,4 +1,5 @@
 #include "toolchain/analyze/measure.h"
+#include "toolchain/measure/noise.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +10,7 @@ namespace {
 
 TEST(Measure, NoiseToSignalIsTheRatioOfPowers) {
   const std::vector<float> reference = {1, 2, -2}, quantized = {1, 1.5f, -2.5f};
-  const Power power = compare(reference.data(), quantized.data(), 3);
+  const quantize::Power power = quantize::compare(reference.data(), quantized.data(), 3);
   EXPECT_DOUBLE_EQ(power.noise, 0.5);
   EXPECT_DOUBLE_EQ(power.signal, 9.0);
   EXPECT_NEAR(power.ratio(), 0.5 / 9, 1e-9);
@@ -17,14 +18,14 @@ TEST(Measure, NoiseToSignalIsTheRatioOfPowers) {
 
 TEST(Measure, NoSignalGivesAFiniteRatio) {
   const std::vector<float> zeros(5, 0.0f), ones(5, 1.0f);
-  EXPECT_DOUBLE_EQ(compare(zeros.data(), zeros.data(), 5).ratio(), 0.0);
-  EXPECT_DOUBLE_EQ(compare(zeros.data(), ones.data(), 5).ratio(), 5e7);
+  EXPECT_DOUBLE_EQ(quantize::compare(zeros.data(), zeros.data(), 5).ratio(), 0.0);
+  EXPECT_DOUBLE_EQ(quantize::compare(zeros.data(), ones.data(), 5).ratio(), 5e7);
 }
 
 TEST(Measure, OnGridRoundsAndSaturates) {
-  EXPECT_EQ(on_grid({0.3f, 40.0f, -40.0f, 0.625f}, 8, -2, true),
+  EXPECT_EQ(on_grid({0.3f, 40.0f, -40.0f, 0.625f}, 8, -2, Rounding::kHalfEven),
             (std::vector<float>{0.25f, 31.75f, -32.0f, 0.5f}));
-  EXPECT_EQ(on_grid({0.625f, 40.0f}, 9, -2, false),
+  EXPECT_EQ(on_grid({0.625f, 40.0f}, 9, -2, Rounding::kHalfUp),
             (std::vector<float>{0.75f, 40.0f}));  // ties up, twice the range
 }
 

@@ -6,7 +6,7 @@
 
 #include "toolchain/analyze/analyze.h"
 #include "toolchain/espdl/writer.h"
-#include "toolchain/formats/formats.h"
+#include "toolchain/formats/materialize.h"
 #include "toolchain/graph/graph.h"
 
 namespace shrike::analyze::tests {

@@ -7,8 +7,9 @@
 #include "toolchain/analyze/layers.h"
 #include "toolchain/data/image.h"
 #include "toolchain/espdl/writer.h"
-#include "toolchain/formats/formats.h"
-#include "toolchain/pipeline/quantize.h"
+#include "toolchain/formats/calibrate.h"
+#include "toolchain/formats/materialize.h"
+#include "toolchain/pipeline/steps.h"
 #include "toolchain/support/files.h"
 
 namespace shrike::analyze {
@@ -28,10 +29,9 @@ class Yolo11n : public ::testing::Test {
   static std::string model() { return tests::shared_root() + "/models/yolo11n.onnx"; }
 
   espdl::Program lowered() const {
-    const quantize::Statistics statistics =
-        quantize::calibrate(graph_, images_, settings_, [](size_t, size_t) {});
-    quantize::Plan plan = quantize::choose_formats(graph_, statistics, settings_);
-    quantize::round_weights(graph_, settings_, plan);
+    const quantize::Statistics statistics = quantize::calibrate(
+        graph_, {graph_, images_, settings_.geometry, settings_.threads}, [](size_t, size_t) {});
+    const quantize::Plan plan = quantize::rounded_plan(graph_, statistics, settings_);
     return espdl::lower(quantize::materialize(graph_, plan, settings_.target), settings_.target);
   }
 
@@ -50,7 +50,7 @@ class Yolo11n : public ::testing::Test {
 TEST_F(Yolo11n, OrdersAreThoseThatTheWriterChose) {
   const espdl::Program program = lowered();
   const host::IntegerModel file = open(espdl::serialize(program));
-  const auto variables = stored_variables(file, graph_);
+  const auto variables = quantize::stored_variables(file, graph_);
   size_t compared = 0;
   for (const espdl::StoredValue& value : program.values) {
     if (!graph_.tensors.contains(value.name)) continue;
@@ -64,8 +64,7 @@ TEST_F(Yolo11n, OrdersAreThoseThatTheWriterChose) {
 
 TEST_F(Yolo11n, All89ComputingLayersAreFoundWithWhatTheyReach) {
   const std::vector<uint8_t> bytes = espdl::serialize(lowered());
-  host::IntegerModel file = open(bytes);
-  const FileNetwork network(file, graph_);
+  const quantize::IntegerNetwork network = quantize::network_of(open(bytes), graph_);
   const std::vector<Layer> layers = find_layers(network, graph_, Scope::kComputing);
   ASSERT_EQ(layers.size(), 89u);
   EXPECT_EQ(layers.front().name, "/model.0/conv/Conv");
@@ -108,7 +107,7 @@ TEST(PeerFile, OfEspPpqIsComparedWithTheMultiplierItKeeps) {
   const graph::Graph graph = float_graph_of(tests::shared_root() + "/models/yolo11n.onnx", file, {});
   EXPECT_TRUE(graph.tensors.contains("/model.10/m/m.0/attn/Mul_output_0"));
   EXPECT_EQ(graph.tensor("images").shape, (graph::Shape{1, 3, 320, 320}));
-  const FileNetwork network(file, graph);
+  const quantize::IntegerNetwork network = quantize::network_of(std::move(file), graph);
   EXPECT_EQ(find_layers(network, graph, Scope::kComputing).size(), 89u);
 }
 

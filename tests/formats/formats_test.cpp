@@ -1,8 +1,12 @@
-#include "toolchain/formats/formats.h"
+#include "toolchain/formats/choose.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "toolchain/formats/materialize.h"
+#include "toolchain/formats/widths.h"
+#include "toolchain/operators/operator.h"
+#include "toolchain/rounding/round_weights.h"
 #include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
 
@@ -64,7 +68,7 @@ TEST(ChooseFormats, JoinsTakeOneExponentWhenThatIsCheap) {
   Statistics statistics;
   for (const auto& [name, tensor] : graph.tensors) statistics[name] = curve(-4, 1e-6);
   statistics["d"] = curve(-5, 1e-7);  // would like to be finer, but hardly gains
-  const Plan plan = choose_formats(graph, statistics, Settings{});
+  const Plan plan = choose_formats(graph, statistics, FormatOptions{});
   EXPECT_EQ(plan.formats.at("d").exponent, -4);
   const graph::Graph quantized = materialize(graph, plan, Target::kEsp32p4);
   for (const graph::Node& node : quantized.nodes) EXPECT_NE(node.op, "RequantizeLinear");
@@ -75,7 +79,7 @@ TEST(ChooseFormats, AnExpensiveJoinGetsARequantizeSharedByItsConsumers) {
   Statistics statistics;
   for (const auto& [name, tensor] : graph.tensors) statistics[name] = curve(-4, 1e-2);
   statistics["input"] = curve(-7, 1e-2);
-  Settings settings;
+  FormatOptions settings;
   settings.fixed_exponents = {{"input", -7}, {"d", -4}};
   const Plan plan = choose_formats(graph, statistics, settings);
   const graph::Graph quantized = materialize(graph, plan, Target::kEsp32p4);
@@ -83,7 +87,7 @@ TEST(ChooseFormats, AnExpensiveJoinGetsARequantizeSharedByItsConsumers) {
   for (const graph::Node& node : quantized.nodes) requantize += node.op == "RequantizeLinear";
   EXPECT_EQ(requantize, 1);
   for (const graph::Node& node : quantized.nodes) {
-    if (!is_join(node.op)) continue;
+    if (!operators::is_join(node.op)) continue;
     for (const std::string& input : node.inputs) {
       EXPECT_EQ(quantized.tensor(input).format, quantized.tensor(node.outputs[0]).format) << node.name;
     }
@@ -114,13 +118,13 @@ TEST(ChooseFormats, AWeakBranchDoesNotMakeTheSumClip) {
                            {"b", curve_with_power(-13, 1e-5)},
                            {"sum", curve_with_power(-4, 1.0)}};
   statistics["sum"].noise = {0.9, 0.8, 0.6, 0.4, 0.2, 1e-5, 2e-5, 4e-5, 8e-5, 16e-5};  // clips below -4
-  EXPECT_EQ(choose_formats(sum_graph(), statistics, Settings{}).formats.at("sum").exponent, -4);
+  EXPECT_EQ(choose_formats(sum_graph(), statistics, FormatOptions{}).formats.at("sum").exponent, -4);
 }
 
 TEST(ChooseFormats, AddendsThatCancelAreNotClippedByTheirSmallSum) {
   const Statistics statistics = {
       {"a", curve_with_power(0, 1e6)}, {"b", curve_with_power(0, 1e6)}, {"sum", curve_with_power(-9, 1.0)}};
-  EXPECT_GE(choose_formats(sum_graph(), statistics, Settings{}).formats.at("sum").exponent, 0);
+  EXPECT_GE(choose_formats(sum_graph(), statistics, FormatOptions{}).formats.at("sum").exponent, 0);
 }
 
 TEST(ChooseFormats, AConstantAddendHasAVote) {
@@ -129,7 +133,7 @@ TEST(ChooseFormats, AConstantAddendHasAVote) {
   graph.tensor("b").constant = true;
   graph.tensor("b").values = {100, 100, 100, 100};
   const Statistics statistics = {{"a", curve_with_power(0, 1e4)}, {"sum", curve_with_power(-7, 0.01)}};
-  EXPECT_EQ(choose_formats(graph, statistics, Settings{}).formats.at("sum").exponent, 0)
+  EXPECT_EQ(choose_formats(graph, statistics, FormatOptions{}).formats.at("sum").exponent, 0)
       << "100 fits 127.5 * 2^0, not 2^-1";
 }
 
@@ -141,13 +145,13 @@ TEST(ChooseFormats, LogitsOfASoftmaxStayWhereTheChipsExponentialIsFinite) {
   graph.outputs = {"p"};
   Statistics statistics;
   for (const char* name : {"a", "b", "sum", "p"}) statistics[name] = curve_with_power(2, 1e4);
-  EXPECT_EQ(choose_formats(graph, statistics, Settings{}).formats.at("sum").exponent, -1);
+  EXPECT_EQ(choose_formats(graph, statistics, FormatOptions{}).formats.at("sum").exponent, -1);
 }
 
 TEST(ChooseFormats, NothingIsFinerThanTheChipCanTell) {
   Statistics statistics;
   for (const char* name : {"a", "b", "sum"}) statistics[name] = curve_with_power(-34, 1e-20);
-  for (const auto& [name, format] : choose_formats(sum_graph(), statistics, Settings{}).formats)
+  for (const auto& [name, format] : choose_formats(sum_graph(), statistics, FormatOptions{}).formats)
     EXPECT_EQ(format.exponent, -30) << name;
 }
 
@@ -160,7 +164,7 @@ TEST(RoundWeights, AProductWithASmallConstantKeepsItsBits) {
   graph.tensor("b").values = {0.01f};
   Plan plan;
   plan.formats = {{"a", {8, -7, {}}}, {"sum", {8, -13, {}}}};
-  round_weights(graph, Settings{}, plan);
+  round_weights(graph, Target::kEsp32p4, {}, plan);
   EXPECT_EQ(plan.formats.at("sum").exponent, -13) << "not -7: 0.01 fits 127.5 * 2^-13";
   const graph::Graph quantized = materialize(graph, plan, Target::kEsp32p4);
   EXPECT_EQ(quantized.tensor("b").format.exponent, -13);
@@ -186,7 +190,7 @@ graph::Graph resize_graph() {
 }
 
 TEST(ChooseBits, WhatTheChipResizesStaysAtEightBits) {
-  Settings settings;
+  FormatOptions settings;
   settings.bits = 16;
   std::vector<std::string> notes;
   const auto bits = choose_bits(resize_graph(), settings, &notes);
@@ -200,7 +204,7 @@ TEST(ChooseBits, WhatTheChipResizesStaysAtEightBits) {
 }
 
 TEST(ChooseBits, ALayerThatFeedsAResizeIsRefused) {
-  Settings settings;
+  FormatOptions settings;
   settings.int16_layers = {"relu"};
   try {
     choose_bits(resize_graph(), settings);
@@ -214,7 +218,7 @@ TEST(ChooseBits, OutputsHaveOneWidth) {
   graph::Graph graph = resize_graph();
   graph.nodes[2].op = "Sigmoid";
   graph.outputs = {"up", "z"};
-  Settings settings;
+  FormatOptions settings;
   settings.int16_layers = {"second"};
   std::vector<std::string> notes;
   const auto bits = choose_bits(graph, settings, &notes);
@@ -226,7 +230,7 @@ TEST(ChooseBits, OutputsHaveOneWidth) {
 }
 
 TEST(ChooseBits, UnknownLayersSuggestTheNearest) {
-  Settings settings;
+  FormatOptions settings;
   settings.int16_layers = {"swich"};
   try {
     choose_bits(small_graph(), settings);
@@ -237,7 +241,7 @@ TEST(ChooseBits, UnknownLayersSuggestTheNearest) {
 }
 
 TEST(ChooseBits, CopiesFollowTheirInput) {
-  Settings settings;
+  FormatOptions settings;
   settings.int16_layers = {"swish"};
   const auto bits = choose_bits(small_graph(), settings);
   EXPECT_EQ(bits.at("b"), 16);

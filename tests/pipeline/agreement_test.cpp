@@ -8,9 +8,9 @@
 
 #include "tests/shared_data.h"
 #include "toolchain/engine/engine.h"
+#include "toolchain/formats/materialize.h"
 #include "toolchain/integer/trial.h"
-#include "toolchain/pipeline/quantize.h"
-#include "toolchain/transform/rescale.h"
+#include "toolchain/pipeline/steps.h"
 
 namespace shrike::quantize {
 namespace {
@@ -19,7 +19,7 @@ class Agreement : public ::testing::TestWithParam<Target> {};
 
 // What a node reads, as the integer runtime holds it. Tensors that the lowered program merged away (a
 // Transpose in front of a MatMul) are left to the engine: `first` moves back to the node that makes them.
-void collect(const IntegerNetwork& network, const graph::Graph& graph, const graph::Links& links,
+void collect(const TrialNetwork& network, const graph::Graph& graph, const graph::Links& links,
              const std::string& name, std::map<std::string, engine::Array>& values, int& first) {
   if (name.empty() || graph.tensor(name).constant || values.contains(name)) return;
   if (network.has(name)) {
@@ -41,15 +41,19 @@ TEST_P(Agreement, EveryNodeOfYolo11nOnARealImage) {
   settings.size = {320, 320};
   settings.threads = 2;
   graph::Graph float_graph = load_float_graph(tests::shared_root() + "/models/yolo11n.onnx", settings);
-  const std::vector<std::string> images =
-      choose_images(data::list_images(tests::shared_root() + "/data/coco_calib320/images"), 4);
-  rescale(float_graph, choose_rescaling(float_graph, images, settings, [](size_t, size_t) {}));
-  const Statistics statistics = calibrate(float_graph, images, settings, [](size_t, size_t) {});
-  Plan plan = choose_formats(float_graph, statistics, settings);
-  round_weights(float_graph, settings, plan);
+  const Feed feed(float_graph,
+                  choose_images(data::list_images(tests::shared_root() + "/data/coco_calib320/images"), 4),
+                  settings.geometry, settings.threads);
+  settings.weight_refit = settings.bias_correction = false;
+  Draft draft{std::move(float_graph), feed, {}, {}};
+  std::vector<Phase> phases;
+  for (const Part part : {Part::kNetwork, Part::kPlan})
+    run_steps(
+        part, draft, settings, [](const std::string&, size_t, size_t) {}, phases);
 
-  IntegerNetwork network(float_graph, plan, settings, KeepTensors::kAll, 2);
-  network.run(network_input(images[1], settings.size, settings.geometry));
+  TrialNetwork network(materialize(draft.graph, draft.plan, settings.target), settings.target,
+                       KeepTensors::kAll, 2);
+  network.run(feed.values(1));
   const graph::Graph& graph = network.graph();
   const graph::Links links(graph);
   engine::EngineOptions options;

@@ -151,6 +151,17 @@ TEST_F(SettingsFile, ASizeIsOfBothSidesOrOfNone) {
   EXPECT_THAT(error_of([&] { set_field(settings, "imgsz", "0"); }), ::testing::Eq("no error"));
 }
 
+TEST_F(SettingsFile, APresetIsDepartedFromWhereverItStands) {
+  const Settings settings = load_settings(write("calibration: mse\nemulate: esp-ppq\n"));
+  EXPECT_EQ(settings.calibration, Calibration::kMse);
+  EXPECT_FALSE(settings.rescaling);
+  EXPECT_FALSE(settings.weight_refit);
+  EXPECT_EQ(settings.add_alignment, Alignment::kOutput);
+  EXPECT_EQ(to_yaml(load_settings(write(to_yaml(settings)))), to_yaml(settings));
+  EXPECT_THAT(error_of([&] { load_settings(write("emulate: tflite\n")); }),
+              HasSubstr("line 1: emulate: expected none or esp-ppq"));
+}
+
 TEST_F(SettingsFile, SaysWhatHasNoEffect) {
   Settings settings;
   EXPECT_EQ(without_effect(settings, "calibration"), "");

@@ -7,8 +7,10 @@
 
 #include "tests/engine/graph_builder.h"
 #include "tests/formats/ramp.h"
-#include "toolchain/integer/trial.h"
-#include "toolchain/pipeline/quantize.h"
+#include "toolchain/formats/calibrate.h"
+#include "toolchain/formats/choose.h"
+#include "toolchain/integer/reference.h"
+#include "toolchain/rounding/round_weights.h"
 
 namespace shrike::quantize {
 namespace {
@@ -47,23 +49,26 @@ class CorrectBiases : public ::testing::TestWithParam<const char*> {
 // A Relu is done by the convolution itself, whose own output the written network then has not.
 TEST_P(CorrectBiases, BringsBackBiasesThatAreOff) {
   const graph::Graph graph = network(GetParam());
-  const std::vector<std::string> images = {ramp_};
   const auto quiet = [](size_t, size_t) {};
-  Settings settings;
-  settings.threads = 1;
-  Plan plan = choose_formats(graph, calibrate(graph, images, settings, quiet), settings);
-  round_weights(graph, settings, plan);
-  const Reference reference = make_reference(graph, images, settings);
-  const double exact = output_noise(graph, plan, settings, reference)[0];
+  const Target target = Target::kEsp32p4;
+  const Feed feed(graph, {ramp_}, data::Geometry::kLetterbox, 1);
+  Plan plan = choose_formats(graph, calibrate(graph, feed, quiet), {});
+  round_weights(graph, target, {}, plan);
+  const Reference reference = make_reference(graph, feed);
+  const double exact = output_noise(graph, plan, target, reference)[0];
   for (auto& [layer, code] : plan.weights) {
     for (float& bias : code.bias) bias += 0.2f;
   }
-  const double spoilt = output_noise(graph, plan, settings, reference)[0];
+  const double spoilt = output_noise(graph, plan, target, reference)[0];
   ASSERT_GT(spoilt, 10 * exact);
 
-  for (int round = 0; round < 3; ++round) correct_biases(graph, images, settings, plan, quiet);
+  for (int round = 0; round < 3; ++round) correct_biases(graph, feed, target, plan, quiet);
 
-  EXPECT_LT(output_noise(graph, plan, settings, reference)[0], 2 * exact);
+  EXPECT_LT(output_noise(graph, plan, target, reference)[0], 2 * exact);
+  for (const auto& [layer, code] : plan.weights) {
+    ASSERT_EQ(code.bias_shift.size(), code.bias.size());
+    for (const float shift : code.bias_shift) EXPECT_NEAR(shift, -0.2f, 0.1f) << layer;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Behind, CorrectBiases, ::testing::Values("Swish", "Relu", "LeakyRelu"),

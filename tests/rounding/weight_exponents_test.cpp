@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/engine/graph_builder.h"
-#include "toolchain/formats/formats.h"
+#include "toolchain/rounding/round_weights.h"
 
 namespace shrike::quantize {
 namespace {
@@ -29,11 +29,11 @@ class WeightExponentSettings : public ::testing::Test {
     Plan plan;
     plan.formats["x"] = {8, -7, {}};
     plan.formats["y"] = {8, -3, {}};
-    round_weights(graph, settings_, plan);
+    round_weights(graph, Target::kEsp32p4, settings_, plan);
     return plan.weights.at("Conv_0").format;
   }
 
-  Settings settings_;
+  FormatOptions settings_;
 };
 
 TEST_F(WeightExponentSettings, OnePerChannelOrOnePerLayer) {

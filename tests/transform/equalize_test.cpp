@@ -5,8 +5,7 @@
 
 #include "tests/engine/graph_builder.h"
 #include "tests/shared_data.h"
-#include "toolchain/formats/calibrate.h"
-#include "toolchain/pipeline/quantize.h"
+#include "toolchain/pipeline/steps.h"
 
 namespace shrike::quantize {
 namespace {

@@ -7,18 +7,19 @@
 #include <mutex>
 #include <set>
 
-#include "toolchain/analyze/file_network.h"
 #include "toolchain/analyze/layers.h"
-#include "toolchain/graph/activation.h"
 #include "toolchain/host/tensors.h"
-#include "toolchain/measure/ordered.h"
-#include "toolchain/pipeline/quantize.h"
+#include "toolchain/measure/noise.h"
 #include "toolchain/support/error.h"
+#include "toolchain/support/ordered.h"
 
 namespace shrike::analyze {
 namespace {
 
 using engine::Array;
+using quantize::compare;
+using quantize::IntegerNetwork;
+using quantize::StoredVariable;
 using Arrays = std::map<std::string, Array>;
 
 // Noise of a layer's tensor as Judge sees it.
@@ -64,10 +65,8 @@ class Judge {
   Judge(const graph::Graph& graph, const Layer& layer, const std::vector<float>& reference)
       : stride_(std::max<size_t>(1, (reference.size() / kSamples) | 1)),  // odd: not in step with the rows
         reference_(sample(reference)) {
-    if (layer.judge >= 0) {
-      const graph::Node& node = graph.nodes[static_cast<size_t>(layer.judge)];
-      function_ = [function = graph::activation_function(graph, node),
-                   offset = node.real(graph::kOutputOffset, 0)](float x) { return function(x) - offset; };
+    if (layer.behind) {
+      function_ = [behind = *layer.behind](float x) { return behind.function(x) - behind.offset; };
     } else if (const graph::Tensor& tensor = graph.tensor(layer.tensors[0]); !tensor.scales.empty()) {
       const int64_t inner = tensor.elements() / tensor.shape[0] / tensor.shape[1];
       for (size_t i = 0; i < reference.size(); i += stride_)
@@ -112,17 +111,17 @@ class Worker {
   Worker(const graph::Graph& graph, const std::vector<uint8_t>& file, const std::string& name,
          const Options& options)
       : graph_(graph),
-        model_(host::IntegerModel::from_bytes(file, name, runtime_options(options))),
-        file_(model_, graph),
+        file_(quantize::network_of(host::IntegerModel::from_bytes(file, name, runtime_options(options)),
+                                   graph)),
         engine_(graph) {}
 
-  const FileNetwork& file() const { return file_; }
+  const IntegerNetwork& file() const { return file_; }
 
   ImagePiece analyze(const Plan& plan, std::vector<float> pixels, const std::function<void()>& tick) {
     const graph::Tensor& input = graph_.tensor(graph_.inputs[0]);
     const Arrays inputs = {{input.name, {input.shape, std::move(pixels)}}};
     ImagePiece piece;
-    file_.set(input.name, inputs.at(input.name));
+    file_.set(input.name, inputs.at(input.name).values);
     file_.run();
     cache_.clear();
     engine_.observe(inputs, [&](const engine::TensorData& tensor) { see(plan, tensor, piece); });
@@ -164,7 +163,7 @@ class Worker {
   // The layer alone in integers, fed with rounded floats; then the float network behind it.
   LayerPiece isolate(const Layer& layer) {
     LayerPiece piece;
-    for (const std::string& name : layer.feeds) file_.set(name, cache_.at(name));
+    for (const std::string& name : layer.feeds) file_.set(name, cache_.at(name).values);
     for (const int32_t node : layer.file_nodes) file_.run_node(node);
     Arrays rounded;
     for (const std::string& name : layer.feeds) rounded[name] = file_.values(name);
@@ -185,7 +184,7 @@ class Worker {
     if (const int bits = file_.bits(name); bits > 0) {
       const int exponent = file_.view(name).exponent;
       const auto rounding_noise = [&](int width, int grid) {
-        return judge.noise(on_grid(judge.reference(), width, grid, file_.half_even()));
+        return judge.noise(on_grid(judge.reference(), width, grid, file_.rounding()));
       };
       local.from_output = rounding_noise(bits, exponent);
       // Spent where it helps more: on finer steps or on twice the range. Beyond 16 bits rounding is all that
@@ -213,29 +212,27 @@ class Worker {
     for (const std::string& name : layer.given) cache_.insert(given.extract(name));
     for (const size_t output : layer.reached) {
       const Array& reference = cache_.at(graph_.outputs[output]);
-      ratios[output] = compare(reference.values.data(), results.at(graph_.outputs[output]).values.data(),
-                               static_cast<int64_t>(reference.values.size()))
-                           .ratio();
+      ratios[output] = quantize::noise_to_signal(reference, results.at(graph_.outputs[output]));
     }
     return ratios;
   }
 
   const graph::Graph& graph_;
-  host::IntegerModel model_;
-  FileNetwork file_;
+  IntegerNetwork file_;
   engine::Engine engine_;
   Arrays cache_;  // the float network's tensors on this image
 };
 
 // Changes of order hold values that are compared already.
-bool is_compared(const FileNetwork& file, const StoredVariable& variable, const std::string& name) {
+bool is_compared(const IntegerNetwork& file, const StoredVariable& variable, const std::string& name) {
   if (!variable.comparable()) return false;
   if (variable.logical == name) return true;
   return variable.producer >= 0 &&
-         is_requantization(host::to_string(file.model().node_type(variable.producer)));
+         quantize::is_requantization(host::to_string(file.model().node_type(variable.producer)));
 }
 
-void require_same_outputs(const FileNetwork& file, const graph::Graph& graph, const std::string& file_name) {
+void require_same_outputs(const IntegerNetwork& file, const graph::Graph& graph,
+                          const std::string& file_name) {
   if (graph.inputs.size() != 1 || file.model().input_count() != 1)
     fail("'{}': models with exactly one input can be analysed", file_name);
   std::vector<std::string> names = graph.outputs;
@@ -255,7 +252,7 @@ void require_same_outputs(const FileNetwork& file, const graph::Graph& graph, co
   }
 }
 
-Plan make_plan(const FileNetwork& file, const graph::Graph& graph, const Options& options) {
+Plan make_plan(const IntegerNetwork& file, const graph::Graph& graph, const Options& options) {
   Plan plan;
   for (const auto& [name, variable] : file.variables()) {
     if (is_compared(file, variable, name)) plan.compared[variable.logical].push_back(name);
@@ -291,7 +288,7 @@ LayerReport report_of(const Layer& layer, const LayerPiece& sum, size_t images) 
   return report;
 }
 
-void fill_tensors(const FileNetwork& file, const graph::Graph& graph,
+void fill_tensors(const IntegerNetwork& file, const graph::Graph& graph,
                   const std::map<std::string, Distribution>& sums, Analysis& analysis) {
   for (int32_t i = 0; i < file.model().variable_count(); ++i) {
     const TensorView view = file.model().variable(i);
@@ -348,11 +345,10 @@ Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, co
                  const Images& images, const Options& options, const quantize::ProgressCallback& progress) {
   const auto start = std::chrono::steady_clock::now();
   if (images.count == 0) fail("no images were given to compare the two networks on");
-  const int threads =
-      std::min<int>(quantize::resolve_threads(options.threads), static_cast<int>(images.count));
+  const int threads = std::min<int>(resolve_threads(options.threads), static_cast<int>(images.count));
   std::vector<std::unique_ptr<Worker>> workers;
   workers.push_back(std::make_unique<Worker>(graph, file, file_name, options));
-  const FileNetwork& network = workers[0]->file();
+  const IntegerNetwork& network = workers[0]->file();
   require_same_outputs(network, graph, file_name);
   while (static_cast<int>(workers.size()) < threads)
     workers.push_back(std::make_unique<Worker>(graph, file, file_name, options));
@@ -367,7 +363,7 @@ Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, co
   };
   std::map<std::string, Distribution> tensor_sums;
   std::vector<LayerPiece> layer_sums(plan.layers.size());
-  quantize::ordered_parallel<ImagePiece>(
+  ordered_parallel<ImagePiece>(
       images.count, threads,
       [&](int worker, size_t index) {
         engine::set_threads(1);  // one image a thread: the same sums whatever the number of threads

@@ -9,9 +9,9 @@
 
 #include "toolchain/analyze/measure.h"
 #include "toolchain/engine/engine.h"
-#include "toolchain/formats/calibrate.h"
 #include "toolchain/graph/graph.h"
 #include "toolchain/host/integer_model.h"
+#include "toolchain/measure/feed.h"
 
 namespace shrike::analyze {
 

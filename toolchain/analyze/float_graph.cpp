@@ -1,11 +1,11 @@
 #include "toolchain/analyze/float_graph.h"
 
-#include "toolchain/formats/formats.h"
+#include "toolchain/formats/materialize.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/heads/head.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/import/import.h"
-#include "toolchain/pipeline/quantize.h"
+#include "toolchain/pipeline/steps.h"
 #include "toolchain/support/error.h"
 #include "toolchain/transform/rescale.h"
 

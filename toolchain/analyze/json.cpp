@@ -25,7 +25,7 @@ Json of(const TensorReport& tensor) {
   json["saturated"] = static_cast<double>(d.saturated) / static_cast<double>(d.count);
   json["clipped"] = static_cast<double>(d.clipped) / static_cast<double>(d.sampled);
   // Bin i holds integers from (i - bins / 2) * integers_per_bin on.
-  json["histogram"] = {{"integers_per_bin", (int64_t{1} << tensor.bits) / Histogram::kBins},
+  json["histogram"] = {{"integers_per_bin", (int64_t{1} << tensor.bits) / CodeCounts::kBins},
                        {"float", d.reference.counts},
                        {"float_below", d.reference.below},
                        {"float_above", d.reference.above},

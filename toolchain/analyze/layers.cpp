@@ -9,9 +9,12 @@
 namespace shrike::analyze {
 namespace {
 
+using quantize::IntegerNetwork;
+using quantize::StoredVariable;
+
 class Finder {
  public:
-  Finder(const FileNetwork& file, const graph::Graph& graph) : file_(file), graph_(graph), links_(graph) {}
+  Finder(const IntegerNetwork& file, const graph::Graph& graph) : file_(file), graph_(graph), links_(graph) {}
 
   bool is_own(const std::string& variable) const {
     const StoredVariable* found = file_.find(variable);
@@ -34,12 +37,8 @@ class Finder {
     return true;
   }
 
-  void find_judge(Layer& layer) const {
-    const std::string& tensor = layer.tensors[0];
-    const auto readers = links_.consumers.find(tensor);
-    if (readers == links_.consumers.end() || readers->second.size() != 1 || graph_.is_output(tensor)) return;
-    if (operators::is_function(graph_, graph_.nodes[static_cast<size_t>(readers->second[0])]))
-      layer.judge = readers->second[0];
+  std::optional<quantize::Behind> behind(const std::string& tensor) const {
+    return quantize::behind(graph_, links_, tensor);
   }
 
   void find_suffix(Layer& layer) const {
@@ -65,7 +64,7 @@ class Finder {
   }
 
  private:
-  const FileNetwork& file_;
+  const IntegerNetwork& file_;
   const graph::Graph& graph_;
   graph::Links links_;
 };
@@ -73,10 +72,11 @@ class Finder {
 }  // namespace
 
 bool is_computing(const std::string& op) {
-  return op == "Conv" || op == "ConvTranspose" || op == "Gemm" || op == "MatMul";
+  return operators::has_role(op, operators::Role::kWeighted) ||
+         operators::has_role(op, operators::Role::kMatrix);
 }
 
-std::vector<Layer> find_layers(const FileNetwork& file, const graph::Graph& graph, Scope scope) {
+std::vector<Layer> find_layers(const quantize::IntegerNetwork& file, const graph::Graph& graph, Scope scope) {
   const Finder finder(file, graph);
   const InspectableModel& model = file.model();
   std::vector<Layer> layers;
@@ -87,7 +87,7 @@ std::vector<Layer> find_layers(const FileNetwork& file, const graph::Graph& grap
     layer.name = name;
     layer.op = "Input";
     layer.tensors = layer.feeds = {name};
-    finder.find_judge(layer);
+    layer.behind = finder.behind(layer.tensors[0]);
     finder.find_suffix(layer);
     layers.push_back(std::move(layer));
   }
@@ -114,7 +114,7 @@ std::vector<Layer> find_layers(const FileNetwork& file, const graph::Graph& grap
         layer.reads.push_back(host::to_string(input.name));
       }
     }
-    finder.find_judge(layer);
+    layer.behind = finder.behind(layer.tensors[0]);
     finder.find_suffix(layer);
     layers.push_back(std::move(layer));
   }

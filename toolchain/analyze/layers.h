@@ -1,9 +1,11 @@
 // What has to be computed to see one layer quantised and everything else in float.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "toolchain/analyze/file_network.h"
+#include "toolchain/integer/network.h"
+#include "toolchain/measure/behind.h"
 
 namespace shrike::analyze {
 
@@ -16,9 +18,8 @@ struct Layer {
   std::vector<int32_t> file_nodes;
   std::vector<std::string> reads;  // comparable variables that the layer's own node reads
   bool has_weights = false;        // it reads parameters
-  // The activation function, a node of the float graph, that alone reads tensors[0], or -1. Noise is judged
-  // behind it: what it flattens anyway costs nothing.
-  int judge = -1;
+  // The activation that alone reads tensors[0], if any. Noise is judged behind it.
+  std::optional<quantize::Behind> behind;
   // Float side: first node that sees a difference, what those nodes read that does not change, and the
   // indices of the graph outputs that change.
   int first = 0;
@@ -34,6 +35,6 @@ enum class Scope { kComputing, kEveryNode };
 // The file's nodes in order whose results the float graph has too. kEveryNode: also the graph inputs,
 // activation functions, joins, pooling and data movement. RequantizeLinear is no layer: it counts for the
 // node that reads it.
-std::vector<Layer> find_layers(const FileNetwork& file, const graph::Graph& graph, Scope scope);
+std::vector<Layer> find_layers(const quantize::IntegerNetwork& file, const graph::Graph& graph, Scope scope);
 
 }  // namespace shrike::analyze

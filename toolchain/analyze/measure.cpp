@@ -5,55 +5,19 @@
 #include <tuple>
 
 #include "toolchain/engine/rounding.h"
+#include "toolchain/measure/noise.h"
+#include "toolchain/measure/range.h"
 
 namespace shrike::analyze {
 namespace {
 
-constexpr int64_t kBlock = 1024;
-constexpr int64_t kLanes = 8;
-// Histograms see about this many elements of an image's tensor.
+// Counts see about this many elements of an image's tensor.
 constexpr int64_t kSamples = 30'000;
 
-// Sums f(i) over [0, count) in float lanes of a block and double blocks: vectorises, and always in the same
-// order.
-template <typename Term>
-double sum_of(int64_t count, const Term& term) {
-  double total = 0;
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
-    const int64_t end = std::min(count, begin + kBlock);
-    float lanes[kLanes] = {};
-    int64_t i = begin;
-    for (; i + kLanes <= end; i += kLanes) {
-      for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += term(i + lane);
-    }
-    for (; i < end; ++i) lanes[0] += term(i);
-    for (const float lane : lanes) total += lane;
-  }
-  return total;
-}
-
-std::pair<float, float> range_of(const float* values, int64_t count) {
-  float low[kLanes], high[kLanes];
-  std::fill(low, low + kLanes, values[0]);
-  std::fill(high, high + kLanes, values[0]);
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      low[lane] = std::min(low[lane], values[i + lane]);
-      high[lane] = std::max(high[lane], values[i + lane]);
-    }
-  }
-  for (; i < count; ++i) {
-    low[0] = std::min(low[0], values[i]);
-    high[0] = std::max(high[0], values[i]);
-  }
-  return {*std::min_element(low, low + kLanes), *std::max_element(high, high + kLanes)};
-}
-
-void add_to(Histogram& histogram, float position) {
+void add_to(CodeCounts& histogram, float position) {
   if (!(position >= 0)) {
     ++histogram.below;
-  } else if (position >= Histogram::kBins) {
+  } else if (position >= CodeCounts::kBins) {
     ++histogram.above;
   } else {
     ++histogram.counts[static_cast<size_t>(position)];
@@ -62,23 +26,14 @@ void add_to(Histogram& histogram, float position) {
 
 }  // namespace
 
-Power compare(const float* reference, const float* quantized, int64_t count) {
-  Power power;
-  power.noise = sum_of(count, [&](int64_t i) {
-    const float difference = quantized[i] - reference[i];
-    return difference * difference;
-  });
-  power.signal = sum_of(count, [&](int64_t i) { return reference[i] * reference[i]; });
-  return power;
-}
-
-std::vector<float> on_grid(const std::vector<float>& values, int bits, int exponent, bool half_even) {
+std::vector<float> on_grid(const std::vector<float>& values, int bits, int exponent, Rounding rounding) {
   std::vector<float> rounded = values;
-  engine::round_to_grid(rounded.data(), static_cast<int64_t>(rounded.size()), bits, exponent, {half_even});
+  engine::round_to_grid(rounded.data(), static_cast<int64_t>(rounded.size()), bits, exponent,
+                        {rounding == Rounding::kHalfEven});
   return rounded;
 }
 
-void Histogram::merge(const Histogram& other) {
+void CodeCounts::merge(const CodeCounts& other) {
   for (size_t i = 0; i < counts.size(); ++i) counts[i] += other.counts[i];
   below += other.below;
   above += other.above;
@@ -119,27 +74,27 @@ void Distribution::merge(const Distribution& other) {
 Distribution measure(const float* reference, const float* quantized, int64_t count, int bits, int exponent) {
   Distribution result;
   if (count == 0) return result;
-  const Power power = compare(reference, quantized, count);
+  const quantize::Power power = quantize::compare(reference, quantized, count);
   result.count = count;
   result.images = 1;
   result.ratio_sum = power.ratio();
   result.sum_squares = power.signal;
-  result.sum = sum_of(count, [&](int64_t i) { return reference[i]; });
-  std::tie(result.minimum, result.maximum) = range_of(reference, count);
+  result.sum = quantize::sum_of(count, [&](int64_t i) { return reference[i]; });
+  std::tie(result.minimum, result.maximum) = quantize::range_of(reference, count);
   if (bits == 0) return result;
 
   const float inverse = std::ldexp(1.0f, -exponent);
   const float low = std::ldexp(-1.0f, bits - 1), high = std::ldexp(1.0f, bits - 1) - 1.0f;
-  const auto [least, greatest] = range_of(quantized, count);
+  const auto [least, greatest] = quantize::range_of(quantized, count);
   result.lowest = std::llround(least * inverse);
   result.highest = std::llround(greatest * inverse);
   const float least_value = std::ldexp(low, exponent), greatest_value = std::ldexp(high, exponent);
-  result.saturated = static_cast<int64_t>(sum_of(count, [&](int64_t i) {
+  result.saturated = static_cast<int64_t>(quantize::sum_of(count, [&](int64_t i) {
     return quantized[i] <= least_value || quantized[i] >= greatest_value ? 1.0f : 0.0f;
   }));
 
   const int64_t stride = std::max<int64_t>(1, (count / kSamples) | 1);  // odd: not in step with the rows
-  const float per_bin = std::ldexp(1.0f, bits) / Histogram::kBins;
+  const float per_bin = std::ldexp(1.0f, bits) / CodeCounts::kBins;
   for (int64_t i = 0; i < count; i += stride) {
     const float x = reference[i] * inverse;
     ++result.sampled;

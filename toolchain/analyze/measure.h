@@ -4,24 +4,19 @@
 #include <cstdint>
 #include <vector>
 
+#include "shrike/tensor.h"
+
 namespace shrike::analyze {
 
-struct Power {
-  double noise = 0, signal = 0;  // sums of (q - f)^2 and f^2
-  // Zero signal: the ratio is large but finite (spec/quantizer.md section 15).
-  double ratio() const { return noise / (signal + 1e-7); }
-};
-Power compare(const float* reference, const float* quantized, int64_t count);
-
 // The values rounded to integers of `bits` bits (at most 16) times 2^exponent.
-std::vector<float> on_grid(const std::vector<float>& values, int bits, int exponent, bool half_even);
+std::vector<float> on_grid(const std::vector<float>& values, int bits, int exponent, Rounding rounding);
 
 // Counts over the range of the integers in 128 equal bins, and what lies outside.
-struct Histogram {
+struct CodeCounts {
   static constexpr int kBins = 128;
   std::array<int64_t, kBins> counts{};
   int64_t below = 0, above = 0;
-  void merge(const Histogram& other);
+  void merge(const CodeCounts& other);
 };
 
 struct Distribution {
@@ -35,7 +30,7 @@ struct Distribution {
   // Every stride-th element only.
   int64_t sampled = 0;
   int64_t clipped = 0;  // floats outside the format's range
-  Histogram reference, quantized;
+  CodeCounts reference, quantized;
 
   double noise_to_signal() const { return images == 0 ? 0 : ratio_sum / images; }
   double mean() const { return count == 0 ? 0 : sum / static_cast<double>(count); }

@@ -113,6 +113,22 @@ std::string FileImage::node_text(int32_t node, int slot) const {
   return to_string(nodes.table(static_cast<uint32_t>(node)).text(slot));
 }
 
+std::vector<int64_t> FileImage::node_integers(int32_t node, const std::string& key) const {
+  const format::Vector nodes = graph_nodes(payload());
+  if (node < 0 || static_cast<uint32_t>(node) >= nodes.size) return {};
+  const format::Vector attributes =
+      nodes.table(static_cast<uint32_t>(node)).vector(format::node_slot::kAttributes);
+  std::vector<int64_t> integers;
+  for (uint32_t i = 0; i < attributes.size; ++i) {
+    const format::Table attribute = attributes.table(i);
+    if (!(to_string(attribute.text(format::attribute_slot::kName)) == key)) continue;
+    if (attribute.scalar<int32_t>(format::attribute_slot::kKind) != format::kAttributeInts) continue;
+    const format::Vector entries = attribute.vector(format::attribute_slot::kInts);
+    for (uint32_t j = 0; j < entries.size; ++j) integers.push_back(entries.int64(j));
+  }
+  return integers;
+}
+
 std::vector<int64_t> FileImage::initializer_exponents(const std::string& name) const {
   const format::Table model = {format::follow(payload())};
   const format::Vector all =

@@ -26,6 +26,7 @@ class FileImage {
   std::string node_name(int32_t node) const;
   std::string node_type(int32_t node) const;
   std::string node_attributes(int32_t node) const;  // "activation=Relu group=1 pads=[1,1,1,1]", in file order
+  std::vector<int64_t> node_integers(int32_t node, const std::string& key) const;  // empty when absent
   std::vector<int64_t> initializer_exponents(
       const std::string& name) const;  // empty when there is no such one
   Status verify() const;

@@ -184,6 +184,9 @@ std::vector<std::pair<std::string, std::string>> IntegerModel::metadata() const 
 std::string IntegerModel::node_attributes(int32_t node) const {
   return impl_->file.node_attributes(node);
 }
+std::vector<int64_t> IntegerModel::node_integers(int32_t node, const std::string& key) const {
+  return impl_->file.node_integers(node, key);
+}
 std::vector<int64_t> IntegerModel::initializer_exponents(const std::string& tensor) const {
   return impl_->file.initializer_exponents(tensor);
 }

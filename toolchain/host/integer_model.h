@@ -55,6 +55,8 @@ class IntegerModel {
   std::vector<std::pair<std::string, std::string>> metadata() const;
   // A node's attributes as one line of text, in file order.
   std::string node_attributes(int32_t node) const;
+  // A node's attribute of several integers; empty when there is none of that name.
+  std::vector<int64_t> node_integers(int32_t node, const std::string& key) const;
   // An initializer's exponents as stored: one, or one per output channel; empty when there is no such
   // initializer.
   std::vector<int64_t> initializer_exponents(const std::string& name) const;

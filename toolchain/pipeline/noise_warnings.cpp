@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "toolchain/operators/operator.h"
 #include "toolchain/pipeline/settings_file.h"
 #include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
@@ -14,7 +15,7 @@ std::vector<std::string> tensors_to_cut_at(const graph::Graph& graph, const std:
     const int producer = graph.producer(tensor);
     if (producer < 0) return {};
     const graph::Node& node = graph.nodes[static_cast<size_t>(producer)];
-    if (has_weights(graph, node)) return {};
+    if (operators::is_weighted(graph, node)) return {};
     std::vector<std::string> operands;
     for (const std::string& input : node.inputs) {
       if (!input.empty() && !graph.tensor(input).constant) operands.push_back(input);

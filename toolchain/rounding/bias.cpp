@@ -6,20 +6,14 @@
 #include <set>
 
 #include "toolchain/engine/engine.h"
-#include "toolchain/graph/activation.h"
+#include "toolchain/formats/materialize.h"
 #include "toolchain/integer/trial.h"
-#include "toolchain/measure/ordered.h"
-#include "toolchain/operators/operator.h"
-#include "toolchain/rounding/weights.h"
+#include "toolchain/measure/behind.h"
+#include "toolchain/pipeline/recipe.h"
+#include "toolchain/support/ordered.h"
 
 namespace shrike::quantize {
 namespace {
-
-// Positions of a channel that are looked at in one image.
-constexpr int64_t kPositions = 200;
-// Added to the curvature, in units of the number of samples: channels that the activation mutes are left
-// alone.
-constexpr double kMuted = 0.02;
 
 // Sampled values of one output in one image: [channel][position].
 using Samples = std::vector<float>;
@@ -97,7 +91,7 @@ std::vector<Stage> stages_of(const espdl::Program& program, const std::vector<st
 }
 
 Output describe(const graph::Graph& graph, const graph::Links& links, const graph::Node& node,
-                const IntegerNetwork& network) {
+                const TrialNetwork& network) {
   Output output;
   output.node = &node;
   output.written = node.outputs[0];
@@ -105,16 +99,13 @@ Output describe(const graph::Graph& graph, const graph::Links& links, const grap
   output.channels = shape[1];
   output.inner = 1;
   for (size_t i = 2; i < shape.size(); ++i) output.inner *= shape[i];
-  const int64_t stride = output.inner / kPositions;
+  const int64_t stride = output.inner / recipe::kBiasPositions;
   output.stride = stride < 2 ? 1 : stride | 1;
   output.positions = (output.inner + output.stride - 1) / output.stride;
-  const auto consumers = links.consumers.find(node.outputs[0]);
-  if (consumers != links.consumers.end() && consumers->second.size() == 1 &&
-      !graph.is_output(node.outputs[0])) {
-    const graph::Node& next = graph.nodes[static_cast<size_t>(consumers->second[0])];
-    if (operators::is_function(graph, next)) output.activation = graph::activation_function(graph, next);
+  if (const std::optional<Behind> activation = behind(graph, links, node.outputs[0])) {
+    output.activation = activation->function;
     output.behind = !network.has(node.outputs[0]);
-    if (output.behind) output.written = next.outputs[0];
+    if (output.behind) output.written = activation->node->outputs[0];
   }
   return output;
 }
@@ -157,15 +148,14 @@ std::vector<Step> measure(const Output& output, const Samples& wanted, const Sam
 
 }  // namespace
 
-void correct_biases(const graph::Graph& graph, const std::vector<std::string>& images,
-                    const Settings& settings, Plan& plan, const ProgressCallback& progress) {
-  const graph::ImageSize size = input_size(graph);
-  const int threads = resolve_threads(settings.threads);
+void correct_biases(const graph::Graph& graph, const Feed& feed, Target target, Plan& plan,
+                    const ProgressCallback& progress) {
+  const int threads = feed.threads();
   const graph::Links links(graph);
-  std::vector<std::unique_ptr<IntegerNetwork>> networks;
-  for (int i = 0; i < threads; ++i) {
-    networks.push_back(std::make_unique<IntegerNetwork>(graph, plan, settings, KeepTensors::kAll, 1));
-  }
+  const graph::Graph materialized = materialize(graph, plan, target);
+  std::vector<std::unique_ptr<TrialNetwork>> networks;
+  for (int i = 0; i < threads; ++i)
+    networks.push_back(std::make_unique<TrialNetwork>(materialized, target, KeepTensors::kAll, 1));
   std::vector<std::vector<Output>> levels;
   std::map<std::string, const Output*> output_of;  // by the float network's tensor
   for (const auto& nodes : levels_of(graph)) {
@@ -177,25 +167,24 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
   }
   const std::vector<Stage> stages = stages_of(networks[0]->program(), levels);
   const size_t steps = levels.size() + 1;
-  std::vector<IntegerNetwork::State> states(images.size());
-  std::vector<std::map<std::string, Samples>> reference(images.size());
+  std::vector<IntegerNetwork::State> states(feed.size());
+  std::vector<std::map<std::string, Samples>> reference(feed.size());
   {
     std::vector<std::unique_ptr<engine::Engine>> engines;
     for (int i = 0; i < threads; ++i) engines.push_back(std::make_unique<engine::Engine>(graph));
     ordered_parallel<int>(
-        images.size(), threads,
+        feed.size(), threads,
         [&](int worker, size_t index) {
           engine::set_threads(1);
-          const std::vector<float> input = network_input(images[index], size, settings.geometry);
-          networks[worker]->set_input(input);
-          states[index] = networks[worker]->save({networks[worker]->program().inputs[0]});
-          engines[worker]->observe({{graph.inputs[0], {{1, 3, size.height, size.width}, input}}},
-                                   [&](const engine::TensorData& tensor) {
-                                     const auto output = output_of.find(tensor.tensor->name);
-                                     if (output == output_of.end()) return;
-                                     reference[index][tensor.tensor->name] =
-                                         sample(*output->second, tensor.values);
-                                   });
+          const auto inputs = feed.inputs(index);
+          IntegerNetwork& network = networks[worker]->network();
+          network.set_input(inputs.begin()->second.values);
+          states[index] = network.save({networks[worker]->program().inputs[0]});
+          engines[worker]->observe(inputs, [&](const engine::TensorData& tensor) {
+            const auto output = output_of.find(tensor.tensor->name);
+            if (output == output_of.end()) return;
+            reference[index][tensor.tensor->name] = sample(*output->second, tensor.values);
+          });
           return 0;
         },
         [](size_t, int&&) {});
@@ -206,12 +195,12 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
     std::vector<std::vector<Step>> sums(levels[level].size());
     using Measured = std::vector<std::vector<Step>>;
     ordered_parallel<Measured>(
-        images.size(), threads,
+        feed.size(), threads,
         [&](int worker, size_t index) {
-          IntegerNetwork& network = *networks[worker];
-          network.restore(states[index]);
+          TrialNetwork& network = *networks[worker];
+          network.network().restore(states[index]);
           network.run_nodes(stages[level].nodes);
-          states[index] = network.save(stages[level].variables);
+          states[index] = network.network().save(stages[level].variables);
           Measured measured;
           for (const Output& output : levels[level]) {
             const Samples got = sample(output, network.values(output.written).values.data());
@@ -231,10 +220,14 @@ void correct_biases(const graph::Graph& graph, const std::vector<std::string>& i
           }
         });
     for (size_t i = 0; i < sums.size(); ++i) {
-      std::vector<float>& bias = plan.weights.at(levels[level][i].node->name).bias;
-      for (size_t n = 0; n < bias.size(); ++n) {
+      WeightCode& code = plan.weights.at(levels[level][i].node->name);
+      code.bias_shift.resize(code.bias.size());
+      for (size_t n = 0; n < code.bias.size(); ++n) {
         const Step& step = sums[i][n];
-        bias[n] += static_cast<float>(step.gradient / (step.curvature + kMuted * step.count));
+        const auto shift =
+            static_cast<float>(step.gradient / (step.curvature + recipe::kMutedCurvature * step.count));
+        code.bias[n] += shift;
+        code.bias_shift[n] += shift;
       }
     }
     for (const auto& network : networks) network->set_biases(plan);

@@ -1,10 +1,9 @@
 // Correction of biases, in the order of data flow.
 #pragma once
-#include <string>
-#include <vector>
-
-#include "toolchain/formats/calibrate.h"
-#include "toolchain/formats/formats.h"
+#include "shrike/tensor.h"
+#include "toolchain/formats/plan.h"
+#include "toolchain/graph/graph.h"
+#include "toolchain/measure/feed.h"
 
 namespace shrike::quantize {
 
@@ -12,7 +11,7 @@ namespace shrike::quantize {
 // it, is least: behind the activation function where there is one (one Gauss-Newton step in the shift), else
 // of the output itself, which then has the float network's mean. Layers are taken level by level: a level's
 // inputs have been corrected before it is measured.
-void correct_biases(const graph::Graph& graph, const std::vector<std::string>& images,
-                    const Settings& settings, Plan& plan, const ProgressCallback& progress);
+void correct_biases(const graph::Graph& graph, const Feed& feed, Target target, Plan& plan,
+                    const ProgressCallback& progress);
 
 }  // namespace shrike::quantize

@@ -1,28 +1,21 @@
 #include "toolchain/rounding/refit.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <memory>
 #include <numeric>
-#include <thread>
 
 #include "toolchain/engine/engine.h"
 #include "toolchain/engine/linalg.h"
+#include "toolchain/formats/materialize.h"
 #include "toolchain/integer/trial.h"
-#include "toolchain/measure/ordered.h"
+#include "toolchain/measure/grid.h"
+#include "toolchain/pipeline/recipe.h"
 #include "toolchain/rounding/weights.h"
-#include "toolchain/support/error.h"
+#include "toolchain/support/ordered.h"
 
 namespace shrike::quantize {
 namespace {
-
-// Share of the mean diagonal added to H: the calibration images don't span what other images hold.
-constexpr double kDamping = 0.01;
-// Output positions taken from each image and layer, evenly spread: neighbours tell nearly the same.
-constexpr int64_t kRowsPerImage = 800;
-// Images processed between two rounds of accumulation; bounds memory.
-constexpr size_t kBatch = 4;
 
 struct Layer {
   const graph::Node* node = nullptr;
@@ -82,9 +75,9 @@ Moments centred(const engine::GramAccumulator& gram, const std::vector<double>& 
 
 class Rounder {
  public:
-  Rounder(const graph::Graph& graph, const Settings& settings, const Plan& plan, const Layer& layer)
+  Rounder(const graph::Graph& graph, Target target, const Plan& plan, const Layer& layer)
       : graph_(graph),
-        settings_(settings),
+        target_(target),
         plan_(plan),
         layer_(layer),
         node_(*layer.node),
@@ -98,10 +91,10 @@ class Rounder {
     code_.bias = bias_;
     const std::vector<double> means = layer_.gram->mean();
     if (layer_.depthwise) {
-      for (int64_t n = 0; n < view_.channels; ++n)
+      for (int64_t n = 0; n < view_.outputs; ++n)
         round_channels(centred(*layer_.gram, means, n, view_.taps), n, n + 1);
     } else {
-      round_channels(centred(*layer_.gram, means, 0, view_.taps), 0, view_.channels);
+      round_channels(centred(*layer_.gram, means, 0, view_.taps), 0, view_.outputs);
     }
     return std::move(code_);
   }
@@ -124,7 +117,7 @@ class Rounder {
       trace += moments.at(i, i);
     }
     if (!(trace > 0)) return;  // an input that never changes: rounding to nearest is as good
-    const std::vector<double> u = engine::cholesky_inverse_upper(std::move(h), size, kDamping);
+    const std::vector<double> u = engine::cholesky_inverse_upper(std::move(h), size, recipe::kRefitDamping);
     for (int64_t n = first; n < last; ++n) {
       round_channel(moments, order, u, power, n);
       keep_mean(moments, n);
@@ -137,12 +130,11 @@ class Rounder {
     std::vector<double> w(static_cast<size_t>(size));
     for (int64_t k = 0; k < size; ++k) w[k] = weights_[view_.index(n, k)];
     const int bits = code_.format.bits;
-    const double highest = std::ldexp(1.0, bits - 1) - 1, lowest = -highest - 1;
     int exponent = code_.format.exponent;
     if (code_.format.per_channel()) {
       std::vector<float> real(w.begin(), w.end());
       const ExponentRange range =
-          exponent_range(settings_.target, bits, seen_exponent(plan_, node_, node_.inputs[0]),
+          exponent_range(target_, bits, seen_exponent(plan_, node_, node_.inputs[0]),
                          plan_.formats.at(node_.outputs[0]).exponent, bias_[static_cast<size_t>(n)]);
       exponent = best_weight_exponent(real.data(), power.data(), size, bits, range);
       code_.format.channel_exponents[static_cast<size_t>(n)] = exponent;
@@ -152,10 +144,10 @@ class Rounder {
     const double scale = std::ldexp(1.0, exponent);
     for (int64_t i = 0; i < size; ++i) {
       const int64_t tap = order[i];
-      const double integer = std::clamp(std::nearbyint(w[tap] / scale), lowest, highest);
-      code_.integers[view_.index(n, tap)] = static_cast<int64_t>(integer);
+      const int64_t integer = integer_of(w[tap], exponent, bits, Rounding::kHalfEven);
+      code_.integers[view_.index(n, tap)] = integer;
       const double* row = &u[static_cast<size_t>(i * size)];
-      const double error = (w[tap] - integer * scale) / row[i];
+      const double error = (w[tap] - static_cast<double>(integer) * scale) / row[i];
       for (int64_t j = i + 1; j < size; ++j) w[order[j]] -= error * row[j];
     }
   }
@@ -175,39 +167,26 @@ class Rounder {
   }
 
   const graph::Graph& graph_;
-  const Settings& settings_;
+  Target target_;
   const Plan& plan_;
   const Layer& layer_;
   const graph::Node& node_;
-  WeightView view_;
+  operators::FilterLayout view_;
   WeightCode code_;
   std::vector<float> weights_, bias_;
 };
 
-// Runs task(i) for i in [0, count) on `threads` threads; the tasks are independent.
-void parallel(size_t count, int threads, const std::function<void(size_t)>& task) {
-  ordered_parallel<int>(
-      count, threads,
-      [&](int, size_t index) {
-        engine::set_threads(1);
-        task(index);
-        return 0;
-      },
-      [](size_t, int&&) {});
-}
-
 }  // namespace
 
-void refit_weights(const graph::Graph& graph, const std::vector<std::string>& images,
-                   const Settings& settings, Plan& plan, const ProgressCallback& progress) {
-  const graph::ImageSize size = input_size(graph);
-  const int threads = resolve_threads(settings.threads);
-  std::vector<std::unique_ptr<IntegerNetwork>> networks;
-  for (int i = 0; i < threads; ++i) {
-    networks.push_back(std::make_unique<IntegerNetwork>(graph, plan, settings, KeepTensors::kAll, 1));
-  }
+void refit_weights(const graph::Graph& graph, const Feed& feed, Target target, Plan& plan,
+                   const ProgressCallback& progress) {
+  const int threads = feed.threads();
+  const graph::Graph materialized = materialize(graph, plan, target);
+  std::vector<std::unique_ptr<TrialNetwork>> networks;
+  for (int i = 0; i < threads; ++i)
+    networks.push_back(std::make_unique<TrialNetwork>(materialized, target, KeepTensors::kAll, 1));
   std::map<std::string, std::string> seen_input;
-  for (const graph::Node& node : networks[0]->graph().nodes) seen_input[node.name] = node.inputs[0];
+  for (const graph::Node& node : materialized.nodes) seen_input[node.name] = node.inputs[0];
   std::vector<Layer> layers;
   for (const graph::Node& node : graph.nodes) {
     if (!can_refit(graph, node)) continue;
@@ -216,34 +195,35 @@ void refit_weights(const graph::Graph& graph, const std::vector<std::string>& im
     layer.quantized_input = seen_input.at(node.name);
     layer.depthwise = node.integer("group", 1) > 1;
     layer.gram = std::make_unique<engine::GramAccumulator>(
-        conv_spec(graph, node), graph.tensor(node.inputs[0]).shape[1], kRowsPerImage);
+        conv_spec(graph, node), graph.tensor(node.inputs[0]).shape[1], recipe::kRefitRows);
     layers.push_back(std::move(layer));
   }
 
   size_t done = 0;
   using Inputs = std::vector<engine::Array>;  // of all layers, for one image
-  for (size_t begin = 0; begin < images.size(); begin += kBatch) {
-    const size_t count = std::min(kBatch, images.size() - begin);
+  for (size_t begin = 0; begin < feed.size(); begin += recipe::kRefitBatch) {
+    const size_t count = std::min(recipe::kRefitBatch, feed.size() - begin);
     std::vector<Inputs> batch(count);
     ordered_parallel<Inputs>(
         count, threads,
         [&](int worker, size_t index) {
-          networks[worker]->run(network_input(images[begin + index], size, settings.geometry));
+          networks[worker]->run(feed.values(begin + index));
           Inputs inputs;
           for (const Layer& layer : layers) inputs.push_back(networks[worker]->values(layer.quantized_input));
           return inputs;
         },
         [&](size_t index, Inputs&& inputs) { batch[index] = std::move(inputs); });
     parallel(layers.size(), threads, [&](size_t i) {
+      engine::set_threads(1);
       for (const Inputs& inputs : batch) layers[i].gram->add(inputs[i].values.data(), inputs[i].shape);
     });
     done += count;
-    progress(done, images.size());
+    progress(done, feed.size());
   }
 
   std::vector<WeightCode> codes(layers.size());
   parallel(layers.size(), threads,
-           [&](size_t i) { codes[i] = Rounder(graph, settings, plan, layers[i]).run(); });
+           [&](size_t i) { codes[i] = Rounder(graph, target, plan, layers[i]).run(); });
   for (size_t i = 0; i < layers.size(); ++i) plan.weights[layers[i].node->name] = std::move(codes[i]);
 }
 

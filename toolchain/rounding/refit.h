@@ -6,17 +6,16 @@
 // brain quantisation: Frantar and Alistarh, 2022). What rounding does to a channel's mean goes into the bias.
 // Every layer makes up for its own rounding only; what earlier layers did to the means is bias.h's.
 #pragma once
-#include <string>
-#include <vector>
-
-#include "toolchain/formats/calibrate.h"
-#include "toolchain/formats/formats.h"
+#include "shrike/tensor.h"
+#include "toolchain/formats/plan.h"
+#include "toolchain/graph/graph.h"
+#include "toolchain/measure/feed.h"
 
 namespace shrike::quantize {
 
 // Replaces plan.weights of all two-dimensional convolutions (group 1 or depthwise). Formats of activations
 // stay.
-void refit_weights(const graph::Graph& graph, const std::vector<std::string>& images,
-                   const Settings& settings, Plan& plan, const ProgressCallback& progress);
+void refit_weights(const graph::Graph& graph, const Feed& feed, Target target, Plan& plan,
+                   const ProgressCallback& progress);
 
 }  // namespace shrike::quantize

@@ -4,52 +4,21 @@
 #include <cmath>
 
 #include "runtime/chips/chip.h"
+#include "toolchain/formats/plan.h"
+#include "toolchain/measure/grid.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::quantize {
-namespace {
-
-float largest_code(int bits) {
-  return std::ldexp(1.0f, bits - 1) - 1;
-}
-
-}  // namespace
-
-int covering_exponent(float largest, int bits) {
-  constexpr float kNothing = 1e-30f;  // anything below needs no grid at all
-  return static_cast<int>(std::ceil(std::log2(std::max(largest, kNothing) / (largest_code(bits) + 0.5f))));
-}
-
-bool has_weights(const graph::Graph& graph, const graph::Node& node) {
-  if (node.op == "Conv" || node.op == "Gemm" || node.op == "ConvTranspose") return true;
-  return node.op == "MatMul" && graph.tensor(node.inputs[1]).constant;
-}
-
-WeightView weight_view(const graph::Graph& graph, const graph::Node& node) {
+operators::FilterLayout weight_view(const graph::Graph& graph, const graph::Node& node) {
   const graph::Tensor& weight = graph.tensor(node.inputs[1]);
   if (!weight.constant)
     fail("node '{}' ({}): the weight '{}' must be a constant", node.name, node.op, weight.name);
-  const int64_t total = weight.elements();
-  WeightView view;
-  if (node.op == "Conv" || (node.op == "Gemm" && node.integer("transB", 0) != 0)) {
-    view.channels = weight.shape[0];
-    view.taps = total / view.channels;
-    view.channel_step = view.taps;
-    view.tap_step = 1;
-  } else if (node.op == "ConvTranspose") {
-    fail("node '{}': ConvTranspose must be decomposed before quantisation", node.name);
-  } else {
-    view.channels = weight.shape.back();
-    view.taps = total / view.channels;
-    view.channel_step = 1;
-    view.tap_step = view.channels;
-  }
-  return view;
+  return operators::filter_layout(node, weight.shape);
 }
 
 std::vector<float> bias_values(const graph::Graph& graph, const graph::Node& node) {
   if (node.inputs.size() > 2 && !node.inputs[2].empty()) return graph.tensor(node.inputs[2]).values;
-  return std::vector<float>(static_cast<size_t>(weight_view(graph, node).channels), 0.0f);
+  return std::vector<float>(static_cast<size_t>(weight_view(graph, node).outputs), 0.0f);
 }
 
 ExponentRange exponent_range(Target target, int bits, int input_exponent, int output_exponent, float bias) {
@@ -68,20 +37,19 @@ ExponentRange exponent_range(Target target, int bits, int input_exponent, int ou
 
 int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int bits,
                          ExponentRange range) {
-  const float highest_code = largest_code(bits);
   float largest = 0;
   for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::fabs(weights[i]));
   if (largest == 0) return range.highest;
-  const int covering = covering_exponent(largest, bits);
+  const int covering = covering_exponent(largest, steps_of(bits));
   int best = std::clamp(covering, range.lowest, range.highest);
   double best_error = -1;
   for (int exponent = covering; exponent >= covering - 2; --exponent) {
     const int candidate = std::clamp(exponent, range.lowest, range.highest);
-    const float scale = std::ldexp(1.0f, candidate), inverse = std::ldexp(1.0f, -candidate);
+    const float scale = std::ldexp(1.0f, candidate);
     double error = 0;
     for (int64_t i = 0; i < count; ++i) {
       const float w = weights[i];
-      const float code = std::clamp(std::nearbyint(w * inverse), -highest_code - 1, highest_code);
+      const auto code = static_cast<float>(integer_of(w, candidate, bits, Rounding::kHalfEven));
       const double difference = code * scale - w;
       error += difference * difference * (weight_power != nullptr ? weight_power[i] : 1.0f);
     }
@@ -93,11 +61,11 @@ int best_weight_exponent(const float* weights, const float* weight_power, int64_
   return best;
 }
 
-int weight_exponent(std::vector<float> weights, int bits, const Settings& settings, ExponentRange range) {
+int weight_exponent(std::vector<float> weights, int bits, const FormatOptions& options, ExponentRange range) {
   const auto count = static_cast<int64_t>(weights.size());
-  if (settings.weight_calibration == WeightCalibration::kDirect)
+  if (options.weight_calibration == WeightCalibration::kDirect)
     return best_weight_exponent(weights.data(), nullptr, count, bits, range);
-  const double share = settings.weight_calibration == WeightCalibration::kMinMax ? 1.0 : settings.percentile;
+  const double share = options.weight_calibration == WeightCalibration::kMinMax ? 1.0 : options.percentile;
   // The ranks of spec/quantizer.md section 7, counted from 0.
   const int64_t high = std::min(static_cast<int64_t>(static_cast<double>(count) * share), count - 1);
   const int64_t low = static_cast<int64_t>(static_cast<double>(count) * (1 - share));
@@ -105,7 +73,7 @@ int weight_exponent(std::vector<float> weights, int bits, const Settings& settin
   const float largest =
       std::max(std::fabs(weights[static_cast<size_t>(high)]), std::fabs(weights[static_cast<size_t>(low)]));
   if (largest == 0) return range.highest;
-  return std::clamp(covering_exponent(largest, bits), range.lowest, range.highest);
+  return std::clamp(covering_exponent(largest, steps_of(bits)), range.lowest, range.highest);
 }
 
 }  // namespace shrike::quantize

@@ -2,14 +2,12 @@
 // no fit has seen, and by what the chip is estimated to take.
 #pragma once
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "toolchain/formats/calibrate.h"
-#include "toolchain/formats/formats.h"
-#include "toolchain/integer/trial.h"
+#include "toolchain/integer/reference.h"
+#include "toolchain/pipeline/steps.h"
 #include "toolchain/search/budget.h"
 
 namespace shrike::quantize {
@@ -33,7 +31,8 @@ class AutoBench {
   AutoBench(const std::string& model_path, const std::string& calibration_folder, const Settings& settings,
             int judge_images, std::function<void(size_t done, size_t total)> calibrating);
 
-  const graph::Graph& graph() const { return graph_; }
+  // Rescaled once something was judged.
+  const graph::Graph& graph() const { return draft_->graph; }
   bool judges_were_fitted() const { return judges_were_fitted_; }
   // SHA-256 of the model, the settings and the images: of all that judgements depend on.
   const std::string& inputs() const { return inputs_; }
@@ -51,22 +50,21 @@ class AutoBench {
   struct Fit {
     Settings settings;
     Plan plan;
-    std::map<std::string, std::vector<float>> uncorrected_biases;  // by node, before correct_biases
   };
 
-  void calibrate_once();
+  const Draft& measured();  // Part::kNetwork is done
   const Reference& reference();
   const Fit& fit(const Settings& settings);
   Plan widen(const Fit& fit, const std::vector<std::string>& layers) const;
   Judgement judge(const Plan& plan, const Settings& settings) const;
 
   Settings settings_;
-  graph::Graph graph_;
-  std::vector<std::string> fitted_images_, judge_images_;
+  std::optional<Draft> draft_;  // its plan is the latest fit's
+  bool measured_ = false;
+  std::vector<std::string> judge_images_;
   bool judges_were_fitted_ = false;
   std::string inputs_;
   std::function<void(size_t, size_t)> calibrating_;
-  std::optional<Statistics> statistics_;
   std::optional<Reference> reference_;
   std::optional<Fit> fit_;  // the latest
 };

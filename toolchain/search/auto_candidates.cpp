@@ -3,17 +3,22 @@
 #include <algorithm>
 #include <set>
 
-#include "toolchain/formats/formats.h"
+#include "toolchain/formats/plan.h"
+#include "toolchain/formats/widths.h"
+#include "toolchain/measure/behind.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/pipeline/settings_file.h"
-#include "toolchain/rounding/weights.h"
 
 namespace shrike::quantize {
 namespace {
 
-bool computes(const graph::Graph& graph, const graph::Node& node) {
-  static const std::set<std::string> kOps = {"MatMul", "Add", "Sub", "Mul", "Concat"};
-  return has_weights(graph, node) || kOps.contains(node.op);
+// Moving anything else to 16 bit alone gains nothing: functions follow the node before them.
+bool computes(const graph::Node& node) {
+  using operators::Role;
+  const operators::Operator* row = operators::find(node.op);
+  return row != nullptr &&
+         (row->role == Role::kWeighted || row->role == Role::kMatrix || row->role == Role::kSum ||
+          row->role == Role::kProduct || row->role == Role::kConcat);
 }
 
 // Tensors whose whole copy group must stay at 8 bit.
@@ -21,17 +26,11 @@ std::set<int> narrow_groups(const graph::Graph& graph, const FormatGroups& group
   std::set<int> narrow;
   for (const std::string& output : graph.outputs) narrow.insert(groups.group_of.at(output));
   for (const graph::Node& node : graph.nodes) {
-    if (node.op == "Resize") narrow.insert(groups.group_of.at(node.inputs[0]));
+    const operators::Operator* row = operators::find(node.op);
+    if (row != nullptr && row->support.int8 && !row->support.int16)
+      narrow.insert(groups.group_of.at(node.inputs[0]));
   }
   return narrow;
-}
-
-const graph::Node* activation_behind(const graph::Graph& graph, const graph::Links& links,
-                                     const graph::Node& node) {
-  const auto consumers = links.consumers.find(node.outputs[0]);
-  if (consumers == links.consumers.end() || consumers->second.size() != 1) return nullptr;
-  const graph::Node& next = graph.nodes[static_cast<size_t>(consumers->second[0])];
-  return operators::is_function(graph, next) ? &next : nullptr;
 }
 
 }  // namespace
@@ -46,9 +45,9 @@ std::vector<WideUnit> wide_units(const graph::Graph& graph, const Settings& sett
   };
   std::vector<WideUnit> units;
   for (const graph::Node& node : graph.nodes) {
-    if (!computes(graph, node) || !may_widen(node)) continue;
+    if (!computes(node) || !may_widen(node)) continue;
     WideUnit unit{{node.name}};
-    if (const graph::Node* activation = activation_behind(graph, links, node);
+    if (const graph::Node* activation = activation_behind(graph, links, node.outputs[0]);
         activation != nullptr && may_widen(*activation)) {
       unit.nodes.push_back(activation->name);
     }

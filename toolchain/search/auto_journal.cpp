@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Raised when judgements of earlier programs no longer hold.
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 
 Json header_line(const std::string& inputs) {
   return {{"shrike_auto", kVersion}, {"inputs", inputs}};

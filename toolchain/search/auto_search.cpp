@@ -5,6 +5,7 @@
 #include <set>
 
 #include "toolchain/graph/activation.h"
+#include "toolchain/pipeline/recipe.h"
 #include "toolchain/pipeline/settings_file.h"
 #include "toolchain/search/auto_journal.h"
 #include "toolchain/support/error.h"
@@ -12,22 +13,6 @@
 
 namespace shrike::quantize {
 namespace {
-
-// An option is adopted when it lowers the error by this share: less is the accident of a few images.
-constexpr double kOptionGain = 0.02;
-// Alternatives of one setting that go through the whole pipeline, and how much worse than the value in force
-// their cheap trial may be: the pipeline's corrections forgive some of it.
-constexpr size_t kFittedAlternatives = 2;
-constexpr double kForgiven = 1.3;
-// A layer moves when it lowers the error by this share.
-constexpr double kLayerGain = 0.002;
-// Layers that are measured anew at once while combining. Fixed, so that the way does not depend on the
-// threads.
-constexpr size_t kBatch = 4;
-// Trials while combining, per unit.
-constexpr size_t kTrialsPerUnit = 3;
-// Stages of the way to 16 bit that go through the whole pipeline.
-constexpr size_t kConfirmed = 4;
 
 using Layers = std::vector<std::string>;
 
@@ -150,7 +135,7 @@ class Search {
     const auto alternatives = option_alternatives(start_);
     size_t total = 0, done = 0;
     for (const auto& values : alternatives)
-      total += values.size() == 1 ? 1 : values.size() + kFittedAlternatives;
+      total += values.size() == 1 ? 1 : values.size() + recipe::kFittedAlternatives;
     const auto step = [&](size_t steps) { progress_("options", done += steps, total); };
     std::vector<Option> adopted;
     for (const auto& values : alternatives) {
@@ -170,11 +155,11 @@ class Search {
         step(1);
         if (!added) continue;
         const Judgement &best = rows_[base_].judgement, &other = rows_.back().judgement;
-        if (other.error < best.error * (1 - kOptionGain) && limits_.allow(other.cost))
+        if (other.error < best.error * (1 - recipe::kOptionGain) && limits_.allow(other.cost))
           base_ = rows_.size() - 1;
       }
       adopted = rows_[base_].options;
-      if (values.size() > 1) step(kFittedAlternatives - promising.size());
+      if (values.size() > 1) step(recipe::kFittedAlternatives - promising.size());
     }
   }
 
@@ -192,13 +177,14 @@ class Search {
       const Settings settings = with_option(present, value);
       const Judgement judgement = trials_.rounded(settings);
       step(1);
-      if (!judgement.feasible || judgement.error == now.error || judgement.error > kForgiven * now.error)
+      if (!judgement.feasible || judgement.error == now.error ||
+          judgement.error > recipe::kForgiven * now.error)
         continue;
       good.emplace_back(judgement.error, settings);
     }
     std::stable_sort(good.begin(), good.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
-    if (good.size() > kFittedAlternatives) good.resize(kFittedAlternatives);
+    if (good.size() > recipe::kFittedAlternatives) good.resize(recipe::kFittedAlternatives);
     std::vector<Settings> settings;
     for (const auto& [error, alternative] : good) settings.push_back(alternative);
     return settings;
@@ -247,10 +233,10 @@ class Search {
   void combine(std::vector<Candidate> candidates) {
     const Settings& settings = rows_[base_].settings;
     Stage present{{}, rows_[base_].judgement};
-    const size_t limit = kTrialsPerUnit * candidates.size();
+    const size_t limit = recipe::kTrialsPerUnit * candidates.size();
     size_t tried = 0;
     for (;;) {
-      const double least = kLayerGain * present.judgement.error;
+      const double least = recipe::kLayerGain * present.judgement.error;
       std::erase_if(candidates, [&](const Candidate& candidate) { return candidate.gain < least; });
       std::stable_sort(candidates.begin(), candidates.end(), better);
       if (candidates.empty() || tried >= limit) break;
@@ -270,7 +256,7 @@ class Search {
                  const std::function<void()>& step) {
     std::vector<size_t> stale;
     std::vector<Layers> sets;
-    for (size_t i = 0; i < std::min(kBatch, candidates.size()); ++i) {
+    for (size_t i = 0; i < std::min(recipe::kCombineBatch, candidates.size()); ++i) {
       if (candidates[i].stage == way_.size()) continue;
       stale.push_back(i);
       sets.push_back(joined(present.layers, candidates[i].nodes));
@@ -291,7 +277,7 @@ class Search {
 
   // Stages that divide the way evenly, the last one always among them.
   void confirm() {
-    const size_t count = std::min(kConfirmed, way_.size());
+    const size_t count = std::min(recipe::kConfirmed, way_.size());
     const Settings base = rows_[base_].settings;
     const std::vector<Option> options = rows_[base_].options;
     for (size_t i = 1; i <= count; ++i) {

@@ -1,6 +1,8 @@
 // Trial of neighbouring exponents, judged at the outputs by the integer runtime.
 #pragma once
-#include "toolchain/integer/trial.h"
+#include "toolchain/formats/options.h"
+#include "toolchain/formats/statistics.h"
+#include "toolchain/integer/reference.h"
 
 namespace shrike::quantize {
 
@@ -13,7 +15,7 @@ struct SearchReport {
 // and one bit coarser and keeps what lowers output_loss by more than a threshold. Changes plan.formats and
 // re-rounds the weights concerned.
 SearchReport search_exponents(const graph::Graph& graph, const Statistics& statistics,
-                              const Reference& reference, const Settings& settings, Plan& plan,
-                              const ProgressCallback& progress);
+                              const Reference& reference, Target target, const FormatOptions& options,
+                              Plan& plan, const ProgressCallback& progress);
 
 }  // namespace shrike::quantize

@@ -1,33 +1,25 @@
+#include "toolchain/transform/choose_rescaling.h"
+
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <functional>
 #include <memory>
 #include <set>
 
 #include "toolchain/engine/engine.h"
-#include "toolchain/formats/formats.h"
 #include "toolchain/graph/activation.h"
-#include "toolchain/measure/ordered.h"
+#include "toolchain/measure/behind.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/pipeline/recipe.h"
 #include "toolchain/support/error.h"
+#include "toolchain/support/ordered.h"
 #include "toolchain/transform/channels.h"
-#include "toolchain/transform/rescale.h"
 
 namespace shrike::quantize {
 namespace {
 
-// Sampled elements of one image's tensor.
-constexpr int64_t kSamplesPerImage = 1000;
-// Every freely scaled tensor ends at this exponent, so that members of a Concat agree without
-// RequantizeLinear. Any value serves: weights make up for it.
-constexpr int kExponent = -4;
 constexpr int kLowestCode = -128, kHighestCode = 127;
 constexpr double kNoSignal = 1e-30;
-// Ranges with finer steps, absolutely or beside the values themselves, are left alone: such a tensor is
-// nearly dead or nearly constant, and a factor that spreads it over 256 codes would cost the float network
-// its digits.
-constexpr double kLeastStep = 1e-6;
 
 using Samples = std::vector<std::vector<float>>;  // by image
 using Function = std::function<float(float)>;
@@ -44,7 +36,6 @@ struct Source {
 
 class Sources {
  public:
-  // `bits` of every variable.
   Sources(const graph::Graph& graph, const std::map<std::string, int>& bits)
       : graph_(graph), links_(graph), bits_(bits) {
     for (const graph::Node& node : graph.nodes) visit(node);
@@ -60,13 +51,10 @@ class Sources {
  private:
   static constexpr int kNone = -1;
 
-  // The activation that alone reads a tensor, or null.
-  const graph::Node* activation_behind(const std::string& tensor) const {
-    const auto readers = links_.consumers.find(tensor);
-    if (readers == links_.consumers.end() || readers->second.size() != 1 || graph_.is_output(tensor))
-      return nullptr;
-    const graph::Node& reader = graph_.nodes[static_cast<size_t>(readers->second[0])];
-    return is_free_table(reader) ? &reader : nullptr;
+  // The free table that alone reads a tensor, or null.
+  const graph::Node* table_behind(const std::string& tensor) const {
+    const graph::Node* const reader = activation_behind(graph_, links_, tensor);
+    return reader != nullptr && is_free_table(*reader) ? reader : nullptr;
   }
 
   // A scale lives in the table: only functions that are written as one at the width of their output have any.
@@ -79,13 +67,13 @@ class Sources {
       const auto producer = links_.producer.find(node.inputs[0]);
       const bool pair = producer != links_.producer.end() && producer->second >= 0 &&
                         graph_.nodes[static_cast<size_t>(producer->second)].op == "Conv" &&
-                        activation_behind(node.inputs[0]) == &node;
+                        table_behind(node.inputs[0]) == &node;
       if (!pair) fix(node.inputs[0]);
       open(node, pair, true);
     } else if (node.op == "Conv") {
       const std::vector<int64_t> pads = node.integers("pads");
       if (std::any_of(pads.begin(), pads.end(), [](int64_t pad) { return pad != 0; })) pin(node.inputs[0]);
-      if (activation_behind(node.outputs[0]) == nullptr) open(node, false, false);
+      if (table_behind(node.outputs[0]) == nullptr) open(node, false, false);
     } else if (carry(graph_, node, kNone, channels_)) {
       return;
     } else if ((node.op == "Relu" || node.op == "LeakyRelu") && channels_.contains(node.inputs[0])) {
@@ -162,7 +150,7 @@ class Sources {
 
   const graph::Graph& graph_;
   graph::Links links_;
-  std::map<std::string, int> bits_;
+  const std::map<std::string, int>& bits_;
   Channels<int> channels_;
   std::vector<Source> list_;
 };
@@ -171,32 +159,47 @@ struct Range {
   double low = 0, high = 0;  // what the lowest and the highest code stand for
 };
 
-// Noise to signal, averaged over the images, when values are rounded to 256 steps between low and high;
-// behind `function` if there is one.
-double noise_of(const Samples& samples, const Function& function, Range range) {
-  const double step = (range.high - range.low) / (kHighestCode - kLowestCode);
-  if (!(step > 0)) return 1;
-  std::array<float, kHighestCode - kLowestCode + 1> table;
-  for (size_t code = 0; code < table.size(); ++code) {
-    const float value = static_cast<float>(range.low + step * static_cast<double>(code));
-    table[code] = function ? function(value) : value;
-  }
-  const float inverse = static_cast<float>(1 / step), low = static_cast<float>(range.low);
-  const float last = static_cast<float>(table.size() - 1);
-  double sum = 0;
-  for (size_t image = 0; image < samples.size(); ++image) {
-    double noise = 0, power = kNoSignal;
-    for (const float x : samples[image]) {
-      const float code = std::clamp((x - low) * inverse + 0.5f, 0.0f, last);
-      const float wanted = function ? function(x) : x;
-      const float difference = table[static_cast<size_t>(code)] - wanted;
-      noise += difference * difference;
-      power += wanted * wanted;
+// The samples and what they are to be behind `function` (empty: itself).
+class Judged {
+ public:
+  Judged(const Samples& samples, Function function) : samples_(samples), function_(std::move(function)) {
+    for (const std::vector<float>& image : samples) {
+      std::vector<float>& wanted = wanted_.emplace_back(image);
+      if (function_) std::transform(image.begin(), image.end(), wanted.begin(), function_);
+      double power = kNoSignal;
+      for (const float value : wanted) power += value * value;
+      power_.push_back(power);
     }
-    sum += noise / power;
   }
-  return sum / static_cast<double>(samples.size());
-}
+
+  const Samples& samples() const { return samples_; }
+
+  // Noise to signal, averaged over the images, when values are rounded to 256 steps between low and high.
+  double noise(Range range) const {
+    const double step = (range.high - range.low) / (kHighestCode - kLowestCode);
+    if (!(step > 0)) return 1;
+    CodeTable table;
+    for (size_t code = 0; code < table.size(); ++code) {
+      const float value = static_cast<float>(range.low + step * static_cast<double>(code));
+      table[code] = function_ ? function_(value) : value;
+    }
+    const float inverse = static_cast<float>(1 / step), low = static_cast<float>(range.low);
+    const float last = static_cast<float>(table.size() - 1);
+    const auto code_of = [&](float x) {
+      return static_cast<size_t>(std::clamp((x - low) * inverse + 0.5f, 0.0f, last));
+    };
+    double sum = 0;
+    for (size_t image = 0; image < samples_.size(); ++image)
+      sum += squared_error(samples_[image], wanted_[image], table, code_of) / power_[image];
+    return sum / static_cast<double>(samples_.size());
+  }
+
+ private:
+  const Samples& samples_;
+  Function function_;
+  Samples wanted_;
+  std::vector<double> power_;
+};
 
 Range full_range(const Samples& samples) {
   Range range{1e30, -1e30};
@@ -210,27 +213,27 @@ Range full_range(const Samples& samples) {
 }
 
 // Draws the ends of the range inwards, one after the other, as long as that pays.
-Range best_range(const Samples& samples, const Function& function) {
-  constexpr int kRounds = 3, kSteps = 40;
-  constexpr double kRatio = 0.93;
-  const Range full = full_range(samples);
+Range best_range(const Judged& judged) {
+  const Range full = full_range(judged.samples());
   Range best = full;
   if (!(full.high > full.low)) return best;
-  double least = noise_of(samples, function, best);
+  double least = judged.noise(best);
   const auto attempt = [&](Range range) {
-    const double noise = noise_of(samples, function, range);
+    const double noise = judged.noise(range);
     if (noise < least) {
       least = noise;
       best = range;
     }
   };
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < recipe::kRangeRounds; ++round) {
     double share = 1;
     const Range start = best;
-    for (int i = 0; i < kSteps; ++i, share *= kRatio) attempt({full.low * share, start.high});
+    for (int i = 0; i < recipe::kRangeSteps; ++i, share *= recipe::kRangeRatio)
+      attempt({full.low * share, start.high});
     share = 1;
     const Range low = best;
-    for (int i = 0; i < kSteps; ++i, share *= kRatio) attempt({low.low, full.high * share});
+    for (int i = 0; i < recipe::kRangeSteps; ++i, share *= recipe::kRangeRatio)
+      attempt({low.low, full.high * share});
     if (best.low == start.low && best.high == start.high) break;
   }
   return best;
@@ -238,18 +241,17 @@ Range best_range(const Samples& samples, const Function& function) {
 
 // The step of 256 codes around zero that loses least, summed over the tensors.
 double best_step(const std::vector<const Samples*>& tensors) {
-  constexpr int kSteps = 60;
-  constexpr double kRatio = 0.96;
   double step = 0;
+  std::vector<Judged> judged;
   for (const Samples* samples : tensors) {
     const Range full = full_range(*samples);
     step = std::max({step, full.high / kHighestCode, full.low / kLowestCode});
+    judged.emplace_back(*samples, Function{});
   }
   double best = step, least = -1;
-  for (int i = 0; i < kSteps; ++i, step *= kRatio) {
+  for (int i = 0; i < recipe::kStepSteps; ++i, step *= recipe::kStepRatio) {
     double noise = 0;
-    for (const Samples* samples : tensors)
-      noise += noise_of(*samples, {}, {kLowestCode * step, kHighestCode * step});
+    for (const Judged& tensor : judged) noise += tensor.noise({kLowestCode * step, kHighestCode * step});
     if (least < 0 || noise < least) {
       least = noise;
       best = step;
@@ -260,14 +262,14 @@ double best_step(const std::vector<const Samples*>& tensors) {
 
 class Chooser {
  public:
-  Chooser(const graph::Graph& graph, const Settings& settings)
-      : graph_(graph), settings_(settings), sources_(graph, choose_bits(graph, settings)) {}
+  Chooser(const graph::Graph& graph, const std::map<std::string, int>& bits)
+      : graph_(graph), sources_(graph, bits) {}
 
-  Rescaling run(const std::vector<std::string>& images, const ProgressCallback& progress) {
-    sample(images, progress);
+  Rescaling run(const Feed& feed, const ProgressCallback& progress) {
+    sample(feed, progress);
     const std::vector<Source>& list = sources_.list();
     std::vector<Rescale> chosen(list.size());
-    parallel(list.size(), [&](size_t i) { choose(list[i], static_cast<int>(i), chosen[i]); });
+    parallel(list.size(), feed.threads(), [&](size_t i) { choose(list[i], static_cast<int>(i), chosen[i]); });
     Rescaling result;
     for (size_t i = 0; i < list.size(); ++i) {
       const auto root = static_cast<size_t>(sources_.root(static_cast<int>(i)));
@@ -278,71 +280,63 @@ class Chooser {
   }
 
  private:
-  void sample(const std::vector<std::string>& images, const ProgressCallback& progress) {
+  void sample(const Feed& feed, const ProgressCallback& progress) {
     for (const Source& source : sources_.list()) {
       for (const std::string& tensor : source.tensors) samples_[tensor];
       if (source.after_convolution) samples_[source.node->inputs[0]];
     }
-    const graph::ImageSize size = input_size(graph_);
-    const int threads = resolve_threads(settings_.threads);
-    engine::set_threads(1);
+    engine::set_threads(1);  // one image a thread: the same sums whatever the number of threads
     std::vector<std::unique_ptr<engine::Engine>> engines;
-    for (int i = 0; i < threads; ++i) engines.push_back(std::make_unique<engine::Engine>(graph_));
+    for (int i = 0; i < feed.threads(); ++i) engines.push_back(std::make_unique<engine::Engine>(graph_));
     using Item = std::map<std::string, std::vector<float>>;
     ordered_parallel<Item>(
-        images.size(), threads,
+        feed.size(), feed.threads(),
         [&](int worker, size_t index) {
           Item item;
           engines[static_cast<size_t>(worker)]->observe(
-              {{graph_.inputs[0],
-                {{1, 3, size.height, size.width}, network_input(images[index], size, settings_.geometry)}}},
-              [&](const engine::TensorData& tensor) {
-                if (!samples_.contains(tensor.tensor->name)) return;
-                std::vector<float>& values = item[tensor.tensor->name];
-                const int64_t stride = std::max<int64_t>(tensor.count / kSamplesPerImage, 1) | 1;
-                for (int64_t i = 0; i < tensor.count; i += stride) {
-                  if (!std::isfinite(tensor.values[i]))
-                    fail(
-                        "tensor '{}' holds values that are not finite; the float model itself overflows on "
-                        "'{}'",
-                        tensor.tensor->name, images[index]);
-                  values.push_back(tensor.values[i]);
-                }
+              feed.inputs(index), [&](const engine::TensorData& tensor) {
+                if (samples_.contains(tensor.tensor->name))
+                  item[tensor.tensor->name] = sampled(tensor, feed.name(index));
               });
           return item;
         },
         [&](size_t index, Item&& item) {
           for (auto& [name, values] : item) samples_.at(name).push_back(std::move(values));
-          progress(index + 1, images.size());
+          progress(index + 1, feed.size());
         });
   }
 
-  void parallel(size_t count, const std::function<void(size_t)>& task) const {
-    ordered_parallel<int>(
-        count, resolve_threads(settings_.threads),
-        [&](int, size_t index) {
-          task(index);
-          return 0;
-        },
-        [](size_t, int&&) {});
+  static std::vector<float> sampled(const engine::TensorData& tensor, const std::string& image) {
+    std::vector<float> values;
+    const int64_t stride = std::max<int64_t>(tensor.count / recipe::kRescalingSamples, 1) | 1;
+    for (int64_t i = 0; i < tensor.count; i += stride) {
+      if (!std::isfinite(tensor.values[i])) {
+        fail("tensor '{}' holds values that are not finite; the float model itself overflows on '{}'",
+             tensor.tensor->name, image);
+      }
+      values.push_back(tensor.values[i]);
+    }
+    return values;
   }
 
   void choose(const Source& source, int index, Rescale& rescale) const {
     const std::string& output = source.node->outputs[0];
     if (source.after_convolution) {
       const Range range =
-          best_range(samples_.at(source.node->inputs[0]), graph::activation_function(graph_, *source.node));
+          best_range({samples_.at(source.node->inputs[0]), graph::activation_function(graph_, *source.node)});
       place(range, nearest_exponent(range), rescale.input_scale, rescale.input_offset);
     }
     if (source.parent >= 0 || source.fixed) return;
     if (source.shiftable && source.tensors.size() == 1 && !has_children(index)) {
-      place(best_range(samples_.at(output), {}), kExponent, rescale.output_scale, rescale.output_offset);
+      place(best_range({samples_.at(output), Function{}}), recipe::kRescaledExponent, rescale.output_scale,
+            rescale.output_offset);
       return;
     }
     std::vector<const Samples*> tensors;
     for (const std::string& tensor : source.tensors) tensors.push_back(&samples_.at(tensor));
     const double step = best_step(tensors);
-    if (step > kLeastStep) rescale.output_scale = static_cast<float>(std::ldexp(1.0, kExponent) / step);
+    if (step > recipe::kLeastStep)
+      rescale.output_scale = static_cast<float>(std::ldexp(1.0, recipe::kRescaledExponent) / step);
   }
 
   bool has_children(int index) const {
@@ -358,23 +352,23 @@ class Chooser {
   // scale * low + offset = lowest code * 2^exponent, and so at the other end.
   static void place(Range range, int exponent, float& scale, float& offset) {
     const double step = step_of(range);
-    if (!(step > kLeastStep * std::max(1.0, std::max(std::fabs(range.low), std::fabs(range.high))))) return;
+    if (!(step > recipe::kLeastStep * std::max(1.0, std::max(std::fabs(range.low), std::fabs(range.high)))))
+      return;
     const double unit = std::ldexp(1.0, exponent);
     scale = static_cast<float>(unit / step);
     offset = static_cast<float>(kLowestCode * unit - unit / step * range.low);
   }
 
   const graph::Graph& graph_;
-  const Settings& settings_;
   Sources sources_;
   std::map<std::string, Samples> samples_;
 };
 
 }  // namespace
 
-Rescaling choose_rescaling(const graph::Graph& graph, const std::vector<std::string>& images,
-                           const Settings& settings, const ProgressCallback& progress) {
-  return Chooser(graph, settings).run(images, progress);
+Rescaling choose_rescaling(const graph::Graph& graph, const std::map<std::string, int>& bits,
+                           const Feed& feed, const ProgressCallback& progress) {
+  return Chooser(graph, bits).run(feed, progress);
 }
 
 }  // namespace shrike::quantize

@@ -78,13 +78,13 @@ void apply(graph::Graph& graph, const ScaleSet& set, int step) {
 
 }  // namespace
 
-std::vector<EqualizedLayers> equalize(graph::Graph& graph, const Settings& settings) {
+std::vector<EqualizedLayers> equalize(graph::Graph& graph, const EqualizeOptions& options) {
   const std::vector<ScaleSet> sets = find_scale_sets(graph);
   std::vector<int> exponent(sets.size(), 0);
-  for (int iteration = 0; iteration < settings.equalization_iterations; ++iteration) {
+  for (int iteration = 0; iteration < options.equalization_iterations; ++iteration) {
     bool changed = false;
     for (size_t i = 0; i < sets.size(); ++i) {
-      const int step = wanted_step(graph, sets[i], settings.equalization_threshold);
+      const int step = wanted_step(graph, sets[i], options.equalization_threshold);
       if (step == 0) continue;
       apply(graph, sets[i], step);
       exponent[i] += step;

@@ -6,9 +6,13 @@
 #include <vector>
 
 #include "toolchain/graph/graph.h"
-#include "toolchain/pipeline/settings.h"
 
 namespace shrike::quantize {
+
+struct EqualizeOptions {
+  int equalization_iterations = 10;
+  double equalization_threshold = 0.5;
+};
 
 // Layers whose channels are scaled together, e.g. a Conv and the Conv that reads it behind a Relu.
 struct EqualizedLayers {
@@ -19,8 +23,8 @@ struct EqualizedLayers {
 
 // With u the largest weight that a factor multiplies and d the largest that it divides, every free channel is
 // scaled by the power of two nearest to sqrt(d / u), at most 8 times or an eighth; channels with
-// u + d < Settings::equalization_threshold stay. Repeated Settings::equalization_iterations times or until
-// nothing changes. Powers of two keep every bit of the float network's results.
-std::vector<EqualizedLayers> equalize(graph::Graph& graph, const Settings& settings);
+// u + d < EqualizeOptions::equalization_threshold stay. Repeated EqualizeOptions::equalization_iterations
+// times or until nothing changes. Powers of two keep every bit of the float network's results.
+std::vector<EqualizedLayers> equalize(graph::Graph& graph, const EqualizeOptions& options);
 
 }  // namespace shrike::quantize

@@ -15,9 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "toolchain/formats/calibrate.h"
 #include "toolchain/graph/graph.h"
-#include "toolchain/pipeline/settings.h"
 
 namespace shrike::quantize {
 
@@ -28,11 +26,6 @@ struct Rescale {
 };
 // By name of the activation node, or of the convolution that has none.
 using Rescaling = std::map<std::string, Rescale>;
-
-// The scales and offsets with which 8 bits lose least on `images`: per tensor, noise to signal averaged over
-// the images, of a convolution's output behind the activation function.
-Rescaling choose_rescaling(const graph::Graph& graph, const std::vector<std::string>& images,
-                           const Settings& settings, const ProgressCallback& progress);
 
 // Changes weights, biases and attributes as above and notes scale and offset of every channel in
 // Tensor::scales and Tensor::offsets. Throws Error when a node is missing or a reader can't take them up.

@@ -9,6 +9,7 @@
 
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/nearest.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
 
@@ -16,7 +17,7 @@ namespace shrike::quantize {
 namespace {
 
 bool can_split(const graph::Graph& graph, const graph::Node& node) {
-  return has_weights(graph, node) && graph.tensor(node.inputs[1]).constant;
+  return operators::is_weighted(graph, node) && graph.tensor(node.inputs[1]).constant;
 }
 
 void check_names(const graph::Graph& graph, const std::set<std::string>& wanted) {
@@ -54,15 +55,15 @@ class Shares {
 };
 
 // Takes the clone's part out of `weights` and returns it; empty when no weight is above the threshold.
-std::vector<float> take_part(const std::string& layer, const Settings& settings,
+std::vector<float> take_part(const std::string& layer, const SplitOptions& options,
                              std::vector<float>& weights) {
   Shares shares(layer);
   std::vector<float> taken(weights.size(), 0.0f);
   bool any = false;
   for (size_t i = 0; i < weights.size(); ++i) {
-    if (!(std::fabs(weights[i]) > settings.split_threshold)) continue;
+    if (!(std::fabs(weights[i]) > options.split_threshold)) continue;
     any = true;
-    taken[i] = weights[i] * (settings.split_method == SplitMethod::kBalance ? 0.5f : shares.next());
+    taken[i] = weights[i] * (options.split_method == SplitMethod::kBalance ? 0.5f : shares.next());
     weights[i] -= taken[i];
   }
   return any ? taken : std::vector<float>();
@@ -89,14 +90,14 @@ std::pair<graph::Node, graph::Node> divide(graph::Graph& graph, graph::Node& lay
 
 }  // namespace
 
-SplitReport split_layers(graph::Graph& graph, const Settings& settings) {
-  const std::set<std::string> wanted(settings.split_layers.begin(), settings.split_layers.end());
+SplitReport split_layers(graph::Graph& graph, const SplitOptions& options) {
+  const std::set<std::string> wanted(options.split_layers.begin(), options.split_layers.end());
   check_names(graph, wanted);
   SplitReport report;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const std::string name = graph.nodes[i].name;
     if (!wanted.contains(name)) continue;
-    std::vector<float> taken = take_part(name, settings, graph.tensor(graph.nodes[i].inputs[1]).values);
+    std::vector<float> taken = take_part(name, options, graph.tensor(graph.nodes[i].inputs[1]).values);
     if (taken.empty()) {
       report.unchanged.push_back(name);
       continue;

@@ -1,13 +1,13 @@
-#include "toolchain/analyze/file_network.h"
+#include "toolchain/integer/network.h"
 
 #include <cmath>
 #include <cstring>
 
-#include "toolchain/engine/rounding.h"
+#include "runtime/ops/numeric.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/support/error.h"
 
-namespace shrike::analyze {
+namespace shrike::quantize {
 namespace {
 
 // Calls visit(stored index, logical index, count, logical step) for every row of the last stored axis.
@@ -41,35 +41,41 @@ void read(const TensorView& view, const espdl::Permutation& order, float scale, 
 }
 
 template <typename T>
-void write(const TensorView& view, const espdl::Permutation& order, float inverse, const float* logical) {
+void write(const TensorView& view, const espdl::Permutation& order, Rounding rounding, const float* logical) {
+  const float inverse = std::ldexp(1.0f, -view.exponent);
   T* stored = static_cast<T*>(view.data);
   for_each_row(view.shape, order, [&](int64_t to, int64_t from, int64_t count, int64_t step) {
-    for (int64_t i = 0; i < count; ++i) stored[to + i] = static_cast<T>(logical[from + i * step] * inverse);
+    for (int64_t i = 0; i < count; ++i)
+      stored[to + i] = quantize_float<T>(logical[from + i * step] * inverse, rounding);
+  });
+}
+
+void write_floats(const TensorView& view, const espdl::Permutation& order, const float* logical) {
+  float* stored = static_cast<float*>(view.data);
+  for_each_row(view.shape, order, [&](int64_t to, int64_t from, int64_t count, int64_t step) {
+    for (int64_t i = 0; i < count; ++i) stored[to + i] = logical[from + i * step];
   });
 }
 
 }  // namespace
 
-FileNetwork::FileNetwork(host::IntegerModel& file, const graph::Graph& graph)
-    : file_(file), variables_(stored_variables(file, graph)), rounding_(rounding_of(file.target())) {}
-
-const StoredVariable* FileNetwork::find(const std::string& variable) const {
+const StoredVariable* IntegerNetwork::find(const std::string& variable) const {
   const auto found = variables_.find(variable);
   return found == variables_.end() ? nullptr : &found->second;
 }
 
-const StoredVariable& FileNetwork::comparable(const std::string& variable) const {
+const StoredVariable& IntegerNetwork::comparable(const std::string& variable) const {
   const StoredVariable* found = find(variable);
   if (found == nullptr || !found->comparable())
-    fail("'{}' has no variable '{}' that the float model has too", file_.name(), variable);
+    fail("'{}' has no variable '{}' that the float model has too", model_.name(), variable);
   return *found;
 }
 
-TensorView FileNetwork::view(const std::string& variable) const {
+TensorView IntegerNetwork::view(const std::string& variable) const {
   return model().variable(variable.c_str());
 }
 
-int FileNetwork::bits(const std::string& variable) const {
+int IntegerNetwork::bits(const std::string& variable) const {
   switch (view(variable).type) {
     case DataType::kInt8:
       return 8;
@@ -78,11 +84,11 @@ int FileNetwork::bits(const std::string& variable) const {
     case DataType::kFloat32:
       return 0;
     default:
-      fail("'{}': tensor '{}' has a type that can't be compared with floats", file_.name(), variable);
+      fail("'{}': tensor '{}' has a type that can't be compared with floats", model_.name(), variable);
   }
 }
 
-engine::Array FileNetwork::values(const std::string& variable) const {
+engine::Array IntegerNetwork::values(const std::string& variable) const {
   const StoredVariable& stored = comparable(variable);
   const TensorView source = view(variable);
   const size_t rank = stored.order.size();
@@ -104,31 +110,53 @@ engine::Array FileNetwork::values(const std::string& variable) const {
   return result;
 }
 
-void FileNetwork::set(const std::string& variable, const engine::Array& values) {
+void IntegerNetwork::set(const std::string& variable, const std::vector<float>& values) {
   const StoredVariable& stored = comparable(variable);
   const TensorView target = view(variable);
-  if (static_cast<int64_t>(values.values.size()) != target.shape.elements()) {
-    fail("'{}': tensor '{}' holds {} elements, the float model's has {}", file_.name(), variable,
-         target.shape.elements(), values.values.size());
+  if (static_cast<int64_t>(values.size()) != target.shape.elements()) {
+    fail("'{}': tensor '{}' holds {} elements, the values given are {}", model_.name(), variable,
+         target.shape.elements(), values.size());
   }
-  const int width = bits(variable);
-  if (width == 0) return write<float>(target, stored.order, 1.0f, values.values.data());
-  std::vector<float> rounded = values.values;
-  engine::round_to_grid(rounded.data(), static_cast<int64_t>(rounded.size()), width, target.exponent,
-                        {half_even()});
-  const float inverse = std::ldexp(1.0f, -target.exponent);
-  if (width == 8) {
-    write<int8_t>(target, stored.order, inverse, rounded.data());
-  } else {
-    write<int16_t>(target, stored.order, inverse, rounded.data());
+  switch (bits(variable)) {
+    case 8:
+      return write<int8_t>(target, stored.order, rounding(), values.data());
+    case 16:
+      return write<int16_t>(target, stored.order, rounding(), values.data());
+    default:
+      return write_floats(target, stored.order, values.data());
   }
 }
 
-void FileNetwork::run_node(int32_t node) {
-  if (!file_.model().run_node(node).ok()) {
-    fail("'{}': node '{}' stopped although the file was accepted", file_.name(),
+void IntegerNetwork::set_input(const std::vector<float>& values) {
+  if (model().input_count() != 1)
+    fail("'{}': a network with one input was expected, found {}", model_.name(), model().input_count());
+  set(host::to_string(model().input(0).name), values);
+}
+
+void IntegerNetwork::run_node(int32_t node) {
+  if (!model().run_node(node).ok()) {
+    fail("'{}': node '{}' stopped although the file was accepted", model_.name(),
          host::to_string(model().node_name(node)));
   }
 }
 
-}  // namespace shrike::analyze
+IntegerNetwork::State IntegerNetwork::save(const std::set<std::string>& variables) const {
+  State state;
+  for (const std::string& name : variables) {
+    const TensorView stored = view(name);
+    const auto* bytes = static_cast<const uint8_t*>(stored.data);
+    state[name].assign(bytes, bytes + stored.bytes);
+  }
+  return state;
+}
+
+void IntegerNetwork::restore(const State& state) {
+  for (const auto& [name, bytes] : state) std::memcpy(view(name).data, bytes.data(), bytes.size());
+}
+
+IntegerNetwork network_of(host::IntegerModel file, const graph::Graph& graph) {
+  StoredVariables variables = stored_variables(file, graph);
+  return {std::move(file), std::move(variables)};
+}
+
+}  // namespace shrike::quantize

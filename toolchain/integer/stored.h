@@ -1,17 +1,18 @@
 // Which float tensor a variable of an `.espdl` file stands for, and in which order its elements are stored.
-// The file does not say; it follows from the file's own nodes (spec/espdl-format.md section 5).
+// Who wrote the file knows; of a file that was found it follows from its nodes (spec/espdl-format.md section
+// 5).
 #pragma once
 #include <map>
 #include <string>
 
 #include "toolchain/espdl/layout.h"
+#include "toolchain/espdl/writer.h"
 #include "toolchain/graph/graph.h"
 #include "toolchain/host/integer_model.h"
 
-namespace shrike::analyze {
+namespace shrike::quantize {
 
 struct StoredVariable {
-  int32_t index = -1;     // Model::variable
   int32_t producer = -1;  // file node; -1 for graph inputs
   // The tensor of the float graph that it holds; empty when there is none. Changes of order and of format
   // keep it.
@@ -22,12 +23,16 @@ struct StoredVariable {
   bool comparable() const { return !logical.empty() && !order.empty(); }
 };
 
+using StoredVariables = std::map<std::string, StoredVariable>;  // by name
+
 // RequantizeLinear, QuantizeLinear: the same values in another format.
 bool is_requantization(const std::string& op);
 
-// Every variable of the file, by name. Orders are checked against the float graph's shapes; a variable whose
-// dims fit no order that its nodes allow is not comparable.
-std::map<std::string, StoredVariable> stored_variables(const host::IntegerModel& file,
-                                                       const graph::Graph& graph);
+// The variables of a lowered program; each stands for the tensor of its name.
+StoredVariables stored_variables(const espdl::Program& program);
 
-}  // namespace shrike::analyze
+// Every variable of a file. Orders are checked against the float graph's shapes; a variable whose dims fit no
+// order that its nodes allow is not comparable.
+StoredVariables stored_variables(const host::IntegerModel& file, const graph::Graph& graph);
+
+}  // namespace shrike::quantize

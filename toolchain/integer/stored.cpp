@@ -1,12 +1,11 @@
-#include "toolchain/analyze/layout.h"
+#include "toolchain/integer/stored.h"
 
 #include <algorithm>
 #include <set>
-#include <sstream>
 
 #include "toolchain/host/tensors.h"
 
-namespace shrike::analyze {
+namespace shrike::quantize {
 namespace {
 
 using espdl::Dims;
@@ -24,16 +23,11 @@ Dims dims_of(const Shape& shape) {
   return {shape.dims, shape.dims + shape.rank};
 }
 
-// "[0,3,1,2]" behind "perm=" in the node's attributes.
-Permutation transpose_perm(const std::string& attributes, size_t rank) {
-  Permutation perm;
-  const size_t begin = attributes.find("perm=[");
-  if (begin != std::string::npos) {
-    std::string list = attributes.substr(begin + 6, attributes.find(']', begin) - begin - 6);
-    std::replace(list.begin(), list.end(), ',', ' ');
-    std::istringstream numbers(list);
-    for (int axis = 0; numbers >> axis;) perm.push_back(axis);
-  } else {
+// The attribute `perm` of a Transpose; without it the axes are reversed. Empty when it is no permutation.
+Permutation transpose_perm(const host::IntegerModel& file, int32_t node, size_t rank) {
+  const std::vector<int64_t> stored = file.node_integers(node, "perm");
+  Permutation perm(stored.begin(), stored.end());
+  if (perm.empty()) {
     perm = espdl::identity_order(rank);
     std::reverse(perm.begin(), perm.end());
   }
@@ -47,11 +41,8 @@ class Walk {
   Walk(const host::IntegerModel& file, const graph::Graph& graph)
       : file_(file), graph_(graph), links_(graph) {
     const InspectableModel& model = file.model();
-    for (int32_t i = 0; i < model.variable_count(); ++i) {
-      StoredVariable variable;
-      variable.index = i;
-      variables_.emplace(host::to_string(model.variable(i).name), variable);
-    }
+    for (int32_t i = 0; i < model.variable_count(); ++i)
+      variables_.emplace(host::to_string(model.variable(i).name), StoredVariable{});
     for (int32_t i = 0; i < model.input_count(); ++i) {
       const TensorView view = model.input(i);
       const size_t rank = static_cast<size_t>(view.shape.rank);
@@ -60,7 +51,7 @@ class Walk {
     for (int32_t node = 0; node < model.node_count(); ++node) visit(node);
   }
 
-  std::map<std::string, StoredVariable> take() { return std::move(variables_); }
+  StoredVariables take() { return std::move(variables_); }
 
  private:
   void visit(int32_t node) {
@@ -113,7 +104,7 @@ class Walk {
 
   Permutation transposed_order(int32_t node, const std::string& output, size_t rank) const {
     const StoredVariable* input = variable_input(node, 0);
-    const Permutation perm = transpose_perm(file_.node_attributes(node), rank);
+    const Permutation perm = transpose_perm(file_, node, rank);
     if (input == nullptr || input->order.size() != rank || perm.size() != rank) return {};
     // Stored axis i of the output is logical axis moved[i] of the input.
     Permutation moved;
@@ -158,7 +149,7 @@ class Walk {
   const host::IntegerModel& file_;
   const graph::Graph& graph_;
   graph::Links links_;
-  std::map<std::string, StoredVariable> variables_;
+  StoredVariables variables_;
 };
 
 }  // namespace
@@ -167,9 +158,25 @@ bool is_requantization(const std::string& op) {
   return op == "RequantizeLinear" || op == "QuantizeLinear";
 }
 
-std::map<std::string, StoredVariable> stored_variables(const host::IntegerModel& file,
-                                                       const graph::Graph& graph) {
+StoredVariables stored_variables(const espdl::Program& program) {
+  StoredVariables variables;
+  for (const espdl::StoredValue& value : program.values) {
+    StoredVariable variable;
+    variable.logical = value.name;
+    variable.order = value.permutation;
+    variables[value.name] = std::move(variable);
+  }
+  for (size_t node = 0; node < program.nodes.size(); ++node) {
+    for (const std::string& output : program.nodes[node].outputs) {
+      if (const auto made = variables.find(output); made != variables.end())
+        made->second.producer = static_cast<int32_t>(node);
+    }
+  }
+  return variables;
+}
+
+StoredVariables stored_variables(const host::IntegerModel& file, const graph::Graph& graph) {
   return Walk(file, graph).take();
 }
 
-}  // namespace shrike::analyze
+}  // namespace shrike::quantize

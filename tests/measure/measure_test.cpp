@@ -1,0 +1,142 @@
+// What every step measures with.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+
+#include "tests/engine/graph_builder.h"
+#include "tests/formats/ramp.h"
+#include "toolchain/measure/behind.h"
+#include "toolchain/measure/feed.h"
+#include "toolchain/measure/grid.h"
+#include "toolchain/measure/histogram.h"
+#include "toolchain/measure/noise.h"
+#include "toolchain/measure/range.h"
+
+namespace shrike::quantize {
+namespace {
+
+TEST(Histogram, WidensByMergingNeighbours) {
+  Histogram histogram;
+  histogram.cover(1.0f);
+  histogram.add(0.75f);
+  histogram.add(0.25f);
+  const int before = histogram.width_exponent;
+  histogram.cover(100.0f);
+  EXPECT_GT(histogram.width_exponent, before);
+  EXPECT_EQ(std::accumulate(histogram.counts.begin(), histogram.counts.end(), int64_t{0}), 2);
+  EXPECT_EQ(histogram.counts[static_cast<size_t>(0.75 / histogram.width())], 1);
+  EXPECT_EQ(histogram.counts[static_cast<size_t>(0.25 / histogram.width())], 1);
+}
+
+TEST(Histogram, MergeDoesNotDependOnWhichIsWider) {
+  Histogram narrow, wide;
+  narrow.cover(0.5f);
+  narrow.add(0.4f);
+  wide.cover(64.0f);
+  wide.add(50.0f);
+  Histogram a = narrow, b = wide;
+  a.merge(wide);
+  b.merge(narrow);
+  EXPECT_EQ(a.width_exponent, b.width_exponent);
+  EXPECT_EQ(a.counts, b.counts);
+}
+
+TEST(ChooseImages, SpreadsEvenly) {
+  std::vector<std::string> paths;
+  for (int i = 0; i < 10; ++i) paths.push_back(std::to_string(i));
+  EXPECT_EQ(choose_images(paths, 5), (std::vector<std::string>{"0", "2", "4", "6", "8"}));
+  EXPECT_EQ(choose_images(paths, 0), paths);
+  EXPECT_EQ(choose_images(paths, 99), paths);
+}
+
+TEST(IntegerOf, RoundsTiesAsTheChipDoesAndSaturates) {
+  EXPECT_EQ(integer_of(0.5, 0, 8, Rounding::kHalfEven), 0);
+  EXPECT_EQ(integer_of(1.5, 0, 8, Rounding::kHalfEven), 2);
+  EXPECT_EQ(integer_of(0.5, 0, 8, Rounding::kHalfUp), 1);
+  EXPECT_EQ(integer_of(-0.5, 0, 8, Rounding::kHalfUp), 0);
+  EXPECT_EQ(integer_of(1, -7, 8, Rounding::kHalfEven), 127);
+  EXPECT_EQ(integer_of(-2, -7, 8, Rounding::kHalfEven), -128);
+  EXPECT_EQ(integer_of(1e30, 0, 64, Rounding::kHalfEven), INT64_MAX);
+}
+
+// The highest code is 127: whether 127.5 steps, 128 or exactly 32767 still count as covered is the caller's
+// to say.
+TEST(CoveringExponent, EndsWhereTheCallerSays) {
+  EXPECT_EQ(covering_exponent(1.0f, kSteps8), -6);
+  EXPECT_EQ(covering_exponent(1.0f, kAllCodes8), -7);
+  EXPECT_EQ(covering_exponent(127.5f, kSteps8), 0);
+  EXPECT_EQ(covering_exponent(32767.0f, kExact16), 0);
+  EXPECT_EQ(covering_exponent(32767.25f, kExact16), 1);
+  EXPECT_EQ(covering_exponent(32767.25f, kSteps16), 0);
+  EXPECT_EQ(covering_exponent(0.0f, kSteps8), covering_exponent(1e-40f, kSteps8)) << "no grid at all";
+}
+
+TEST(RangeOf, NanAnywhereShows) {
+  std::vector<float> values(19, 1.0f);
+  values[3] = -2;
+  EXPECT_EQ(range_of(values.data(), 19), std::make_pair(-2.0f, 1.0f));
+  for (const size_t at : {size_t{5}, size_t{18}}) {
+    std::vector<float> spoilt = values;
+    spoilt[at] = std::nanf("");
+    EXPECT_TRUE(std::isnan(range_of(spoilt.data(), 19).first)) << at;
+  }
+}
+
+TEST(NoiseToSignal, IsTheRatioOfPowers) {
+  EXPECT_NEAR(noise_to_signal({{3}, {3, 0, 4}}, {{3}, {3, 1, 4}}), 1.0 / 25, 1e-8);
+}
+
+TEST(NoiseToSignal, OfLogitsCountsWhatRisesAboveTheFloor) {
+  const Power power = compare_above(-8, {{3}, {-20, -8, -4}}, {{3}, {-9, -8, -5}});
+  EXPECT_DOUBLE_EQ(power.noise, 1);
+  EXPECT_DOUBLE_EQ(power.signal, 16);
+}
+
+// x -> Conv -> y -> Relu -> z
+tests::GraphBuilder conv_relu() {
+  tests::GraphBuilder builder;
+  builder.input("x", {1, 3, 16, 16})
+      .constant("w", {1, 3, 1, 1}, {1, 0, 0})
+      .variable("y", {1, 1, 16, 16})
+      .variable("z", {1, 1, 16, 16})
+      .node("Conv", {"x", "w"}, {"y"})
+      .node("Relu", {"y"}, {"z"});
+  return builder;
+}
+
+TEST(ActivationBehind, IsTheOnlyReader) {
+  tests::GraphBuilder builder = conv_relu();
+  const graph::Graph alone = builder.graph();
+  ASSERT_NE(activation_behind(alone, graph::Links(alone), "y"), nullptr);
+  EXPECT_EQ(activation_behind(alone, graph::Links(alone), "y")->op, "Relu");
+  EXPECT_EQ(behind(alone, graph::Links(alone), "y")->function(-3), 0);
+  EXPECT_EQ(activation_behind(alone, graph::Links(alone), "x"), nullptr) << "a convolution reads it";
+  const graph::Graph shown = builder.outputs({"y", "z"}).graph();
+  EXPECT_EQ(activation_behind(shown, graph::Links(shown), "y"), nullptr) << "the outside sees it too";
+}
+
+class FeedTest : public ::testing::Test {
+ protected:
+  FeedTest() { std::filesystem::create_directories(folder_); }
+  ~FeedTest() override { std::filesystem::remove_all(folder_); }
+  std::string folder_ = ::testing::TempDir() + "shrike_feed_" + std::to_string(::getpid());
+};
+
+TEST_F(FeedTest, ReadsAPictureOnce) {
+  const graph::Graph graph = conv_relu().graph();
+  const std::string ramp = tests::write_ramp(folder_);
+  const Feed feed(graph, {ramp}, data::Geometry::kLetterbox, 1);
+  const std::vector<float> first = feed.values(0);
+  EXPECT_EQ(first, network_input(ramp, {16, 16}, data::Geometry::kLetterbox));
+  std::filesystem::remove(ramp);
+  EXPECT_EQ(feed.values(0), first);
+  EXPECT_EQ(feed.evenly(1).values(0), first) << "parts share what was read";
+  EXPECT_EQ(feed.inputs(0).at("x").shape, (graph::Shape{1, 3, 16, 16}));
+}
+
+}  // namespace
+}  // namespace shrike::quantize

@@ -1,0 +1,277 @@
+#include "toolchain/formats/choose.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "toolchain/formats/clip.h"
+#include "toolchain/formats/widths.h"
+#include "toolchain/graph/nearest.h"
+#include "toolchain/measure/grid.h"
+#include "toolchain/operators/operator.h"
+#include "toolchain/pipeline/recipe.h"
+#include "toolchain/support/error.h"
+
+namespace shrike::quantize {
+namespace {
+
+// At 8 bit the chip takes exponentials without subtracting the maximum: with exponent 0 exp(127) would be
+// infinite (spec/numerics.md section 10).
+constexpr int kHighestLogits = -1;
+
+bool is_variable(const graph::Graph& graph, const std::string& name) {
+  return !name.empty() && !graph.tensor(name).constant;
+}
+
+// Exponent that covers the largest value at 16 bit: half a step of it is below any 8-bit noise, clipping is
+// not.
+int exponent16(float largest) {
+  return std::clamp(covering_exponent(std::max(largest, 1e-6f), kExact16), kLowestExponent, 15);
+}
+
+struct Group {
+  std::string root;
+  int bits = 8;
+  int exponent = 0;
+  int highest = kHighestExponent;
+  bool fixed = false;
+  const TensorStatistics* statistics = nullptr;
+};
+
+struct JoinEdge {
+  int input = 0, output = 0;                // groups; a constant's input is the output
+  const graph::Tensor* constant = nullptr;  // that the join reads in its output's format
+  bool sum = false;                         // Add or Sub, not Concat
+};
+
+// Mean squared error of a constant on the 8-bit grid of an exponent.
+double squared_error_of(const graph::Tensor& constant, int exponent) {
+  double error = 0;
+  for (const float value : constant.values) {
+    const auto integer = static_cast<double>(integer_of(value, exponent, 8, Rounding::kHalfEven));
+    const double difference = std::ldexp(integer, exponent) - value;
+    error += difference * difference;
+  }
+  return error / static_cast<double>(std::max<size_t>(constant.values.size(), 1));
+}
+
+// Candidate search over groups: noise of every group at its exponent, noise of every join edge at the
+// exponent it ends up with, and a price per RequantizeLinear. What an Add or Sub does to an addend counts in
+// units of the sum's power: a branch that hardly contributes must not make the sum clip, and one that is
+// cancelled by another must not be clipped itself.
+class Chooser {
+ public:
+  Chooser(const graph::Graph& graph, const Statistics& statistics, const FormatOptions& options,
+          const std::map<std::string, int>& bits)
+      : graph_(graph), statistics_(statistics), options_(options), groups_(find_groups(graph)) {
+    for (const std::vector<std::string>& members : groups_.members) {
+      Group group;
+      group.root = members.front();
+      group.bits = bits.at(group.root);
+      const auto found = statistics.find(group.root);
+      if (found == statistics.end()) fail("tensor '{}' was never computed during calibration", group.root);
+      group.statistics = &found->second;
+      group.exponent = group.bits == 16
+                           ? exponent16(group.statistics->largest())
+                           : clipped_exponent(*group.statistics, options.calibration, options.percentile);
+      for (const std::string& member : members) {
+        if (const auto fixed = options.fixed_exponents.find(member); fixed != options.fixed_exponents.end()) {
+          group.exponent = fixed->second;
+          group.fixed = true;
+        }
+      }
+      list_.push_back(group);
+    }
+    for (const graph::Node& node : graph.nodes) {
+      if (operators::is_join(node.op)) add_edges(node);
+      if (operators::is_float_result(node.op)) {
+        Group& logits = list_[static_cast<size_t>(group_of(node.inputs[0]))];
+        if (logits.bits == 8) logits.highest = kHighestLogits;
+      }
+    }
+    for (const JoinEdge& edge : edges_) cover_addend(edge);
+    for (Group& group : list_) limit(group);
+  }
+
+  void run() {
+    align();
+    for (int round = 0; round < 20; ++round) {
+      bool changed = false;
+      for (size_t i = 0; i < list_.size(); ++i) changed |= improve(static_cast<int>(i));
+      if (!changed) break;
+    }
+    for (Group& group : list_) limit(group);
+  }
+
+  void write(Plan& plan) const {
+    for (size_t i = 0; i < list_.size(); ++i) {
+      for (const std::string& member : groups_.members[i]) {
+        plan.formats[member] = {list_[i].bits, list_[i].exponent, {}};
+        if (list_[i].bits == 16) {
+          plan.narrow_exponents[member] =
+              std::clamp(list_[i].statistics->best_exponent(), kLowestExponent, list_[i].highest);
+        }
+      }
+    }
+  }
+
+ private:
+  int group_of(const std::string& tensor) const { return groups_.group_of.at(tensor); }
+
+  void add_edges(const graph::Node& node) {
+    const bool sum = operators::has_role(node.op, operators::Role::kSum);
+    for (const std::string& input : node.inputs) {
+      if (input.empty()) continue;
+      const graph::Tensor& tensor = graph_.tensor(input);
+      const int output = group_of(node.outputs[0]);
+      if (!tensor.constant) {
+        edges_.push_back({group_of(input), output, nullptr, sum});
+      } else if (sum && !tensor.values.empty()) {
+        edges_.push_back({output, output, &tensor, sum});
+      }
+    }
+  }
+
+  // At 16 bit nothing is searched: a sum's format also covers what is added, which may be larger.
+  void cover_addend(const JoinEdge& edge) {
+    Group& output = list_[edge.output];
+    if (output.bits != 16 || output.fixed || !edge.sum) return;
+    const float largest =
+        edge.constant != nullptr ? largest_of(*edge.constant) : list_[edge.input].statistics->largest();
+    output.exponent = std::max(output.exponent, exponent16(largest));
+  }
+
+  static void limit(Group& group) {
+    if (!group.fixed) group.exponent = std::clamp(group.exponent, kLowestExponent, group.highest);
+  }
+
+  double edge_cost(const JoinEdge& edge) const {
+    const Group& input = list_[edge.input];
+    const Group& output = list_[edge.output];
+    if (edge.constant != nullptr) {
+      if (output.bits == 16 || !(output.statistics->power > 0)) return 0;
+      const double power = output.statistics->power / static_cast<double>(output.statistics->images);
+      return squared_error_of(*edge.constant, output.exponent) / power;
+    }
+    if (input.bits == 16 || output.bits == 16) return 0;  // a conversion whatever the exponent
+    // The addend's own noise counts once already, for its group.
+    const double share = share_of(edge), own = input.statistics->noise_to_signal(input.exponent);
+    const double there = std::max(own, input.statistics->noise_to_signal(output.exponent));
+    const double price = input.exponent == output.exponent ? 0 : recipe::kRequantizePrice;
+    return share * there - std::min(share, 1.0) * own + price;
+  }
+
+  // What an addend's noise to signal counts in the sum. Alike in power, an addend and the sum lose the same
+  // by a step of the exponent, and the addend's own loss is what the layers behind feel.
+  double share_of(const JoinEdge& edge) const {
+    const TensorStatistics &input = *list_[edge.input].statistics, &output = *list_[edge.output].statistics;
+    if (!edge.sum || !(output.power > 0)) return 1;
+    const double share = input.power / output.power;
+    if (share < 1 / recipe::kAlikePowers) return share * recipe::kAlikePowers;
+    return share > recipe::kAlikePowers ? share / recipe::kAlikePowers : 1;
+  }
+
+  double cost_around(int index) const {
+    double cost = list_[index].statistics->noise_to_signal(list_[index].exponent);
+    for (const JoinEdge& edge : edges_) {
+      if (edge.input == index || edge.output == index) cost += edge_cost(edge);
+    }
+    return cost;
+  }
+
+  bool improve(int index) {
+    Group& group = list_[index];
+    if (group.fixed || group.bits == 16 || options_.calibration != Calibration::kDirect) return false;
+    const int before = group.exponent;
+    int best = before;
+    double best_cost = cost_around(index);
+    for (const int candidate : candidates_of(index)) {
+      group.exponent = std::clamp(candidate, kLowestExponent, group.highest);
+      const double cost = cost_around(index);
+      if (cost < best_cost) {
+        best_cost = cost;
+        best = group.exponent;
+      }
+    }
+    group.exponent = best;
+    return best != before;
+  }
+
+  // The group's own window, then what its partners have: addends may be far larger than their sum.
+  std::vector<int> candidates_of(int index) const {
+    std::vector<int> candidates;
+    for (int i = 0; i < TensorStatistics::kCandidates; ++i)
+      candidates.push_back(list_[index].statistics->first_exponent + i);
+    for (const JoinEdge& edge : edges_) {
+      if (edge.output != index || !edge.sum) continue;
+      candidates.push_back(edge.constant != nullptr ? factor_exponent(*edge.constant, 8)
+                                                    : list_[edge.input].exponent);
+    }
+    return candidates;
+  }
+
+  // ESP-PPQ's alignment rules, for members that choose not to be joint: producers that feed only the join
+  // take its exponent.
+  void align();
+
+  const graph::Graph& graph_;
+  const Statistics& statistics_;
+  const FormatOptions& options_;
+  FormatGroups groups_;
+  std::vector<Group> list_;
+  std::vector<JoinEdge> edges_;
+};
+
+void Chooser::align() {
+  const graph::Links links(graph_);
+  for (const graph::Node& node : graph_.nodes) {
+    if (!operators::is_join(node.op)) continue;
+    const bool sum = operators::has_role(node.op, operators::Role::kSum);
+    const Alignment alignment = sum ? options_.add_alignment : options_.concat_alignment;
+    if (alignment == Alignment::kJoint && options_.calibration == Calibration::kDirect) continue;
+    Group& output = list_[group_of(node.outputs[0])];
+    if (alignment == Alignment::kLarge || alignment == Alignment::kInput) {
+      int exponent = -1000;
+      for (const std::string& input : node.inputs) {
+        if (!is_variable(graph_, input)) continue;
+        exponent = std::max(exponent, list_[group_of(input)].exponent);
+        if (alignment == Alignment::kInput) break;
+      }
+      if (!output.fixed && exponent > -1000) output.exponent = exponent;
+    }
+    for (const std::string& input : node.inputs) {
+      if (!is_variable(graph_, input)) continue;
+      Group& group = list_[group_of(input)];
+      const bool only_here =
+          links.consumers.at(input).size() == 1 && groups_.members[group_of(input)].size() == 1;
+      if (only_here && !group.fixed && group.bits == output.bits) group.exponent = output.exponent;
+    }
+  }
+}
+
+}  // namespace
+
+void check_exponent_names(const graph::Graph& graph, const FormatOptions& options) {
+  const FormatGroups groups = find_groups(graph);
+  std::vector<std::string> names;
+  for (const auto& [name, group] : groups.group_of) names.push_back(name);
+  for (const auto& [name, exponent] : options.fixed_exponents) {
+    if (!groups.group_of.contains(name)) {
+      fail("exponents: a tensor of the model was expected, found '{}'; did you mean '{}'?", name,
+           nearest_name(name, names));
+    }
+  }
+}
+
+Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, const FormatOptions& options) {
+  const std::map<std::string, int> bits = choose_bits(graph, options);
+  Chooser chooser(graph, statistics, options, bits);
+  chooser.run();
+  Plan plan;
+  chooser.write(plan);
+  for (const graph::Node& node : graph.nodes) {
+    if (operators::is_float_result(node.op)) plan.formats[node.outputs[0]] = {};
+  }
+  return plan;
+}
+
+}  // namespace shrike::quantize

@@ -1,0 +1,47 @@
+// Noise to signal: the one figure by which tensors of two networks are compared everywhere.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "toolchain/engine/engine.h"
+
+namespace shrike::quantize {
+
+struct Power {
+  double noise = 0, signal = 0;  // sums of (q - f)^2 and f^2
+  // Zero signal: the ratio is large but finite (spec/quantizer.md section 15).
+  double ratio() const { return noise / (signal + 1e-7); }
+};
+
+// Sums f(i) over [0, count) in float lanes of a block and double blocks: vectorises, and always in the same
+// order.
+template <typename Term>
+double sum_of(int64_t count, const Term& term) {
+  constexpr int64_t kBlock = 1024, kLanes = 8;
+  double total = 0;
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
+    const int64_t end = std::min(count, begin + kBlock);
+    float lanes[kLanes] = {};
+    int64_t i = begin;
+    for (; i + kLanes <= end; i += kLanes) {
+      for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += term(i + lane);
+    }
+    for (; i < end; ++i) lanes[0] += term(i);
+    for (const float lane : lanes) total += lane;
+  }
+  return total;
+}
+
+Power compare(const float* reference, const float* quantized, int64_t count);
+
+// What rises above `floor` alone counts, as signal and as noise: class logits far below zero are background,
+// whatever they are.
+Power compare_above(float floor, const engine::Array& reference, const engine::Array& quantized);
+
+inline double noise_to_signal(const engine::Array& reference, const engine::Array& quantized) {
+  return compare(reference.values.data(), quantized.values.data(),
+                 static_cast<int64_t>(reference.values.size()))
+      .ratio();
+}
+
+}  // namespace shrike::quantize
