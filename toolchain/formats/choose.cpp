@@ -153,11 +153,11 @@ class Chooser {
       return squared_error_of(*edge.constant, output.exponent) / power;
     }
     if (input.bits == 16 || output.bits == 16) return 0;  // a conversion whatever the exponent
-    // The addend's own noise counts once already, for its group.
     const double share = share_of(edge), own = input.statistics->noise_to_signal(input.exponent);
     const double there = std::max(own, input.statistics->noise_to_signal(output.exponent));
     const double price = input.exponent == output.exponent ? 0 : recipe::kRequantizePrice;
-    return share * there - std::min(share, 1.0) * own + price;
+    // Its own noise counts once already, for its group.
+    return (share > 1 ? share * there : share * (there - own)) + price;
   }
 
   // What an addend's noise to signal counts in the sum. Alike in power, an addend and the sum lose the same
