@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "tests/train/drawn_set.h"
+#include "toolchain/formats/materialize.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/import/import.h"
 #include "toolchain/import/onnx/write.h"
@@ -134,8 +135,9 @@ TEST(TrainablePlan, WhatIsTrainedIsWhatTheIntegerRuntimeComputes) {
   options.parameters = trainable.parameters();
   options.outputs = s.start.graph.outputs;
   const auto network = engine::make_differentiable(trainable.quantized(), options);
-  quantize::IntegerNetwork integer(s.start.graph, trainable.plan(values), s.settings,
-                                   KeepTensors::kReuseMemory, 1);
+  quantize::TrialNetwork integer(
+      quantize::materialize(s.start.graph, trainable.plan(values), s.settings.target), s.settings.target,
+      KeepTensors::kReuseMemory, 1);
   const SampleMaker maker(s.parts.training, 64, 64, 0);
   for (size_t picture = 0; picture < 3; ++picture) {
     const std::vector<float> input = to_planar({maker.plain(picture)});

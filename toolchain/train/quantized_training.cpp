@@ -10,8 +10,9 @@
 #include "toolchain/data/loader.h"
 #include "toolchain/engine/gradients.h"
 #include "toolchain/espdl/writer.h"
-#include "toolchain/integer/trial.h"
-#include "toolchain/pipeline/quantize.h"
+#include "toolchain/formats/materialize.h"
+#include "toolchain/integer/reference.h"
+#include "toolchain/pipeline/steps.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/interrupt.h"
@@ -210,10 +211,10 @@ class Run {
       if (!reference_) {
         std::vector<std::string> paths;
         for (const LabelledPicture& picture : parts_.judging.pictures) paths.push_back(picture.path);
-        reference_ =
-            quantize::make_reference(graph_, quantize::choose_images(paths, kComparedPictures), settings_);
+        const quantize::Feed feed(graph_, std::move(paths), settings_.geometry, settings_.threads);
+        reference_ = quantize::make_reference(graph_, feed.evenly(kComparedPictures));
       }
-      score = -quantize::output_loss(graph_, plan, settings_, *reference_);
+      score = -quantize::output_loss(graph_, plan, settings_.target, *reference_);
     }
     engine::set_threads(1);
     return score;
@@ -343,12 +344,11 @@ class Run {
 
 QuantizedStart quantized_start(const std::string& model, const Parts& parts,
                                const quantize::Settings& settings) {
-  QuantizedStart start;
-  start.graph = quantize::load_float_graph(model, settings);
-  quantize::choose_bits(start.graph, settings);
+  graph::Graph graph = quantize::load_float_graph(model, settings);
   std::vector<std::string> paths;
   for (const LabelledPicture& picture : parts.training.pictures) paths.push_back(picture.path);
-  const std::vector<std::string> images = quantize::choose_images(paths, settings.calibration_images);
+  quantize::Feed feed(graph, quantize::choose_images(paths, settings.calibration_images), settings.geometry,
+                      settings.threads);
   std::optional<Progress> bar;
   std::string phase;
   const auto show = [&](const std::string& name, size_t done, size_t total) {
@@ -356,13 +356,11 @@ QuantizedStart quantized_start(const std::string& model, const Parts& parts,
     phase = name;
     bar->update(static_cast<int64_t>(done));
   };
-  quantize::rescale_ranges(start.graph, images, settings,
-                           [&](size_t done, size_t total) { show("rescale", done, total); });
-  const quantize::Statistics statistics = quantize::calibrate(
-      start.graph, images, settings, [&](size_t done, size_t total) { show("calibrate", done, total); });
+  quantize::Draft draft{std::move(graph), std::move(feed), {}, {}};
   std::vector<quantize::Phase> phases;
-  start.plan = quantize::fit_plan(start.graph, statistics, images, settings, show, phases);
-  return start;
+  for (const quantize::Part part : {quantize::Part::kNetwork, quantize::Part::kPlan})
+    quantize::run_steps(part, draft, settings, show, phases);
+  return {std::move(draft.graph), std::move(draft.plan)};
 }
 
 QuantizedReport train_quantized(const QuantizedStart& start, const Parts& parts,

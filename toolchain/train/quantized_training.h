@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "toolchain/formats/formats.h"
+#include "toolchain/formats/plan.h"
 #include "toolchain/pipeline/settings.h"
 #include "toolchain/train/distillation.h"
 #include "toolchain/train/pictures.h"

@@ -5,6 +5,8 @@
 #include <functional>
 
 #include "toolchain/espdl/writer.h"
+#include "toolchain/formats/materialize.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
 
@@ -21,8 +23,8 @@ double unit_of(const graph::Format& format, size_t channel) {
 // Output channel of every element of a node's weights.
 std::vector<size_t> channels_of(const graph::Graph& graph, const graph::Node& node, size_t count) {
   std::vector<size_t> result(count, 0);
-  const quantize::WeightView view = quantize::weight_view(graph, node);
-  for (int64_t n = 0; n < view.channels; ++n) {
+  const operators::FilterLayout view = quantize::weight_view(graph, node);
+  for (int64_t n = 0; n < view.outputs; ++n) {
     for (int64_t k = 0; k < view.taps; ++k) result[view.index(n, k)] = static_cast<size_t>(n);
   }
   return result;
@@ -84,8 +86,8 @@ void TrainablePlan::collect_groups() {
   for (const graph::Node& node : quantized_.nodes) {
     for (const std::string& output : node.outputs) {
       unite(output, output);
-      if (quantize::is_copy(node.op)) unite(node.inputs[0], output);
-      if (!quantize::is_join(node.op)) continue;
+      if (operators::is_copy(node.op)) unite(node.inputs[0], output);
+      if (!operators::is_join(node.op)) continue;
       for (const std::string& input : node.inputs) unite(input, output);
     }
   }

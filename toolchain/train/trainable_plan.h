@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "toolchain/engine/gradients.h"
-#include "toolchain/formats/formats.h"
+#include "toolchain/formats/plan.h"
 #include "toolchain/graph/graph.h"
 #include "toolchain/train/optimizer.h"
 
