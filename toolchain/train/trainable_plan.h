@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "shrike/tensor.h"
 #include "toolchain/engine/gradients.h"
 #include "toolchain/formats/plan.h"
 #include "toolchain/graph/graph.h"
