@@ -84,18 +84,16 @@ void run(const Arguments& arguments) {
   const host::IntegerModel file = host::IntegerModel::from_bytes(bytes, arguments.file, arguments.integer);
   report_assumed_target(file);
   const graph::Graph graph = analyze::float_graph_of(arguments.model, file, settings);
-  const std::vector<std::string> paths =
-      quantize::choose_images(data::list_images(arguments.folder), arguments.images);
+  quantize::Feed feed(graph, {}, 1);
+  feed = feed.with(
+      quantize::choose_samples(data::list_samples(arguments.folder, feed.ports()), arguments.images));
 
   analyze::Options options;
   options.layerwise = arguments.tables.contains("layerwise") || arguments.tables.contains("bits");
   options.every_tensor = arguments.all;
   options.threads = arguments.integer.threads;
   options.integer = arguments.integer;
-  const graph::ImageSize size = quantize::input_size(graph);
-  const analyze::Images images{paths.size(), [&](size_t index) {
-                                 return quantize::network_input(paths[index], size, settings.geometry);
-                               }};
+  const analyze::Images images{feed.size(), [&](size_t index) { return feed.values(index); }};
   std::optional<Progress> bar;
   analyze::Analysis analysis =
       analyze::analyze(graph, bytes, arguments.file, images, options, [&](size_t done, size_t total) {

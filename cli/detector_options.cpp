@@ -27,7 +27,27 @@ void add_detector_options(Command& command, DetectorArguments& arguments, const 
         as_command_line([&] { quantize::set_field(settings, "imgsz", value); });
         detector.size = settings.size;
       },
-      "Input size of a float model, N or HxW, multiples of 32 (default: as in the file)");
+      "Input size of a float model, N or HxW (default: as in the file)");
+  for (const char* name : {"mean", "std", "scale", "color", "layout", "preprocess"}) {
+    std::string help;
+    for (const quantize::SettingField& field : quantize::setting_fields()) {
+      if (field.name == name) help = field.help;
+    }
+    command
+        .add_option_function(
+            std::string("--") + name,
+            [&detector, name](const std::string& value) {
+              quantize::Settings settings;
+              settings.input = detector.input;
+              as_command_line([&] { quantize::set_field(settings, name, value); });
+              detector.input = settings.input;
+            },
+            help + " (default: as the file says)")
+        ->group("Input");
+  }
+  command.add_option_function(
+      "--names", [&detector](const std::string& path) { detector.names = evaluate::load_names(path); },
+      "File with the names of the classes, one a line, or a data.yaml (default: as the file says)");
   command
       .add_option("--outputs", detector.outputs,
                   "Tensors or nodes of a float model that become its outputs (default: the head)")

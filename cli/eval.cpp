@@ -1,14 +1,18 @@
-// shrike eval: the twelve COCO numbers of a float or integer detector.
+// shrike eval: COCO's numbers of a float or integer detector, top-1 and top-5 of a classifier.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "cli/commands.h"
 #include "cli/detector_options.h"
 #include "cli/model_options.h"
 #include "toolchain/evaluate/run.h"
+#include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/progress.h"
 
@@ -20,34 +24,67 @@ struct Arguments {
   DetectorArguments detector;
   double confidence = -1;
   int64_t limit = 0;
-  bool json = false, quiet = false;
+  bool json = false, quiet = false, per_class = false, strict = false;
+};
+
+// One table of twelve numbers.
+struct Table {
+  std::string what;
+  evaluate::Metrics metrics;
 };
 
 struct Outcome {
   std::vector<evaluate::Detection> detections;
-  evaluate::Metrics metrics;
+  std::vector<Table> tables;
   size_t images = 0;
   double seconds = 0;
+  std::vector<std::string> remarks;
+  std::map<int, std::string> categories;
 };
 
-Outcome measure(evaluate::Detector& detector, const DetectOptions& options, const evaluate::Folder& folder) {
-  const std::vector<int> categories =
-      evaluate::category_of_classes(folder.dataset, detector.class_names().size());
+std::vector<Table> tables_of(const evaluate::Detector& detector, const evaluate::Dataset& dataset,
+                             const std::vector<evaluate::Detection>& detections) {
+  std::vector<Table> tables = {{"boxes", evaluate::evaluate(dataset, detections)}};
+  const auto has_points = [](const evaluate::GroundTruth& truth) { return !truth.points.empty(); };
+  const auto has_mask = [](const evaluate::GroundTruth& truth) { return !truth.mask.counts.empty(); };
+  const auto& truths = dataset.annotations;
+  if (detector.task() == evaluate::Task::kKeyPoints &&
+      std::any_of(truths.begin(), truths.end(), has_points)) {
+    for (const evaluate::GroundTruth& truth : truths) {
+      if (truth.points.empty() || truth.points.size() == static_cast<size_t>(detector.key_points())) continue;
+      fail("the labels have {} key points, the model {}", truth.points.size(), detector.key_points());
+    }
+    tables.push_back({"key points", evaluate::evaluate(dataset, detections, evaluate::Measure::kKeyPoints)});
+  }
+  if (detector.task() == evaluate::Task::kMasks && std::any_of(truths.begin(), truths.end(), has_mask)) {
+    tables.push_back({"masks", evaluate::evaluate(dataset, detections, evaluate::Measure::kMasks)});
+  }
+  return tables;
+}
+
+Outcome measure(evaluate::Detector& detector, const DetectOptions& options, evaluate::Folder& folder) {
+  const std::vector<int> categories = evaluate::category_of_classes(folder.dataset, detector.class_names());
   Outcome outcome;
   outcome.images = folder.paths.size();
+  std::vector<std::pair<int, int>> sizes(folder.paths.size());
   {
     Progress progress("eval", static_cast<int64_t>(folder.paths.size()));
     const auto start = std::chrono::steady_clock::now();
     evaluate::detect_all(detector, folder.paths, {.detect = options}, [&](evaluate::Picture picture) {
       const int64_t id = folder.dataset.images[picture.index].id;
-      for (const auto& found : evaluate::to_coco(picture.detections, id, categories)) {
-        outcome.detections.push_back(found);
+      sizes[picture.index] = {picture.width, picture.height};
+      for (auto& found :
+           evaluate::to_coco(picture.results.objects, id, picture.width, picture.height, categories)) {
+        outcome.detections.push_back(std::move(found));
       }
       progress.step();
     });
     outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
-  outcome.metrics = evaluate::evaluate(folder.dataset, outcome.detections);
+  evaluate::to_pixels(folder, sizes);
+  outcome.tables = tables_of(detector, folder.dataset, outcome.detections);
+  outcome.remarks = folder.dataset.remarks;
+  outcome.categories = folder.dataset.category_names;
   return outcome;
 }
 
@@ -55,19 +92,36 @@ const char* mode_name(DetectMode mode) {
   return mode == DetectMode::kChip ? "chip" : "evaluation";
 }
 
-void print_json(const Arguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
+nlohmann::ordered_json head_json(const Arguments& arguments, const evaluate::Detector& detector,
+                                 size_t images, double seconds) {
   nlohmann::ordered_json json;
   json["file"] = arguments.file;
   json["data"] = arguments.data;
   json["engine"] = detector.description();
   json["mode"] = mode_name(arguments.detector.detector.mode);
-  json["input"] = {{"height", detector.input_height()}, {"width", detector.input_width()}};
-  json["images"] = outcome.images;
+  json["input"] = {{"height", detector.input().height}, {"width", detector.input().width}};
+  json["images"] = images;
+  json["seconds"] = seconds;
+  json["images_per_second"] = static_cast<double>(images) / seconds;
+  return json;
+}
+
+void print_json(const Arguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
+  nlohmann::ordered_json json = head_json(arguments, detector, outcome.images, outcome.seconds);
   json["detections"] = outcome.detections.size();
-  json["seconds"] = outcome.seconds;
-  json["images_per_second"] = static_cast<double>(outcome.images) / outcome.seconds;
-  for (size_t i = 0; i < outcome.metrics.values.size(); ++i) {
-    json["metrics"][evaluate::metric_names()[i]] = outcome.metrics.values[i];
+  for (size_t t = 0; t < outcome.tables.size(); ++t) {
+    // The boxes' numbers are "metrics"; those of what comes with a box have its name.
+    nlohmann::ordered_json& target = t == 0 ? json["metrics"] : json[outcome.tables[t].what];
+    for (size_t i = 0; i < outcome.tables[t].metrics.values.size(); ++i) {
+      target[evaluate::metric_names()[i]] = outcome.tables[t].metrics.values[i];
+    }
+  }
+  for (const evaluate::Metrics::Category& own : outcome.tables[0].metrics.categories) {
+    json["classes"].push_back({{"category", own.id},
+                               {"name", outcome.categories.at(own.id)},
+                               {"labels", own.truths},
+                               {"AP", own.map},
+                               {"AP50", own.map50}});
   }
   fmt::print("{}\n", json.dump(2));
 }
@@ -86,28 +140,102 @@ constexpr Line kLines[12] = {
     {"average recall", "0.50:0.95", "medium", 100},    {"average recall", "0.50:0.95", "large", 100},
 };
 
-void print_text(const Arguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
+void print_heading(const Arguments& arguments, const evaluate::Detector& detector) {
   fmt::print("{} ({}, input {}x{}, {} mode) on {}\n", arguments.file, detector.description(),
-             detector.input_height(), detector.input_width(), mode_name(arguments.detector.detector.mode),
+             detector.input().height, detector.input().width, mode_name(arguments.detector.detector.mode),
              arguments.data);
-  fmt::print("{} images, {} detections, {:.1f} s, {:.1f} images/s\n\n", outcome.images,
-             outcome.detections.size(), outcome.seconds,
-             static_cast<double>(outcome.images) / outcome.seconds);
-  for (size_t i = 0; i < outcome.metrics.values.size(); ++i) {
+}
+
+void print_table(const Table& table, bool named) {
+  const bool points = table.what == "key points";
+  if (named) fmt::print("{}{}\n", table.what, points ? " (similarity OKS instead of IoU, at most 20)" : "");
+  for (size_t i = 0; i < table.metrics.values.size(); ++i) {
     const Line& line = kLines[i];
-    const double value = outcome.metrics.values[i];
-    fmt::print("  {:<6} {:<18} IoU {:<10} area {:<7} at most {:>3}   {}\n", evaluate::metric_names()[i],
-               line.what, line.overlap, line.area, line.limit,
+    const double value = table.metrics.values[i];
+    fmt::print("  {:<6} {:<18} {} {:<10} area {:<7} at most {:>3}   {}\n", evaluate::metric_names()[i],
+               line.what, points ? "OKS" : "IoU", line.overlap, line.area,
+               points ? std::min(line.limit, 20) : line.limit,
                value < 0 ? "     -" : fmt::format("{:.4f}", value));
   }
 }
 
-void run(const Arguments& arguments) {
-  if (arguments.quiet) silence_progress();
-  const evaluate::Folder folder = evaluate::open_folder(arguments.data, arguments.limit);
-  if (!arguments.save_json.empty()) require_writable(arguments.save_json);
-  evaluate::Detector detector(arguments.file, arguments.detector.detector);
-  if (detector.integer_model() != nullptr) report_assumed_target(*detector.integer_model());
+void print_categories(const Outcome& outcome) {
+  fmt::print("\n  {:<20} {:>7} {:>8} {:>8}\n", "class", "labels", "AP", "AP50");
+  for (const evaluate::Metrics::Category& own : outcome.tables.back().metrics.categories) {
+    fmt::print("  {:<20} {:>7} {:>8.4f} {:>8.4f}\n", outcome.categories.at(own.id), own.truths, own.map,
+               own.map50);
+  }
+}
+
+void print_text(const Arguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
+  print_heading(arguments, detector);
+  fmt::print("{} images, {} detections, {:.1f} s, {:.1f} images/s\n\n", outcome.images,
+             outcome.detections.size(), outcome.seconds,
+             static_cast<double>(outcome.images) / outcome.seconds);
+  for (const Table& table : outcome.tables) print_table(table, outcome.tables.size() > 1);
+  if (arguments.per_class) print_categories(outcome);
+}
+
+// Top-1 and top-5 of a classifier (spec/heads.md 4.5): ties go to the lower index.
+void run_classes(const Arguments& arguments, evaluate::Detector& detector,
+                 const evaluate::ClassFolders& set) {
+  const std::vector<int> class_of = evaluate::classes_of_folders(set, detector.class_names());
+  DetectOptions options = detect_options(detector, arguments.detector);
+  options.max_detections = 5;
+  std::vector<int64_t> total(set.names.size(), 0), first(set.names.size(), 0), fifth(set.names.size(), 0);
+  double seconds = 0;
+  {
+    Progress progress("eval", static_cast<int64_t>(set.paths.size()));
+    const auto start = std::chrono::steady_clock::now();
+    evaluate::detect_all(detector, set.paths, {.detect = options}, [&](evaluate::Picture picture) {
+      const auto label = static_cast<size_t>(set.labels[picture.index]);
+      ++total[label];
+      for (size_t rank = 0; rank < picture.results.classes.size(); ++rank) {
+        if (picture.results.classes[rank].category != class_of[label]) continue;
+        first[label] += rank == 0;
+        ++fifth[label];
+      }
+      progress.step();
+    });
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  const auto sum = [](const std::vector<int64_t>& counts) {
+    return std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  };
+  const auto images = static_cast<double>(set.paths.size());
+  const double top1 = static_cast<double>(sum(first)) / images,
+               top5 = static_cast<double>(sum(fifth)) / images;
+  if (arguments.json) {
+    nlohmann::ordered_json json = head_json(arguments, detector, set.paths.size(), seconds);
+    json["metrics"] = {{"top1", top1}, {"top5", top5}};
+    for (size_t i = 0; i < set.names.size(); ++i) {
+      json["classes"].push_back(
+          {{"name", set.names[i]}, {"images", total[i]}, {"top1", first[i]}, {"top5", fifth[i]}});
+    }
+    fmt::print("{}\n", json.dump(2));
+    return;
+  }
+  print_heading(arguments, detector);
+  fmt::print("{} images, {:.1f} s, {:.1f} images/s\n\n  top-1  {:.4f}\n  top-5  {:.4f}\n", set.paths.size(),
+             seconds, images / seconds, top1, top5);
+  if (!arguments.per_class) return;
+  fmt::print("\n  {:<20} {:>7} {:>8} {:>8}\n", "class", "images", "top-1", "top-5");
+  for (size_t i = 0; i < set.names.size(); ++i) {
+    fmt::print("  {:<20} {:>7} {:>8} {:>8}\n", set.names[i], total[i], first[i], fifth[i]);
+  }
+}
+
+void run_objects(const Arguments& arguments, evaluate::Detector& detector) {
+  if (detector.task() == evaluate::Task::kClasses) {
+    fail(
+        "{}: the model is a classifier; --data was expected to be a folder with a sub-folder of pictures for "
+        "each class",
+        arguments.data);
+  }
+  evaluate::Folder folder = evaluate::open_folder(
+      arguments.data,
+      {arguments.limit, arguments.strict ? evaluate::Labels::kStrict : evaluate::Labels::kTolerant,
+       detector.key_points() > 0 ? 3 : 0});
   DetectOptions options = detect_options(detector, arguments.detector);
   // Precision over all recalls needs the unlikely boxes too, whatever the mode shows to a user.
   options.score_threshold = arguments.confidence < 0 ? 0.001f : static_cast<float>(arguments.confidence);
@@ -116,25 +244,48 @@ void run(const Arguments& arguments) {
     write_file_atomically(arguments.save_json,
                           std::string_view(evaluate::detections_json(outcome.detections)));
   }
+  for (const std::string& remark : outcome.remarks) fmt::print(stderr, "note: {}\n", remark);
   if (arguments.json) {
     print_json(arguments, detector, outcome);
   } else {
     print_text(arguments, detector, outcome);
+  }
+}
+
+void run(const Arguments& arguments) {
+  if (arguments.quiet) silence_progress();
+  const bool classes = evaluate::are_class_folders(arguments.data);
+  // A folder that isn't there is told before the model is loaded.
+  std::error_code ignored;
+  if (!std::filesystem::exists(arguments.data, ignored)) evaluate::open_folder(arguments.data);
+  if (!arguments.save_json.empty()) require_writable(arguments.save_json);
+  evaluate::Detector detector(arguments.file, arguments.detector.detector);
+  if (detector.integer_model() != nullptr) report_assumed_target(*detector.integer_model());
+  if (classes && detector.task() == evaluate::Task::kClasses) {
+    run_classes(arguments, detector, evaluate::open_class_folders(arguments.data, arguments.limit));
+  } else {
+    run_objects(arguments, detector);
   }
   if (detector.integer_model() != nullptr) report_saturation(*detector.integer_model());
 }
 
 void add_eval(Command& app) {
   auto arguments = std::make_shared<Arguments>();
-  Command* command =
-      app.add_subcommand("eval", "Measure the twelve COCO numbers of a float or integer detector");
+  Command* command = app.add_subcommand("eval",
+                                        "Measure a float or integer network: COCO's numbers of boxes, key "
+                                        "points and masks, or top-1 and top-5");
   command->footer(
       "Examples:\n"
       "  shrike eval yolo11n.onnx --data coco_val/ --imgsz 320\n"
       "  shrike eval yolo11n.espdl --data coco_val/ --save-json detections.json\n"
       "  shrike eval yolo11n.espdl --data coco_val/ --mode chip --target esp32s3");
-  command->add_option("FILE", arguments->file, "Float model .onnx or integer model .espdl")->required();
-  command->add_option("--data", arguments->data, "Folder with instances.json (COCO format) and images/")
+  command->add_option("FILE", arguments->file, "Float model or integer model .espdl")->required();
+  command
+      ->add_option(
+          "--data", arguments->data,
+          "COCO: a folder with instances.json and images/, or _annotations.coco.json beside its pictures, or "
+          "the "
+          "JSON file; YOLO: data.yaml or its folder; classifiers: a folder with a sub-folder for each class")
       ->required();
   add_detector_options(*command, arguments->detector, "evaluation");
   command
@@ -143,6 +294,8 @@ void add_eval(Command& app) {
   command->add_option("--limit", arguments->limit, "Only the first N images (default: all)")
       ->check(positive());
   command->add_option("--save-json", arguments->save_json, "Write the detections as COCO results JSON");
+  command->add_flag("--per-class", arguments->per_class, "A line for each class too");
+  command->add_flag("--strict", arguments->strict, "Refuse labels that can't be instead of leaving them out");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->add_flag("--quiet", arguments->quiet, "No progress");
   command->callback([arguments] { run(*arguments); });

@@ -10,7 +10,7 @@
 #include "cli/auto_table.h"
 #include "cli/commands.h"
 #include "toolchain/cost/cost_model.h"
-#include "toolchain/data/image.h"
+#include "toolchain/data/samples.h"
 #include "toolchain/engine/engine.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/host/integer_model.h"
@@ -95,7 +95,7 @@ void require_usable_files(const Arguments& arguments) {
     require_writable(with_extension(arguments.output, extension));
   if (arguments.search) require_writable(journal_of(arguments));
   if (!arguments.save_config.empty()) require_writable(arguments.save_config);
-  if (!arguments.test_image.empty()) data::load_image(arguments.test_image);
+  for (const std::string& path : data::paths_of(arguments.test_image)) read_file(path);
 }
 
 // One progress bar a phase.
@@ -192,7 +192,11 @@ void add_quantize(Command& app) {
       "file with\n"
       "the same names (--config); options on the command line override it.");
   command->add_option("model", arguments->model, "float model, .onnx")->required();
-  command->add_option("--calib", arguments->calibration_folder, "folder of calibration images")->required();
+  command
+      ->add_option("--calib", arguments->calibration_folder,
+                   "pictures or .npy arrays to calibrate on: a folder or a .txt list; several inputs: a "
+                   "sub-folder each")
+      ->required();
   command->add_option("-o,--output", arguments->output, "file to write, .espdl")->required();
   command->add_option("--config", arguments->config, "YAML file with settings");
   command->add_option("--save-config", arguments->save_config,

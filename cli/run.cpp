@@ -1,13 +1,18 @@
 // shrike run: an integer model on raw or generated input.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/model_options.h"
+#include "runtime/ops/numeric.h"
+#include "toolchain/data/samples.h"
 #include "toolchain/host/dump.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/support/error.h"
@@ -38,11 +43,49 @@ bool has_input(const InspectableModel& model, const std::string& name) {
   return false;
 }
 
+std::vector<int64_t> dims_of(const TensorView& input) {
+  return {input.shape.dims, input.shape.dims + input.shape.rank};
+}
+
+// The real values of an array or a picture in the order in which the tensor is stored (channels last).
+// Nothing: the file holds the tensor's own bytes.
+std::optional<std::vector<float>> real_values(const host::IntegerModel& file, const TensorView& input,
+                                              const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  const bool picture = extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+  if (extension != ".npy" && !picture) return std::nullopt;
+  data::InputOptions stored;
+  if (input.shape.rank == 4) stored.channels_last = true;
+  const std::string metadata = picture ? host::to_string(file.model().metadata(data::kInputKey)) : "";
+  const data::Port port{host::to_string(input.name), dims_of(input),
+                        picture ? data::input_spec(dims_of(input), metadata, stored) : std::nullopt};
+  return data::load_sample(path, {port})[0];
+}
+
+void write_values(const host::IntegerModel& file, const TensorView& input, const std::vector<float>& values) {
+  const float inverse = std::ldexp(1.0f, -input.exponent);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float scaled = values[i] * inverse;
+    if (input.type == DataType::kInt16) {
+      static_cast<int16_t*>(input.data)[i] = quantize_float<int16_t>(scaled, rounding_of(file.target()));
+    } else if (input.type == DataType::kInt8) {
+      static_cast<int8_t*>(input.data)[i] = quantize_float<int8_t>(scaled, rounding_of(file.target()));
+    } else {
+      fail("input '{}' of '{}' is {}: give its bytes in a raw file", host::to_string(input.name), file.name(),
+           host::type_name(input.type));
+    }
+  }
+}
+
 void load_input(const host::IntegerModel& file, const std::string& name, const std::string& path) {
   const InspectableModel& model = file.model();
   for (int32_t i = 0; i < model.input_count(); ++i) {
     const TensorView input = model.input(i);
     if (!(input.name == name.c_str())) continue;
+    if (const auto values = real_values(file, input, path)) {
+      write_values(file, input, *values);
+      continue;
+    }
     const std::vector<uint8_t> bytes = read_file(path);
     if (bytes.size() != input.bytes) {
       fail("'{}' holds {} bytes, but input '{}' of '{}' is {} {}: {} bytes", path, bytes.size(), name,
@@ -123,14 +166,18 @@ void add_run(Command& app) {
       "Examples:\n"
       "  shrike run yolo11n.espdl --seed 7\n"
       "  shrike run yolo11n.espdl --input images=picture.bin --output dump/ --tensors\n"
-      "Raw input: the elements in stored order ([N, H, W, C]), little-endian, no header.\n"
+      "Raw input: the elements in stored order ([N, H, W, C]), little-endian, no header. A .npy array holds "
+      "real\n"
+      "values in the model's or the stored order of axes; a .jpg or .png picture becomes what the file "
+      "says.\n"
       "Generated input: splitmix64 from the seed, the low bits of each number.\n"
       "Sums that met a limit of the chip's accumulators, and multiply-adds that were cut there, are\n"
       "reported on the error output and in --json.");
   command->add_option("FILE", arguments->file, ".espdl file")->required();
   add_model_options(*command, arguments->options);
   Option* seed = command->add_option("--seed", arguments->seed, "Seed of the generated input (default: 1)");
-  command->add_option("--input", arguments->inputs, "NAME=FILE: raw bytes of a graph input; repeatable");
+  command->add_option("--input", arguments->inputs,
+                      "NAME=FILE: a graph input as raw bytes, .npy array or picture; repeatable");
   command->add_option("--output", arguments->output,
                       "Folder for raw dumps and index.json (see 'shrike compare')");
   command->add_flag("--tensors", arguments->all_tensors,

@@ -41,7 +41,8 @@ struct HostPicture {
 // What this machine computes in the chip's mode, with the firmware's limits.
 HostPicture run_on_host(evaluate::Detector& detector, const data::Image& image) {
   HostPicture picture;
-  picture.detections = detector.detect(detector.prepare(image), detector.default_options());
+  const evaluate::Results results = detector.detect(detector.prepare(image), detector.default_options());
+  picture.detections.assign(results.objects.begin(), results.objects.end());
   const InspectableModel& model = detector.integer_model()->model();
   for (int32_t i = 0; i < model.output_count(); ++i) {
     const TensorView output = model.output(i);
@@ -241,7 +242,7 @@ void run(const Arguments& arguments) {
   for (size_t i = 0; i < expected.size(); ++i) {
     fmt::print("{}\n", arguments.images[i]);
     equal = compare_outputs(expected[i], result.pictures[i]) && equal;
-    equal = compare_detections(expected[i], result.pictures[i], detector.class_names()) && equal;
+    equal = compare_detections(expected[i], result.pictures[i], detector.class_names().names) && equal;
   }
   if (arguments.layers) print_layers(result);
   print_work(result);

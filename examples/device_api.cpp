@@ -9,17 +9,15 @@ shrike::Status detect(const void* file, size_t file_bytes, const shrike::ImageVi
   static uint8_t scratch[8192];
   shrike::Model model;
   shrike::ImagePlacement placement;
-  shrike::HeadLevel levels[shrike::kMaxHeadLevels];
-  int32_t level_count = 0;
+  shrike::Head head;
   shrike::DetectOptions options;
   options.max_candidates = 512;
   shrike::ModelOptions model_options;
   model_options.operators = &shrike::kAllOperators;
   model_options.kernels = &shrike::kPortableKernels;
   SHRIKE_RETURN_IF_ERROR(model.load(file, file_bytes, arena, arena_bytes, model_options));
-  SHRIKE_RETURN_IF_ERROR(shrike::preprocess(image, {}, model, &placement));
+  SHRIKE_RETURN_IF_ERROR(shrike::preprocess(image, shrike::preprocess_options(model), model, &placement));
   SHRIKE_RETURN_IF_ERROR(model.run());
-  SHRIKE_RETURN_IF_ERROR(shrike::find_head(model, levels, shrike::kMaxHeadLevels, &level_count));
-  return shrike::decode_detections(levels, level_count, placement, options, scratch, sizeof scratch, found,
-                                   count);
+  SHRIKE_RETURN_IF_ERROR(shrike::find_head(model, &head));
+  return shrike::decode_detections(head, placement, options, scratch, sizeof scratch, found, count);
 }

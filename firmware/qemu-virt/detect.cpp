@@ -90,23 +90,23 @@ Status run_network(bool show_layers) {
 int detect(const shrike::ImageView& image, bool show_layers) {
   const uint64_t start = board::instructions();
   shrike::ImagePlacement placement;
-  Status status = shrike::preprocess(image, {}, model, &placement);
+  Status status = shrike::preprocess(image, shrike::preprocess_options(model), model, &placement);
   if (!status.ok()) return report("preprocess", status);
   const uint64_t prepared = board::instructions();
   status = run_network(show_layers);
   if (!status.ok()) return report("run", status);
   const uint64_t computed = board::instructions();
 
-  shrike::HeadLevel levels[shrike::kMaxHeadLevels];
-  int32_t level_count = 0, count = 0;
-  status = shrike::find_head(model, levels, shrike::kMaxHeadLevels, &level_count);
+  shrike::Head head;
+  int32_t count = 0;
+  status = shrike::find_head(model, &head);
   if (!status.ok()) return report("head", status);
   shrike::DetectOptions options;
   options.max_detections = kMostDetections;
   options.max_candidates = kMostCandidates;
   shrike::Detection detections[kMostDetections];
-  status = shrike::decode_detections(levels, level_count, placement, options, detect_scratch,
-                                     sizeof detect_scratch, detections, &count);
+  status = shrike::decode_detections(head, placement, options, detect_scratch, sizeof detect_scratch,
+                                     detections, &count);
   if (!status.ok()) return report("decode", status);
   const uint64_t decoded = board::instructions();
 

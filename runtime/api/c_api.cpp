@@ -135,7 +135,8 @@ shrike_status shrike_picture(shrike_model* model, const shrike_image* image, shr
   shrike::ImagePlacement placed;
   const shrike::ImageView view = {image->pixels, image->width, image->height,
                                   static_cast<shrike::PixelFormat>(image->format)};
-  const Status status = shrike::preprocess(view, {}, model_of(model), &placed);
+  const Status status =
+      shrike::preprocess(view, shrike::preprocess_options(model_of(model)), model_of(model), &placed);
   if (placement != nullptr) {
     *placement = {placed.inverse_scale_x, placed.inverse_scale_y, placed.left, placed.top,
                   placed.image_width,     placed.image_height};
@@ -161,9 +162,8 @@ shrike_status shrike_detect(const shrike_model* model, const shrike_placement* p
     own.max_candidates = options->max_candidates;
   }
   *count = 0;
-  shrike::HeadLevel levels[shrike::kMaxHeadLevels];
-  int32_t level_count = 0;
-  Status status = shrike::find_head(model_of(model), levels, shrike::kMaxHeadLevels, &level_count);
+  shrike::Head head;
+  const Status status = shrike::find_head(model_of(model), &head);
   if (!status.ok()) return to_c(status);
   shrike::ImagePlacement placed;
   placed.inverse_scale_x = placement->inverse_scale_x;
@@ -172,7 +172,7 @@ shrike_status shrike_detect(const shrike_model* model, const shrike_placement* p
   placed.top = placement->top;
   placed.image_width = placement->image_width;
   placed.image_height = placement->image_height;
-  return to_c(shrike::decode_detections(levels, level_count, placed, own, scratch, scratch_bytes,
+  return to_c(shrike::decode_detections(head, placed, own, scratch, scratch_bytes,
                                         reinterpret_cast<shrike::Detection*>(detections), count));
 }
 

@@ -1,4 +1,5 @@
 // spec/runtime-and-vision.md section 2: one pass over the destination; nearest source pixel, colour, table.
+#include "heads/metadata.h"
 #include "ops/numeric.h"
 #include "shrike/image.h"
 
@@ -10,6 +11,7 @@ constexpr int32_t kMaxSide = 65535;  // the chip keeps sides in 16 bits
 struct Geometry {
   int32_t left, top, inner_width, inner_height;
   float inverse_x, inverse_y;  // source pixels per destination pixel
+  int32_t crop_x, crop_y;      // first source column and row
 };
 
 struct Color {
@@ -18,9 +20,20 @@ struct Color {
 
 // Sections 2.2 and 2.3. Everything in float32, the inner size truncated; a picture so thin that nothing of it
 // would be left keeps one row or column.
-Geometry place(const ImageView& image, int32_t width, int32_t height, bool letterbox) {
-  Geometry at{0, 0, width, height, 1, 1};
-  if (letterbox) {
+Geometry place(const ImageView& image, int32_t width, int32_t height, Fit fit) {
+  Geometry at{0, 0, width, height, 1, 1, 0, 0};
+  int32_t source_width = image.width, source_height = image.height;
+  if (fit == Fit::kCenterCrop) {
+    // Of the source, what has the input's ratio.
+    const int64_t wide = int64_t{image.width} * height, tall = int64_t{image.height} * width;
+    if (wide > tall) source_width = static_cast<int32_t>(tall / height);
+    if (tall > wide) source_height = static_cast<int32_t>(wide / width);
+    if (source_width < 1) source_width = 1;
+    if (source_height < 1) source_height = 1;
+    at.crop_x = (image.width - source_width) / 2;
+    at.crop_y = (image.height - source_height) / 2;
+  }
+  if (fit == Fit::kLetterbox) {
     const float scale_x = static_cast<float>(width) / static_cast<float>(image.width);
     const float scale_y = static_cast<float>(height) / static_cast<float>(image.height);
     if (scale_x < scale_y) {
@@ -33,8 +46,8 @@ Geometry place(const ImageView& image, int32_t width, int32_t height, bool lette
       at.left = (width - at.inner_width) / 2;
     }
   }
-  at.inverse_x = static_cast<float>(image.width) / static_cast<float>(at.inner_width);
-  at.inverse_y = static_cast<float>(image.height) / static_cast<float>(at.inner_height);
+  at.inverse_x = static_cast<float>(source_width) / static_cast<float>(at.inner_width);
+  at.inverse_y = static_cast<float>(source_height) / static_cast<float>(at.inner_height);
   return at;
 }
 
@@ -117,13 +130,14 @@ void copy_rows(const ImageView& image, const Geometry& at, const Writer<T>& writ
   const int32_t width = input.shape.dims[2];
   constexpr size_t size = bytes_per_pixel(format);
   for (int32_t y = 0; y < at.inner_height; ++y) {
-    const size_t row = static_cast<size_t>(nearest(y, at.inverse_y, image.height));
+    const size_t row = static_cast<size_t>(at.crop_y + nearest(y, at.inverse_y, image.height - at.crop_y));
     const uint8_t* from = image.pixels + row * static_cast<size_t>(image.width) * size;
     T* to = static_cast<T*>(input.data) +
             (static_cast<size_t>(at.top + y) * static_cast<size_t>(width) + static_cast<size_t>(at.left)) *
                 static_cast<size_t>(writer.channels);
     for (int32_t x = 0; x < at.inner_width; ++x) {
-      const size_t column = static_cast<size_t>(nearest(x, at.inverse_x, image.width));
+      const size_t column =
+          static_cast<size_t>(at.crop_x + nearest(x, at.inverse_x, image.width - at.crop_x));
       to = writer.put(to, read_pixel<format>(from + column * size));
     }
   }
@@ -193,19 +207,61 @@ Status check(const ImageView& image, const TensorView& input) {
   return {};
 }
 
+// One number for all channels, or one each.
+void read_channels(MetadataReader& reader, float (&values)[3]) {
+  if (!reader.number(values[0])) return;
+  values[1] = values[2] = values[0];
+  if (reader.number(values[1])) reader.number(values[2]);
+}
+
 }  // namespace
+
+PreprocessOptions preprocess_options(const Model& model) {
+  PreprocessOptions options;
+  MetadataReader reader(model.metadata("input"));
+  while (!reader.done()) {
+    const Text key = reader.word();
+    if (key == "mean") {
+      read_channels(reader, options.mean);
+    } else if (key == "std") {
+      read_channels(reader, options.std);
+    } else if (key == "color") {
+      options.swap_red_blue = reader.word() == "bgr";
+    } else if (key == "fit") {
+      const Text fit = reader.word();
+      if (fit == "stretch") options.fit = Fit::kStretch;
+      if (fit == "center-crop") options.fit = Fit::kCenterCrop;
+    } else if (key == "padding") {
+      float value = 114;
+      reader.number(value);
+      for (uint8_t& channel : options.background)
+        channel = static_cast<uint8_t>(value > 0 && value < 256 ? value : 0);
+    }
+    reader.skip();
+  }
+  return options;
+}
 
 Status preprocess(const ImageView& image, const PreprocessOptions& options, Rounding rounding,
                   const TensorView& input, ImagePlacement* placement) {
   SHRIKE_RETURN_IF_ERROR(check(image, input));
-  const Geometry at = place(image, input.shape.dims[2], input.shape.dims[1], options.letterbox);
+  const Geometry at = place(image, input.shape.dims[2], input.shape.dims[1], options.fit);
   if (input.type == DataType::kInt8) {
     fill_tensor<int8_t>(image, options, rounding, input, at);
   } else {
     fill_tensor<int16_t>(image, options, rounding, input, at);
   }
-  if (placement != nullptr)
-    *placement = {at.inverse_x, at.inverse_y, at.left, at.top, image.width, image.height};
+  if (placement != nullptr) {
+    const auto offset = [](int32_t border, int32_t crop, float inverse) {
+      return border - static_cast<int32_t>(static_cast<float>(crop) / inverse);
+    };
+    *placement = {at.inverse_x,
+                  at.inverse_y,
+                  offset(at.left, at.crop_x, at.inverse_x),
+                  offset(at.top, at.crop_y, at.inverse_y),
+                  image.width,
+                  image.height};
+  }
   return {};
 }
 

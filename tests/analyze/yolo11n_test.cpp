@@ -23,14 +23,14 @@ class Yolo11n : public ::testing::Test {
     settings_.size = {64, 96};  // sides that differ tell orders apart
     graph_ = quantize::load_float_graph(model(), settings_);
     images_ =
-        quantize::choose_images(data::list_images(tests::shared_root() + "/data/coco_calib320/images"), 2);
+        quantize::choose_samples(data::list_images(tests::shared_root() + "/data/coco_calib320/images"), 2);
   }
 
   static std::string model() { return tests::shared_root() + "/models/yolo11n.onnx"; }
 
   espdl::Program lowered() const {
-    const quantize::Statistics statistics = quantize::calibrate(
-        graph_, {graph_, images_, settings_.geometry, settings_.threads}, [](size_t, size_t) {});
+    const quantize::Statistics statistics =
+        quantize::calibrate(graph_, {graph_, images_, settings_.threads}, [](size_t, size_t) {});
     const quantize::Plan plan = quantize::rounded_plan(graph_, statistics, settings_);
     return espdl::lower(quantize::materialize(graph_, plan, settings_.target), settings_.target);
   }
@@ -79,10 +79,8 @@ TEST_F(Yolo11n, All89ComputingLayersAreFoundWithWhatTheyReach) {
 }
 
 TEST_F(Yolo11n, EveryTensorIsNearItsFloat) {
-  const graph::ImageSize size = settings_.size;
-  const Images images{images_.size(), [&](size_t index) {
-                        return quantize::network_input(images_[index], size, settings_.geometry);
-                      }};
+  const quantize::Feed feed(graph_, images_, settings_.threads);
+  const Images images{images_.size(), [&](size_t index) { return feed.values(index); }};
   const Analysis analysis =
       analyze(graph_, espdl::serialize(lowered()), "yolo11n.espdl", images, {}, [](size_t, size_t) {});
   EXPECT_GT(analysis.tensors.size(), 200u);

@@ -150,7 +150,7 @@ TEST_F(QuantizeTest, RefusesAnOutputFolderThatCannotBeWrittenBeforeItReadsTheMod
 TEST_F(QuantizeTest, SaysWhatIsWrongWithTheCommandLine) {
   SHRIKE_NEEDS_SHARED(kModel);
   expect_refused({"--target", "esp32p5"}, 2, {"esp32p5", "esp32p4", "esp32s3 or esp32"});
-  expect_refused({"--imgsz", "300"}, 2, {"multiples of 32", "300"});
+  expect_refused({"--imgsz", "9000"}, 2, {"8192", "9000"});
   expect_refused({"--bits", "4"}, 2, {"8 or 16", "'4'"});
   expect_refused({"--exponent-serch", "off"}, 2, {"--exponent-serch", "did you mean '--exponent-search'"});
   expect_refused({"--calibration", "entropy"}, 2, {"direct,minmax,percentile,kl,mse", "entropy"});

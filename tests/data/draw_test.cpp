@@ -71,7 +71,7 @@ TEST(Font, AllPrintableCharactersDiffer) {
 
 TEST(Labels, StandAboveTheBoxOrInsideAtTheTopEdge) {
   Image image = blank(200, 200);
-  const Color color{255, 0, 0};
+  const Rgb color{255, 0, 0};
   draw_boxes(image, {{50, 100, 150, 180, "x", color}});
   EXPECT_TRUE(lit(image, 51, 92));
   EXPECT_FALSE(lit(image, 100, 140));
@@ -99,7 +99,7 @@ TEST(Labels, StayInsideAtTheRightEdge) {
 
 TEST(Colors, NeighbouringClassesDiffer) {
   for (int i = 0; i < 79; ++i) {
-    const Color a = color_of(i), b = color_of(i + 1);
+    const Rgb a = color_of(i), b = color_of(i + 1);
     EXPECT_GT(std::abs(a[0] - b[0]) + std::abs(a[1] - b[1]) + std::abs(a[2] - b[2]), 100) << i;
   }
 }

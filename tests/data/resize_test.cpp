@@ -105,12 +105,14 @@ TEST(Stretch, FillsTheWholeInput) {
   EXPECT_EQ(place.scale_y, 4);
 }
 
-TEST(Planar, ChannelsFollowEachOtherInZeroToOne) {
-  const Image image{2, 1, {0, 51, 255, 255, 102, 0}};
-  float planes[6];
-  to_planar(image, planes);
-  const float expected[6] = {0, 1, 0.2f, 0.4f, 1, 0};
-  for (int i = 0; i < 6; ++i) EXPECT_EQ(planes[i], expected[i]) << i;
+TEST(CenterCrop, KeepsTheMiddleOfTheWantedRatio) {
+  Placement place;
+  const Image out = fit(grey(4, 2, {1, 2, 3, 4, 5, 6, 7, 8}), 2, 2, Geometry::kCenterCrop, &place);
+  EXPECT_EQ(out.pixels[0], 2);
+  EXPECT_EQ(out.pixels[3], 3);
+  EXPECT_EQ(out.pixels[6], 6);
+  EXPECT_EQ(place.left, -1);
+  EXPECT_EQ(place.top, 0);
 }
 
 }  // namespace

@@ -133,10 +133,10 @@ TEST(ClassNames, OtherTextsAreRefused) {
 }
 
 TEST(ClassNames, FallBackToCocoOrNumbers) {
-  EXPECT_EQ(class_names(80, "").at(79), "toothbrush");
-  EXPECT_EQ(class_names(80, "{0: 'hen'}").at(0), "person");
-  EXPECT_EQ(class_names(1, "{0: 'hen'}").at(0), "hen");
-  EXPECT_EQ(class_names(2, "").at(1), "class 1");
+  EXPECT_EQ(class_names(80, "").names.at(79), "toothbrush");
+  EXPECT_EQ(class_names(80, "{0: 'hen'}").names.at(0), "person");
+  EXPECT_EQ(class_names(1, "{0: 'hen'}").names.at(0), "hen");
+  EXPECT_EQ(class_names(2, "").names.at(1), "class 1");
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ std::vector<std::vector<shrike::Detection>> run(Detector& detector, const std::v
   options.detect.score_threshold = 0.5f;
   detect_all(detector, paths, options, [&](Picture picture) {
     EXPECT_EQ(picture.index, results.size());
-    results.push_back(std::move(picture.detections));
+    results.emplace_back(picture.results.objects.begin(), picture.results.objects.end());
   });
   return results;
 }
@@ -71,10 +71,10 @@ TEST(Detectors, FloatAndIntegerModelsAgree) {
   options.size = {320, 320};
   Detector exact(shared(kFloat), options);
   Detector integer(shared(kInteger));
-  EXPECT_EQ(integer.input_width(), 320);
-  EXPECT_EQ(exact.input_width(), 320);
-  EXPECT_EQ(integer.class_names().at(16), "dog");
-  EXPECT_EQ(exact.class_names().size(), 80u);
+  EXPECT_EQ(integer.input().width, 320);
+  EXPECT_EQ(exact.input().width, 320);
+  EXPECT_EQ(integer.class_names().names.at(16), "dog");
+  EXPECT_EQ(exact.class_names().names.size(), 80u);
   EXPECT_GT(agreement(run(integer, paths), run(exact, paths)), 0.7);
 }
 
@@ -117,7 +117,8 @@ TEST(Detectors, TinyPicturesWork) {
     for (const auto& [width, height] : {std::pair{1, 1}, {1, 900}, {900, 1}, {2, 3}}) {
       const data::Image image{width, height,
                               std::vector<uint8_t>(static_cast<size_t>(width) * height * 3, 128)};
-      for (const auto& d : detector.detect(detector.prepare(image), detector.default_options())) {
+      const Results results = detector.detect(detector.prepare(image), detector.default_options());
+      for (const auto& d : results.objects) {
         EXPECT_LE(d.x2, width);
         EXPECT_LE(d.y2, height);
       }
@@ -157,18 +158,19 @@ TEST(Detectors, WrongFilesAndOptionsAreErrors) {
 TEST(Categories, FollowTheDataSet) {
   Dataset data;
   data.category_ids = {4, 9};
-  EXPECT_THAT(category_of_classes(data, 2), testing::ElementsAre(4, 9));
-  EXPECT_EQ(category_of_classes(data, 80).at(79), 90);  // all of COCO's classes, few of them in the set
-  EXPECT_THROW(category_of_classes(data, 3), Error);
+  EXPECT_THAT(category_of_classes(data, class_names(2, "")), testing::ElementsAre(4, 9));
+  // All of COCO's classes, few of them in the set.
+  EXPECT_EQ(category_of_classes(data, class_names(80, "")).at(79), 90);
+  EXPECT_THROW(category_of_classes(data, class_names(3, "")), Error);
   data.category_ids = {12};  // an id that COCO detection doesn't have
-  EXPECT_THROW(category_of_classes(data, 80), Error);
+  EXPECT_THROW(category_of_classes(data, class_names(80, "")), Error);
 }
 
 TEST(Folders, MissingPartsAreNamed) {
-  EXPECT_THROW(open_folder("/no/such/folder", 0), Error);
-  EXPECT_THROW(open_folder("/tmp", 0), Error);
+  EXPECT_THROW(open_folder("/no/such/folder"), Error);
+  EXPECT_THROW(open_folder("/tmp"), Error);
   SHRIKE_NEEDS_SHARED("data/coco_val400/instances.json");
-  const Folder few = open_folder(shared("data/coco_val400"), 3);
+  const Folder few = open_folder(shared("data/coco_val400"), {.limit = 3});
   EXPECT_EQ(few.paths.size(), 3u);
   for (const auto& truth : few.dataset.annotations) {
     EXPECT_TRUE(std::any_of(few.dataset.images.begin(), few.dataset.images.end(),

@@ -39,9 +39,7 @@ TEST(Calibrate, TheNoiseBehindTheActivationDecidesWhereThereIsOne) {
       .node("Swish", {"y"}, {"z"});
   const graph::Graph behind = builder.graph(), visible = builder.outputs({"y", "z"}).graph();
   const auto exponent_of_y = [&](const graph::Graph& graph) {
-    return calibrate(graph, Feed(graph, {ramp}, data::Geometry::kLetterbox, 1), [](size_t, size_t) {})
-        .at("y")
-        .best_exponent();
+    return calibrate(graph, Feed(graph, {ramp}, 1), [](size_t, size_t) {}).at("y").best_exponent();
   };
   EXPECT_EQ(exponent_of_y(visible), -1);  // 58 needs 2^-1
   EXPECT_LT(exponent_of_y(behind), -1) << "what Swish drops may be clipped";

@@ -133,14 +133,11 @@ TEST(Yolo11n, IsCutWhereTheUserSays) {
 
 TEST(Yolo11n, RejectsSizesThatAreNoMultipleOf32) {
   SHRIKE_NEEDS_SHARED(kModel);
-  EXPECT_EQ(tests::error_of([] {
-              prepared({330, 640});
-            }),
-            "input size 330x640: multiples of 32 from 32 to 8192 were expected; choose e.g. 320x640");
+  EXPECT_THAT(tests::error_of([] { prepared({330, 640}); }), ::testing::HasSubstr("try 320x640"));
   EXPECT_EQ(tests::error_of([] {
               prepared({0, 640});
             }),
-            "input size 0x640: multiples of 32 from 32 to 8192 were expected; choose e.g. 32x640");
+            "input size 0x640: sides from 1 to 8192 were expected");
 }
 
 TEST(Yolo11n, SaysThatTheDecoderPinsTheInputSize) {

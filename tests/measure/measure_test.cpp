@@ -45,12 +45,12 @@ TEST(Histogram, MergeDoesNotDependOnWhichIsWider) {
   EXPECT_EQ(a.counts, b.counts);
 }
 
-TEST(ChooseImages, SpreadsEvenly) {
+TEST(ChooseSamples, SpreadsEvenly) {
   std::vector<std::string> paths;
   for (int i = 0; i < 10; ++i) paths.push_back(std::to_string(i));
-  EXPECT_EQ(choose_images(paths, 5), (std::vector<std::string>{"0", "2", "4", "6", "8"}));
-  EXPECT_EQ(choose_images(paths, 0), paths);
-  EXPECT_EQ(choose_images(paths, 99), paths);
+  EXPECT_EQ(choose_samples(paths, 5), (std::vector<std::string>{"0", "2", "4", "6", "8"}));
+  EXPECT_EQ(choose_samples(paths, 0), paths);
+  EXPECT_EQ(choose_samples(paths, 99), paths);
 }
 
 TEST(IntegerOf, RoundsTiesAsTheChipDoesAndSaturates) {
@@ -129,9 +129,9 @@ class FeedTest : public ::testing::Test {
 TEST_F(FeedTest, ReadsAPictureOnce) {
   const graph::Graph graph = conv_relu().graph();
   const std::string ramp = tests::write_ramp(folder_);
-  const Feed feed(graph, {ramp}, data::Geometry::kLetterbox, 1);
+  const Feed feed(graph, {ramp}, 1);
   const std::vector<float> first = feed.values(0);
-  EXPECT_EQ(first, network_input(ramp, {16, 16}, data::Geometry::kLetterbox));
+  EXPECT_EQ(first, data::load_sample(ramp, feed.ports())[0]);
   std::filesystem::remove(ramp);
   EXPECT_EQ(feed.values(0), first);
   EXPECT_EQ(feed.evenly(1).values(0), first) << "parts share what was read";

@@ -55,7 +55,7 @@ quantize::Settings settings_for(Target target, int bits) {
   settings.target = target;
   settings.bits = bits;
   settings.outputs = {"y"};
-  settings.geometry = data::Geometry::kStretch;
+  settings.input.geometry = data::Geometry::kStretch;
   settings.threads = 1;
   return settings;
 }

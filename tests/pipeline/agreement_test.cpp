@@ -42,8 +42,8 @@ TEST_P(Agreement, EveryNodeOfYolo11nOnARealImage) {
   settings.threads = 2;
   graph::Graph float_graph = load_float_graph(tests::shared_root() + "/models/yolo11n.onnx", settings);
   const Feed feed(float_graph,
-                  choose_images(data::list_images(tests::shared_root() + "/data/coco_calib320/images"), 4),
-                  settings.geometry, settings.threads);
+                  choose_samples(data::list_images(tests::shared_root() + "/data/coco_calib320/images"), 4),
+                  settings.threads);
   settings.weight_refit = settings.bias_correction = false;
   Draft draft{std::move(float_graph), feed, {}, {}};
   std::vector<Phase> phases;

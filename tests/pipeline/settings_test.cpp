@@ -89,7 +89,7 @@ TEST_F(SettingsFile, BadValuesNameTheChoices) {
   EXPECT_THAT(error_of([&] { load_settings(write("calibration: best\n")); }),
               HasSubstr("direct,minmax,percentile,kl,mse"));
   EXPECT_THAT(error_of([&] { load_settings(write("percentile: 2\n")); }), HasSubstr("from 0.5 to 1"));
-  EXPECT_THAT(error_of([&] { load_settings(write("imgsz: 300\n")); }), HasSubstr("multiples of 32"));
+  EXPECT_THAT(error_of([&] { load_settings(write("imgsz: 9000\n")); }), HasSubstr("8192"));
   EXPECT_THAT(error_of([&] { load_settings(write("weight-refit: maybe\n")); }), HasSubstr("on or off"));
 }
 

@@ -51,7 +51,7 @@ TEST_P(CorrectBiases, BringsBackBiasesThatAreOff) {
   const graph::Graph graph = network(GetParam());
   const auto quiet = [](size_t, size_t) {};
   const Target target = Target::kEsp32p4;
-  const Feed feed(graph, {ramp_}, data::Geometry::kLetterbox, 1);
+  const Feed feed(graph, {ramp_}, 1);
   Plan plan = choose_formats(graph, calibrate(graph, feed, quiet), {});
   round_weights(graph, target, {}, plan);
   const Reference reference = make_reference(graph, feed);

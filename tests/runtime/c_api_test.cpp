@@ -63,16 +63,15 @@ TEST(CApi, WalksFromFileToBoxesLikeTheCppApi) {
   ASSERT_TRUE(model.run().ok());
   const uint8_t* output = static_cast<const uint8_t*>(model.output(0).data);
   EXPECT_EQ(result.output_sum, std::accumulate(output, output + model.output(0).bytes, 0u));
-  HeadLevel levels[kMaxHeadLevels];
-  int32_t level_count = 0, count = 0;
-  ASSERT_TRUE(find_head(model, levels, kMaxHeadLevels, &level_count).ok());
+  Head head;
+  int32_t count = 0;
+  ASSERT_TRUE(find_head(model, &head).ok());
   DetectOptions detect;
   detect.max_detections = 1;
   std::vector<uint8_t> scratch(detect_scratch_bytes(detect));
   Detection found;
-  ASSERT_TRUE(decode_detections(levels, level_count, placement, detect, scratch.data(), scratch.size(),
-                                &found, &count)
-                  .ok());
+  ASSERT_TRUE(
+      decode_detections(head, placement, detect, scratch.data(), scratch.size(), &found, &count).ok());
   ASSERT_EQ(count, 1);
   ASSERT_EQ(result.count, 1);
   EXPECT_EQ(result.first.category, found.category);

@@ -5,6 +5,7 @@
 
 #include "tests/engine/graph_builder.h"
 #include "tests/shared_data.h"
+#include "toolchain/measure/feed.h"
 #include "toolchain/pipeline/steps.h"
 
 namespace shrike::quantize {
@@ -197,8 +198,7 @@ TEST(Equalize, Yolo11nsAttentionKeepsEveryBitOfTheOutputs) {
   EXPECT_EQ(report[1].channels, 128);
   EXPECT_GT(report[1].scaled, 10);
   const std::string image = data::list_images(tests::shared_root() + "/data/coco_calib320/images").front();
-  const std::map<std::string, engine::Array> input = {
-      {before.inputs[0], {{1, 3, 64, 96}, network_input(image, settings.size, settings.geometry)}}};
+  const auto input = Feed(before, {image}, 1).inputs(0);
   const auto expected = engine::Engine(before).run(input), got = engine::Engine(after).run(input);
   for (const auto& [name, array] : expected) EXPECT_EQ(got.at(name).values, array.values) << name;
 }

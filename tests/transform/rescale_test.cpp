@@ -98,10 +98,10 @@ TEST(Rescale, Yolo11nKeepsItsOutputs) {
   settings.size = {64, 96};
   const graph::Graph before = load_float_graph(tests::shared_root() + "/models/yolo11n.onnx", settings);
   const std::vector<std::string> images =
-      choose_images(data::list_images(tests::shared_root() + "/data/coco_calib320/images"), 3);
+      choose_samples(data::list_images(tests::shared_root() + "/data/coco_calib320/images"), 3);
   const auto choose = [&](int threads) {
-    return choose_rescaling(before, choose_bits(before, settings),
-                            Feed(before, images, settings.geometry, threads), [](size_t, size_t) {});
+    return choose_rescaling(before, choose_bits(before, settings), Feed(before, images, threads),
+                            [](size_t, size_t) {});
   };
   const Rescaling rescaling = choose(2);
   EXPECT_EQ(choose(1), rescaling);
@@ -112,8 +112,7 @@ TEST(Rescale, Yolo11nKeepsItsOutputs) {
   for (const graph::Node& node : before.nodes) {
     if (node.op == "Swish") EXPECT_TRUE(rescaling.contains(node.name)) << node.name;
   }
-  const std::map<std::string, engine::Array> input = {
-      {before.inputs[0], {{1, 3, 64, 96}, network_input(images[0], settings.size, settings.geometry)}}};
+  const auto input = Feed(before, images, 1).inputs(0);
   const auto expected = engine::Engine(before).run(input), got = engine::Engine(after).run(input);
   for (const auto& [name, array] : expected) {
     for (size_t i = 0; i < array.values.size(); ++i)

@@ -15,6 +15,7 @@ namespace shrike {
 namespace {
 
 constexpr int kBins = 16;
+const ImagePlacement kWholePicture{1, 1, 0, 0, 10000, 10000};
 
 // One level whose scores are all far below any threshold and whose DFL bins are flat; T is the element type.
 template <typename T>
@@ -61,20 +62,26 @@ struct Head {
 };
 
 Status decode_status(const std::vector<HeadLevel>& levels, const ImagePlacement& placement,
-                     const DetectOptions& options, std::vector<Detection>& results) {
+                     const DetectOptions& options, std::vector<Detection>& results,
+                     Rounding rounding = Rounding::kHalfEven) {
   std::vector<uint8_t> scratch(detect_scratch_bytes(options));
   results.resize(static_cast<size_t>(options.max_detections));
   int32_t count = 0;
-  const Status status = decode_detections(levels.data(), static_cast<int32_t>(levels.size()), placement,
-                                          options, scratch.data(), scratch.size(), results.data(), &count);
+  shrike::Head head;
+  head.rounding = rounding;
+  head.level_count = static_cast<int32_t>(levels.size());
+  std::copy_n(levels.begin(), std::min<size_t>(levels.size(), kMaxHeadLevels), head.levels);
+  const Status status =
+      decode_detections(head, placement, options, scratch.data(), scratch.size(), results.data(), &count);
   results.resize(static_cast<size_t>(count));
   return status;
 }
 
 std::vector<Detection> decode(const std::vector<HeadLevel>& levels, const DetectOptions& options,
-                              const ImagePlacement& placement = {1, 1, 0, 0, 10000, 10000}) {
+                              const ImagePlacement& placement = kWholePicture,
+                              Rounding rounding = Rounding::kHalfEven) {
   std::vector<Detection> results;
-  const Status status = decode_status(levels, placement, options, results);
+  const Status status = decode_status(levels, placement, options, results, rounding);
   EXPECT_TRUE(status.ok()) << status.detail;
   return results;
 }
@@ -196,11 +203,8 @@ TEST(Threshold, TieRoundsAsTheTargetDoes) {
     threshold = std::nextafter(threshold, 1.0f);
   }
   ASSERT_EQ(log_f32(threshold / (1.0f - threshold)), -1.5f);
-  HeadLevel level = head.level();
-  level.rounding = Rounding::kHalfEven;
-  EXPECT_EQ(decode({level}, chip(threshold)).size(), 1u);
-  level.rounding = Rounding::kHalfUp;
-  EXPECT_EQ(decode({level}, chip(threshold)).size(), 0u);
+  EXPECT_EQ(decode({head.level()}, chip(threshold), kWholePicture, Rounding::kHalfEven).size(), 1u);
+  EXPECT_EQ(decode({head.level()}, chip(threshold), kWholePicture, Rounding::kHalfUp).size(), 0u);
 }
 
 TEST(Threshold, ZeroKeepsEverythingAndOneNothing) {
@@ -372,9 +376,11 @@ TEST(Robustness, MistakesAreReported) {
   int32_t count = 0;
   uint8_t scratch[16];
   results.resize(10);
-  level = head.level();
+  shrike::Head whole;
+  whole.level_count = 1;
+  whole.levels[0] = head.level();
   const Status small =
-      decode_detections(&level, 1, placement, chip(), scratch, sizeof scratch, results.data(), &count);
+      decode_detections(whole, placement, chip(), scratch, sizeof scratch, results.data(), &count);
   EXPECT_EQ(small.code, StatusCode::kArenaTooSmall);
   EXPECT_EQ(small.needed, detect_scratch_bytes(chip()));
 }

@@ -82,7 +82,7 @@ TEST(Preprocess, NearestColumnIsTheTruncatedProduct) {
   const std::vector<uint8_t> five = {10, 20, 30, 40, 50};
   Input input(1, 3, 1, DataType::kInt16, 0);
   PreprocessOptions options = raw();
-  options.letterbox = false;
+  options.fit = Fit::kStretch;
   ASSERT_TRUE(
       preprocess({five.data(), 5, 1, PixelFormat::kGray8}, options, Rounding::kHalfEven, input.view, nullptr)
           .ok());

@@ -384,8 +384,8 @@ Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, co
 
   Analysis analysis;
   analysis.file = file_name;
-  const graph::ImageSize size = quantize::input_size(graph);
-  analysis.size = size;
+  const graph::Shape& input = graph.tensor(graph.inputs[0]).shape;
+  if (input.size() == 4) analysis.size = {input[2], input[3]};
   analysis.images = images.count;
   analysis.threads = threads;
   analysis.outputs = graph.outputs;

@@ -1,5 +1,6 @@
 #include "toolchain/analyze/float_graph.h"
 
+#include "toolchain/data/input_spec.h"
 #include "toolchain/formats/materialize.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/heads/head.h"
@@ -52,6 +53,8 @@ graph::Graph float_graph_of(const std::string& model_path, const host::IntegerMo
   if (multiplies_what_is_folded(file, graph)) graph = with_attention_scale(model_path, settings);
   quantize::rescale(graph,
                     quantize::parse_rescaling(host::to_string(model.metadata(quantize::kRescalingKey))));
+  const std::string input = host::to_string(model.metadata(data::kInputKey));
+  if (!input.empty()) graph.metadata[data::kInputKey] = input;
   return graph;
 }
 

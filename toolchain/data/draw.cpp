@@ -12,9 +12,9 @@ namespace {
 constexpr int kSidePerUnit = 240;
 constexpr int kMargin = 2;  // of a label's strip, in such units
 
-Color readable_on(Color background) {
+Rgb readable_on(Rgb background) {
   const int luminance = 299 * background[0] + 587 * background[1] + 114 * background[2];
-  return luminance > 128000 ? Color{0, 0, 0} : Color{255, 255, 255};
+  return luminance > 128000 ? Rgb{0, 0, 0} : Rgb{255, 255, 255};
 }
 
 struct Rectangle {
@@ -57,7 +57,7 @@ Rectangle place_strip(const Image& image, const Rectangle& box, const std::strin
 
 }  // namespace
 
-void fill_rectangle(Image& image, int x1, int y1, int x2, int y2, Color color) {
+void fill_rectangle(Image& image, int x1, int y1, int x2, int y2, Rgb color) {
   x1 = std::max(x1, 0);
   x2 = std::min(x2, image.width);
   y2 = std::min(y2, image.height);
@@ -68,7 +68,7 @@ void fill_rectangle(Image& image, int x1, int y1, int x2, int y2, Color color) {
   }
 }
 
-void draw_frame(Image& image, int x1, int y1, int x2, int y2, int line, Color color) {
+void draw_frame(Image& image, int x1, int y1, int x2, int y2, int line, Rgb color) {
   fill_rectangle(image, x1, y1, x2, std::min(y1 + line, y2), color);
   fill_rectangle(image, x1, std::max(y2 - line, y1), x2, y2, color);
   fill_rectangle(image, x1, y1, std::min(x1 + line, x2), y2, color);
@@ -79,7 +79,7 @@ int text_width(const std::string& text, int scale) {
   return text.empty() ? 0 : (static_cast<int>(text.size()) * kGlyphAdvance - 1) * scale;
 }
 
-void draw_text(Image& image, int x, int y, const std::string& text, int scale, Color color) {
+void draw_text(Image& image, int x, int y, const std::string& text, int scale, Rgb color) {
   for (const char character : text) {
     const Glyph& rows = glyph(character);
     for (int row = 0; row < kGlyphRows; ++row) {
@@ -111,7 +111,7 @@ void draw_boxes(Image& image, const std::vector<LabelledBox>& boxes) {
 }
 
 // Steps of the golden angle around the circle of hues, at full saturation.
-Color color_of(int index) {
+Rgb color_of(int index) {
   const double hue = std::fmod(index * 137.50776405003785 + 12, 360) / 60;
   const auto channel = [hue](double offset) {
     const double k = std::fmod(offset + hue, 6);

@@ -9,29 +9,45 @@
 
 namespace shrike::data {
 
-using Color = std::array<uint8_t, 3>;  // R, G, B
+using Rgb = std::array<uint8_t, 3>;  // R, G, B
 
 // The columns [x1,x2) and rows [y1,y2).
-void fill_rectangle(Image& image, int x1, int y1, int x2, int y2, Color color);
+void fill_rectangle(Image& image, int x1, int y1, int x2, int y2, Rgb color);
 // A frame `line` pixels thick, inside the same rectangle.
-void draw_frame(Image& image, int x1, int y1, int x2, int y2, int line, Color color);
+void draw_frame(Image& image, int x1, int y1, int x2, int y2, int line, Rgb color);
 
 // Text in an own 5x7 font (printable ASCII, anything else as a box) with pixels of `scale` x `scale`.
 constexpr int kGlyphAdvance = 6, kGlyphRows = 9;  // two rows are below the baseline
 int text_width(const std::string& text, int scale);
-void draw_text(Image& image, int x, int y, const std::string& text, int scale, Color color);
+void draw_text(Image& image, int x, int y, const std::string& text, int scale, Rgb color);
+
+// A straight line `thickness` pixels wide.
+void draw_line(Image& image, float x1, float y1, float x2, float y2, int thickness, Rgb color);
+void fill_disc(Image& image, float x, float y, int radius, Rgb color);
+// Half of the colour over the pixels of [x, x + width) x [y, y + height) that are set in `mask`, rows packed.
+void blend_mask(Image& image, int x, int y, int width, int height, const std::vector<uint8_t>& mask,
+                Rgb color);
+
+// A person's or object's points, those below `visible` left out, joined by COCO's limbs where there are 17.
+struct Point {
+  float x, y, score;
+};
+void draw_points(Image& image, const std::vector<Point>& points, Rgb color);
+// A box turned about its centre by `angle` radians, with its label at the highest corner.
+void draw_rotated_box(Image& image, float x1, float y1, float x2, float y2, float angle,
+                      const std::string& label, Rgb color);
 
 // Pixel edges.
 struct LabelledBox {
   float x1, y1, x2, y2;
   std::string label;
-  Color color;
+  Rgb color;
 };
 // Boxes with their labels on strips of the box's colour: above the box, at its upper edge inside, or below
 // it, where no label of an earlier box is; first boxes come out on top. Lines and letters grow with the
 // picture.
 void draw_boxes(Image& image, const std::vector<LabelledBox>& boxes);
 // Well separated hues, the same for the same index.
-Color color_of(int index);
+Rgb color_of(int index);
 
 }  // namespace shrike::data

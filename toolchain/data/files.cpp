@@ -1,6 +1,9 @@
 // Image files and folders.
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <set>
+#include <sstream>
 
 #include "toolchain/data/decode.h"
 #include "toolchain/support/error.h"
@@ -52,21 +55,93 @@ void save_image(const Image& image, const std::string& path) {
   write_file_atomically(path, bytes);
 }
 
-std::vector<std::string> list_images(const std::string& folder) {
-  std::error_code error;
-  if (!fs::is_directory(folder, error)) {
-    fail("{}: there is no such folder of images; give one that holds .jpg or .png files", folder);
-  }
+namespace {
+
+bool is_hidden(const fs::path& path) {
+  return path.filename().string().starts_with('.');
+}
+
+// Pictures that other programs read.
+bool is_other_picture(const fs::path& path) {
+  static const std::set<std::string> extensions = {".bmp",  ".webp", ".tif", ".tiff", ".gif", ".heic",
+                                                   ".avif", ".jp2",  ".jxl", ".ppm",  ".pgm"};
+  return extensions.count(lower_extension(path)) > 0;
+}
+
+struct Listing {
   std::vector<std::string> paths;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+  std::map<std::string, int> others;  // by extension
+};
+
+Listing in_folder(const std::string& folder, Listed listed) {
+  Listing listing;
+  std::error_code error;
+  fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied, error), end;
+  for (; !error && entry != end; entry.increment(error)) {
     std::error_code ignored;
-    if (is_image_name(entry->path()) && entry->is_regular_file(ignored))
-      paths.push_back(entry->path().string());
+    const fs::path& path = entry->path();
+    if (is_hidden(path)) {
+      if (entry->is_directory(ignored)) entry.disable_recursion_pending();
+      continue;
+    }
+    if (!entry->is_regular_file(ignored)) continue;
+    const bool array = listed == Listed::kPicturesAndArrays && lower_extension(path) == ".npy";
+    if (is_image_name(path) || array) listing.paths.push_back(path.string());
+    if (is_other_picture(path)) ++listing.others[lower_extension(path)];
   }
   if (error) fail("{}: the folder can't be read: {}", folder, error.message());
-  if (paths.empty()) fail("{}: the folder holds no .jpg, .jpeg or .png file", folder);
-  std::sort(paths.begin(), paths.end());
-  return paths;
+  std::sort(listing.paths.begin(), listing.paths.end());
+  return listing;
+}
+
+Listing in_list(const std::string& list) {
+  Listing listing;
+  std::istringstream lines(read_text(list));
+  for (std::string line; std::getline(lines, line);) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (line.empty() || line[0] == '#') continue;
+    const fs::path beside = fs::path(list).parent_path() / line;
+    std::error_code ignored;
+    const fs::path path = fs::exists(beside, ignored) ? beside : fs::path(line);
+    if (!fs::is_regular_file(path, ignored)) fail("{}: it lists '{}', and there is no such file", list, line);
+    listing.paths.push_back(path.string());
+  }
+  return listing;
+}
+
+}  // namespace
+
+std::vector<std::string> list_files(const std::string& place, Listed listed,
+                                    std::vector<std::string>* notes) {
+  const char* wanted = listed == Listed::kPictures ? ".jpg, .jpeg or .png" : ".jpg, .jpeg, .png or .npy";
+  std::error_code error;
+  const bool is_list = lower_extension(place) == ".txt" && fs::is_regular_file(place, error);
+  if (!is_list && !fs::is_directory(place, error)) {
+    fail(
+        "{}: there is no such folder of images; give one that holds {} files, or a .txt file that lists them",
+        place, wanted);
+  }
+  Listing listing = is_list ? in_list(place) : in_folder(place, listed);
+  std::string others;
+  int count = 0;
+  for (const auto& [extension, number] : listing.others) {
+    others += (others.empty() ? "" : ", ") + extension;
+    count += number;
+  }
+  if (listing.paths.empty()) {
+    fail("{}: the folder holds no {} file{}", place, wanted,
+         count == 0 ? "" : fmt::format(", but {} that can't be read ({}); convert them", count, others));
+  }
+  if (count > 0 && notes != nullptr) {
+    notes->push_back(
+        fmt::format("{}: {} picture{} left out, because {} can't be read; convert to JPEG or PNG", place,
+                    count, count == 1 ? "" : "s", others));
+  }
+  return listing.paths;
+}
+
+std::vector<std::string> list_images(const std::string& place, std::vector<std::string>* notes) {
+  return list_files(place, Listed::kPictures, notes);
 }
 
 }  // namespace shrike::data

@@ -17,12 +17,20 @@ Image load_image(const std::string& path);
 // .png or .jpg by extension; written beside and renamed.
 void save_image(const Image& image, const std::string& path);
 
-// *.jpg, *.jpeg, *.png in a folder, sorted by name. Throws Error when the folder is missing or has none.
-std::vector<std::string> list_images(const std::string& folder);
+// kPicturesAndArrays: .npy files too.
+enum class Listed { kPictures, kPicturesAndArrays };
+// *.jpg, *.jpeg, *.png of a folder and its sub-folders, sorted by path, hidden ones left out; or what a text
+// file lists, a path a line (relative to the list's folder), in its order. `notes` receives a sentence about
+// picture files of formats that can't be read. Throws Error when there is nothing.
+std::vector<std::string> list_files(const std::string& place, Listed listed,
+                                    std::vector<std::string>* notes = nullptr);
+std::vector<std::string> list_images(const std::string& place, std::vector<std::string>* notes = nullptr);
 
-enum class Geometry { kLetterbox, kStretch };
+// The whole picture with borders; both sides to fit; the largest middle part of the wanted ratio.
+enum class Geometry { kLetterbox, kStretch, kCenterCrop };
 
-// How an image was placed in the network's input: x_input = x_image * scale_x + left.
+// How an image was placed in the network's input: x_input = x_image * scale_x + left (negative where it is
+// cut off).
 struct Placement {
   float scale_x = 1, scale_y = 1;
   int left = 0, top = 0;
@@ -35,9 +43,6 @@ struct Placement {
 Image fit(const Image& image, int width, int height, Geometry geometry, Placement* placement);
 // Plain bilinear resize with half-pixel centres, as cv::resize(INTER_LINEAR).
 Image resize_bilinear(const Image& image, int width, int height);
-
-// [3, H, W] floats in 0..1.
-void to_planar(const Image& image, float* output);
 
 // Loads and prepares images on `threads` threads and hands them to `sink` in order; bounded memory.
 // `prepare` runs on the worker threads.

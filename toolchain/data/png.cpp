@@ -28,6 +28,8 @@ Image decode_png(const std::vector<uint8_t>& bytes, const std::string& name) {
   if (int64_t{png.width} * png.height > kMaxPixels) {
     fail("{}: the picture has more than {} pixels; make it smaller", name, kMaxPixels);
   }
+  // Numbers of 16 bits mean brightness as those of 8 do, not light, unless the file says otherwise.
+  png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
   // Transparent pixels keep their colour: what a camera would have seen is unknown, a blend would invent it.
   png.format = PNG_FORMAT_RGBA;
   std::vector<uint8_t> rgba(PNG_IMAGE_SIZE(png));

@@ -123,6 +123,28 @@ Image resize_bilinear(const Image& image, int width, int height) {
   return out;
 }
 
+// Resized so that it covers the rectangle, then cut to it in the middle.
+static Image center_crop(const Image& image, int width, int height, Placement* placement) {
+  const double ratio =
+      std::max(static_cast<double>(height) / image.height, static_cast<double>(width) / image.width);
+  Placement place;
+  place.scale_x = place.scale_y = static_cast<float>(ratio);
+  place.inner_width = std::max(width, static_cast<int>(std::nearbyint(image.width * ratio)));
+  place.inner_height = std::max(height, static_cast<int>(std::nearbyint(image.height * ratio)));
+  place.left = -((place.inner_width - width) / 2);
+  place.top = -((place.inner_height - height) / 2);
+  const Image inner = resize_bilinear(image, place.inner_width, place.inner_height);
+  Image out{width, height, std::vector<uint8_t>(static_cast<size_t>(width) * height * 3)};
+  for (int y = 0; y < height; ++y) {
+    const auto from =
+        inner.pixels.begin() + (static_cast<std::ptrdiff_t>(y - place.top) * inner.width - place.left) * 3;
+    std::copy(from, from + static_cast<std::ptrdiff_t>(width) * 3,
+              out.pixels.begin() + static_cast<std::ptrdiff_t>(y) * width * 3);
+  }
+  if (placement != nullptr) *placement = place;
+  return out;
+}
+
 Image fit(const Image& image, int width, int height, Geometry geometry, Placement* placement) {
   if (image.width < 1 || image.height < 1) fail("an empty picture can't be fitted into {}x{}", width, height);
   if (geometry == Geometry::kStretch) {
@@ -136,6 +158,7 @@ Image fit(const Image& image, int width, int height, Geometry geometry, Placemen
     }
     return resize_bilinear(image, width, height);
   }
+  if (geometry == Geometry::kCenterCrop) return center_crop(image, width, height, placement);
   const Placement place = letterbox_placement(image, width, height);
   const Image inner = resize_bilinear(image, place.inner_width, place.inner_height);
   Image out{width, height, std::vector<uint8_t>(static_cast<size_t>(width) * height * 3, kGrey)};
@@ -146,14 +169,6 @@ Image fit(const Image& image, int width, int height, Geometry geometry, Placemen
   }
   if (placement != nullptr) *placement = place;
   return out;
-}
-
-void to_planar(const Image& image, float* output) {
-  const size_t count = static_cast<size_t>(image.width) * image.height;
-  for (size_t i = 0; i < count; ++i) {
-    for (size_t c = 0; c < 3; ++c)
-      output[c * count + i] = static_cast<float>(image.pixels[i * 3 + c]) / 255.0f;
-  }
 }
 
 }  // namespace shrike::data

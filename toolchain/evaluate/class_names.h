@@ -1,4 +1,4 @@
-// What the class indices of a detector are called.
+// What the class indices of a network are called.
 #pragma once
 #include <optional>
 #include <string>
@@ -10,8 +10,18 @@ namespace shrike::evaluate {
 // order. Nothing when the text is of another form.
 std::optional<std::vector<std::string>> parse_names(const std::string& text);
 
-// Names for `count` classes: from the model's metadata when it has that many, the COCO names for 80, else
-// "class 0", "class 1", ...
-std::vector<std::string> class_names(int count, const std::string& metadata);
+// A file with a name a line, or a YAML file with `names:` (a list or numbers with names). Throws Error.
+std::vector<std::string> load_names(const std::string& path);
+
+// kGiven: by the user or the model. kGuessed: COCO's, because there are 80 classes. kNumbers: "class 0", ...
+enum class NameSource { kGiven, kGuessed, kNumbers };
+struct ClassNames {
+  std::vector<std::string> names;
+  NameSource source = NameSource::kNumbers;
+};
+
+// Names for `count` classes: the user's (`given`, a wrong number of them is an Error), from the model's
+// metadata when it has that many, the COCO names for 80, else numbers.
+ClassNames class_names(int count, const std::string& metadata, const std::vector<std::string>& given = {});
 
 }  // namespace shrike::evaluate

@@ -17,7 +17,14 @@ namespace {
 constexpr int kThresholds = 10;  // IoU .50, .55, ... .95
 constexpr int kRecalls = 101;    // 0, .01, ... 1
 constexpr int kLimits = 3;       // detections an image and category that count
-constexpr std::array<size_t, kLimits> kMaxDetections = {1, 10, 100};
+
+std::array<size_t, kLimits> max_detections(Measure measure) {
+  return {1, 10, measure == Measure::kKeyPoints ? size_t{20} : size_t{100}};
+}
+
+// Standard deviations of annotators for COCO's 17 points, relative to the object's size (spec/heads.md 4.3).
+constexpr std::array<double, 17> kDeviations = {.026, .025, .025, .035, .035, .079, .079, .072, .072,
+                                                .062, .062, .107, .107, .087, .087, .089, .089};
 
 struct AreaRange {
   double low, high;
@@ -49,6 +56,54 @@ double overlap(const Detection& d, const GroundTruth& g) {
   const double common = width * height;
   const double own = d.width * d.height;
   return common / (g.crowd ? own : own + g.width * g.height - common);
+}
+
+// Object key point similarity. Without labelled points (such labels don't count) distances are to the box
+// enlarged by its own size.
+double similarity(const Detection& d, const GroundTruth& g) {
+  const size_t count = std::min(d.points.size(), g.points.size());
+  const auto labelled = std::count_if(g.points.begin(), g.points.end(),
+                                      [](const LabelledPoint& p) { return p.visibility > 0; });
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const LabelledPoint& truth = g.points[i];
+    if (labelled > 0 && truth.visibility == 0) continue;
+    double dx = d.points[i][0] - truth.x, dy = d.points[i][1] - truth.y;
+    if (labelled == 0) {
+      dx = std::max({0.0, g.x - g.width - d.points[i][0], d.points[i][0] - (g.x + 2 * g.width)});
+      dy = std::max({0.0, g.y - g.height - d.points[i][1], d.points[i][1] - (g.y + 2 * g.height)});
+    }
+    const double deviation =
+        g.points.size() == kDeviations.size() ? kDeviations[i] : 1.0 / static_cast<double>(g.points.size());
+    const double variance = 4 * deviation * deviation;
+    sum +=
+        std::exp(-(dx * dx + dy * dy) / (2 * variance * (g.area + std::numeric_limits<double>::epsilon())));
+  }
+  const auto over = labelled > 0 ? static_cast<double>(labelled) : static_cast<double>(g.points.size());
+  return over > 0 ? sum / over : 0;
+}
+
+double overlap(const Detection& d, const GroundTruth& g, Measure measure) {
+  if (measure == Measure::kMasks) return overlap(d.mask, g.mask, g.crowd);
+  return measure == Measure::kKeyPoints ? similarity(d, g) : overlap(d, g);
+}
+
+bool counts(const GroundTruth& g, Measure measure) {
+  if (g.crowd) return false;
+  const auto labelled = [](const LabelledPoint& p) { return p.visibility > 0; };
+  return measure != Measure::kKeyPoints || std::any_of(g.points.begin(), g.points.end(), labelled);
+}
+
+double area_of(const Detection& d, Measure measure) {
+  if (measure == Measure::kMasks) return static_cast<double>(d.mask.area());
+  if (measure == Measure::kBoxes || d.points.empty()) return d.width * d.height;
+  const auto by = [](size_t axis) {
+    return
+        [axis](const std::array<double, 2>& a, const std::array<double, 2>& b) { return a[axis] < b[axis]; };
+  };
+  const auto [left, right] = std::minmax_element(d.points.begin(), d.points.end(), by(0));
+  const auto [top, bottom] = std::minmax_element(d.points.begin(), d.points.end(), by(1));
+  return ((*right)[0] - (*left)[0]) * ((*bottom)[1] - (*top)[1]);
 }
 
 // Detections (best first, at most 100) and boxes of one category in one image.
@@ -88,13 +143,13 @@ int best_candidate(const std::vector<Candidate>& candidates, const std::vector<u
   return found;
 }
 
-Matches match(const Scene& scene, const AreaRange& range) {
+Matches match(const Scene& scene, const AreaRange& range, Measure measure) {
   std::vector<Candidate> candidates;
   for (const bool ignored : {false, true}) {
     for (const GroundTruth* truth : scene.truths) {
-      if ((truth->crowd || outside(truth->area, range)) != ignored) continue;
+      if ((!counts(*truth, measure) || outside(truth->area, range)) != ignored) continue;
       Candidate candidate{truth, ignored, {}};
-      for (const Detection* d : scene.detections) candidate.overlaps.push_back(overlap(*d, *truth));
+      for (const Detection* d : scene.detections) candidate.overlaps.push_back(overlap(*d, *truth, measure));
       candidates.push_back(std::move(candidate));
     }
   }
@@ -109,7 +164,7 @@ Matches match(const Scene& scene, const AreaRange& range) {
       const Detection& detection = *scene.detections[d];
       // A miss outside the area range is not held against the detector.
       const bool ignored = found >= 0 ? candidates[static_cast<size_t>(found)].ignored
-                                      : outside(detection.width * detection.height, range);
+                                      : outside(area_of(detection, measure), range);
       if (found >= 0) taken[static_cast<size_t>(found)] = 1;
       result.matched[t].push_back(found >= 0);
       result.ignored[t].push_back(ignored);
@@ -185,7 +240,7 @@ class Mean {
 // Scenes by category, then by image in ascending id.
 using Scenes = std::map<int, std::map<int64_t, Scene>>;
 
-Scenes make_scenes(const Dataset& dataset, const std::vector<Detection>& detections) {
+Scenes make_scenes(const Dataset& dataset, const std::vector<Detection>& detections, size_t limit) {
   std::set<int64_t> images;
   for (const auto& image : dataset.images) images.insert(image.id);
   Scenes scenes;
@@ -209,7 +264,7 @@ Scenes make_scenes(const Dataset& dataset, const std::vector<Detection>& detecti
     for (auto& [image, scene] : by_image) {
       std::stable_sort(scene.detections.begin(), scene.detections.end(),
                        [](const Detection* a, const Detection* b) { return a->score > b->score; });
-      if (scene.detections.size() > kMaxDetections.back()) scene.detections.resize(kMaxDetections.back());
+      if (scene.detections.size() > limit) scene.detections.resize(limit);
     }
   }
   return scenes;
@@ -217,28 +272,39 @@ Scenes make_scenes(const Dataset& dataset, const std::vector<Detection>& detecti
 
 }  // namespace
 
-Metrics evaluate(const Dataset& dataset, const std::vector<Detection>& detections) {
+Metrics evaluate(const Dataset& dataset, const std::vector<Detection>& detections, Measure measure) {
+  const auto limits = max_detections(measure);
   Mean precision[3 + kAreas - 1];  // all, at .50, at .75, small, medium, large
   Mean recall[kLimits + kAreas - 1];
-  for (const auto& [category, by_image] : make_scenes(dataset, detections)) {
+  Metrics metrics;
+  for (const auto& [category, by_image] : make_scenes(dataset, detections, limits.back())) {
+    Metrics::Category own{category};
     for (int area = 0; area < kAreas; ++area) {
+      if (measure == Measure::kKeyPoints && area == kSmall) continue;
       std::vector<Matches> matches;
-      for (const auto& [image, scene] : by_image) matches.push_back(match(scene, kAreaRanges[area]));
+      for (const auto& [image, scene] : by_image) matches.push_back(match(scene, kAreaRanges[area], measure));
       for (int limit = area == kAllAreas ? 0 : kLimits - 1; limit < kLimits; ++limit) {
-        const Curve curve = accumulate(matches, kMaxDetections[limit]);
+        const Curve curve = accumulate(matches, limits[static_cast<size_t>(limit)]);
         for (const double value : curve.recall) recall[limit + area].add(value);
         if (limit != kLimits - 1) continue;
+        Mean whole, half;
         for (int t = 0; t < kThresholds; ++t) {
           for (const double value : curve.precision[t]) {
             precision[area == kAllAreas ? 0 : 2 + area].add(value);
             if (area == kAllAreas && t == 0) precision[1].add(value);
             if (area == kAllAreas && t == 5) precision[2].add(value);
+            whole.add(value);
+            if (t == 0) half.add(value);
           }
         }
+        if (area != kAllAreas) continue;
+        for (const Matches& scene : matches) own.truths += scene.positives;
+        own.map = whole.value();
+        own.map50 = half.value();
       }
     }
+    if (own.truths > 0) metrics.categories.push_back(own);
   }
-  Metrics metrics;
   for (int i = 0; i < 6; ++i) {
     metrics.values[i] = precision[i].value();
     metrics.values[6 + i] = recall[i].value();

@@ -1,4 +1,5 @@
-// COCO detection metrics, our own implementation of the protocol of the COCO paper and API (twelve numbers).
+// COCO detection metrics, our own implementation of the protocol of the COCO paper and API (twelve numbers),
+// for boxes, masks and key points.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -6,7 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "toolchain/evaluate/rle.h"
+
 namespace shrike::evaluate {
+
+struct LabelledPoint {
+  double x = 0, y = 0;
+  int visibility = 0;  // 0: not labelled
+};
 
 struct GroundTruth {
   int64_t image_id = 0;
@@ -14,6 +22,9 @@ struct GroundTruth {
   double x = 0, y = 0, width = 0, height = 0;  // pixels
   double area = 0;
   bool crowd = false;
+  std::vector<LabelledPoint> points;
+  Rle mask;                     // no counts: none
+  std::vector<double> polygon;  // x, y, ... that the mask is yet to be made of
 };
 
 struct Detection {
@@ -21,6 +32,8 @@ struct Detection {
   int category_id = 0;
   double x = 0, y = 0, width = 0, height = 0;
   double score = 0;
+  std::vector<std::array<double, 2>> points = {};
+  Rle mask = {};
 };
 
 struct Dataset {
@@ -33,19 +46,35 @@ struct Dataset {
   std::vector<int> category_ids;   // sorted
   std::map<int, std::string> category_names;
   std::vector<GroundTruth> annotations;
+  std::vector<std::string> remarks;  // sentences about entries that can't be, which were left out or clipped
 };
 
-// Reads COCO instances JSON; throws Error naming the file and the entry.
-Dataset load_coco(const std::string& json_path);
+// What to do with boxes that can't be (negative, outside, twice the same).
+enum class Labels { kTolerant, kStrict };
+
+// Reads COCO instances JSON; throws Error naming the file and the entry. Categories that no annotation uses
+// and that are the parent of others are left out.
+Dataset load_coco(const std::string& json_path, Labels labels = Labels::kTolerant);
 
 // AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl; -1 where undefined.
 struct Metrics {
   std::array<double, 12> values;
   double map() const { return values[0]; }
   double map50() const { return values[1]; }
+  struct Category {
+    int id = 0;
+    int64_t truths = 0;  // that count
+    double map = -1, map50 = -1;
+  };
+  std::vector<Category> categories;  // those with truths, by id
 };
 
-Metrics evaluate(const Dataset& dataset, const std::vector<Detection>& detections);
+// What two objects are compared by. Key points: OKS, 20 detections an image, labels without a labelled point
+// ignored, APs and ARs undefined; the deviations of COCO's 17 points, else 1/K for each of K.
+enum class Measure { kBoxes, kMasks, kKeyPoints };
+
+Metrics evaluate(const Dataset& dataset, const std::vector<Detection>& detections,
+                 Measure measure = Measure::kBoxes);
 const std::array<const char*, 12>& metric_names();
 
 std::string detections_json(const std::vector<Detection>& detections);

@@ -1,8 +1,11 @@
 // COCO instances in, detections out, as JSON.
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
+#include <tuple>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "toolchain/evaluate/coco.h"
@@ -89,14 +92,63 @@ void read_categories(const json& root, const std::string& path, Dataset& dataset
   std::sort(dataset.category_ids.begin(), dataset.category_ids.end());
 }
 
+bool is_number(const json& value) {
+  return value.is_number() && std::isfinite(value.get<double>());
+}
+
+bool are_numbers(const json& list) {
+  return list.is_array() && std::all_of(list.begin(), list.end(), is_number);
+}
+
+void read_points(const Entry& entry, GroundTruth& truth) {
+  const json* list = entry.find("keypoints");
+  if (list == nullptr) return;
+  if (!are_numbers(*list) || list->size() % 3 != 0)
+    entry.wrong("keypoints", "a list of x, y, visibility for each point");
+  for (size_t i = 0; i + 2 < list->size(); i += 3) {
+    truth.points.push_back({(*list)[i].get<double>(), (*list)[i + 1].get<double>(),
+                            static_cast<int>(std::clamp((*list)[i + 2].get<double>(), 0.0, 2.0))});
+  }
+}
+
+// Polygons, or runs as a list or as text.
+Rle read_mask(const Entry& entry, int height, int width) {
+  const json* mask = entry.find("segmentation");
+  if (mask == nullptr || mask->empty() || height < 1 || width < 1) return {};
+  if (mask->is_object()) {
+    const auto counts = mask->find("counts"), size = mask->find("size");
+    const bool fits = size != mask->end() && size->is_array() && size->size() == 2 && (*size)[0] == height &&
+                      (*size)[1] == width;
+    if (counts == mask->end() || !fits)
+      entry.wrong("segmentation", "\"counts\" and the picture's \"size\" [height, width]");
+    if (counts->is_string()) return from_text(counts->get<std::string>(), height, width);
+    if (!are_numbers(*counts)) entry.wrong("segmentation", "a list of runs");
+    Rle rle{height, width, {}};
+    uint64_t pixels = 0;
+    for (const json& run : *counts) {
+      const double length = run.get<double>();
+      if (length < 0 || length > 4e9) entry.wrong("segmentation", "runs of pixels");
+      rle.counts.push_back(static_cast<uint32_t>(length));
+      pixels += rle.counts.back();
+    }
+    if (pixels != static_cast<uint64_t>(height) * static_cast<uint64_t>(width))
+      entry.wrong("segmentation", "runs that fill the picture");
+    return rle;
+  }
+  if (!mask->is_array()) entry.wrong("segmentation", "polygons");
+  std::vector<Rle> parts;
+  for (const json& polygon : *mask) {
+    if (!are_numbers(polygon)) entry.wrong("segmentation", "polygons of x, y, x, y, ...");
+    parts.push_back(from_polygon(polygon.get<std::vector<double>>(), height, width));
+  }
+  return united(parts, height, width);
+}
+
 GroundTruth read_annotation(const Entry& entry) {
   GroundTruth truth;
   truth.image_id = entry.integer("image_id");
   truth.category_id = entry.small_integer("category_id");
   const json* box = entry.find("bbox");
-  const auto is_number = [](const json& value) {
-    return value.is_number() && std::isfinite(value.get<double>());
-  };
   if (box == nullptr || !box->is_array() || box->size() != 4 ||
       !std::all_of(box->begin(), box->end(), is_number)) {
     entry.wrong("bbox", "a list of four numbers [x, y, width, height]");
@@ -114,20 +166,92 @@ GroundTruth read_annotation(const Entry& entry) {
   } else if (crowd != nullptr) {
     truth.crowd = entry.integer("iscrowd") != 0;
   }
+  read_points(entry, truth);
   return truth;
+}
+
+// Boxes that can't be: none of their area is in the picture, or a side is negative; parts outside are cut
+// off.
+class Checker {
+ public:
+  Checker(const std::string& path, Labels labels) : path_(path), labels_(labels) {}
+
+  // False: leave it out.
+  bool keep(GroundTruth& truth, const Dataset::ImageEntry& image, size_t index) {
+    const auto broken = [&](const char* what, int64_t& counter) {
+      if (labels_ == Labels::kStrict)
+        fail("{}: annotations[{}] {}; mend it, or leave --strict out", path_, index, what);
+      ++counter;
+    };
+    const auto key =
+        std::make_tuple(truth.image_id, truth.category_id, truth.x, truth.y, truth.width, truth.height);
+    if (truth.width < 0 || truth.height < 0) {
+      broken("has a box of negative size", negative_);
+      return false;
+    }
+    if (!truth.crowd && !seen_.insert(key).second) {
+      broken("is there twice", repeated_);
+      return false;
+    }
+    const bool sized = image.width > 0 && image.height > 0;
+    if (sized &&
+        (truth.x >= image.width || truth.y >= image.height || truth.x + truth.width <= 0 ||
+         truth.y + truth.height <= 0) &&
+        truth.width > 0 && truth.height > 0) {
+      broken("lies outside its picture", outside_);
+      return false;
+    }
+    return true;
+  }
+
+  std::vector<std::string> remarks() const {
+    std::vector<std::string> parts;
+    if (negative_ > 0) parts.push_back(fmt::format("{} of negative size", negative_));
+    if (outside_ > 0) parts.push_back(fmt::format("{} outside their pictures", outside_));
+    if (repeated_ > 0) parts.push_back(fmt::format("{} there twice", repeated_));
+    if (parts.empty()) return {};
+    return {fmt::format("{}: boxes left out: {} (--strict refuses them)", path_, fmt::join(parts, ", "))};
+  }
+
+ private:
+  const std::string& path_;
+  Labels labels_;
+  int64_t negative_ = 0, outside_ = 0, repeated_ = 0;
+  std::set<std::tuple<int64_t, int, double, double, double, double>> seen_;
+};
+
+// Roboflow's exports list the parent of all classes as a class of its own, which no label uses.
+void drop_unused_parents(const json& root, Dataset& dataset) {
+  std::set<std::string> parents;
+  for (const json& category : root["categories"]) {
+    const auto parent = category.find("supercategory");
+    if (parent != category.end() && parent->is_string()) parents.insert(parent->get<std::string>());
+  }
+  std::set<int> used;
+  for (const GroundTruth& truth : dataset.annotations) used.insert(truth.category_id);
+  std::erase_if(dataset.category_ids, [&](int id) {
+    const bool drop = used.count(id) == 0 && parents.count(dataset.category_names.at(id)) > 0 &&
+                      dataset.category_ids.size() > 1;
+    if (drop) dataset.category_names.erase(id);
+    return drop;
+  });
 }
 
 }  // namespace
 
-Dataset load_coco(const std::string& json_path) {
+Dataset load_coco(const std::string& json_path, Labels labels) {
   const json root = parse(json_path);
   Dataset dataset;
   std::set<int64_t> image_ids;
   read_images(root, json_path, dataset, image_ids);
   read_categories(root, json_path, dataset);
+  std::map<int64_t, const Dataset::ImageEntry*> images;
+  for (const Dataset::ImageEntry& image : dataset.images) images[image.id] = &image;
   const json& list = list_of(root, json_path, "annotations");
+  Checker checker(json_path, labels);
   for (size_t i = 0; i < list.size(); ++i) {
-    const GroundTruth truth = read_annotation({json_path, "annotations", i, list[i]});
+    const Entry entry{json_path, "annotations", i, list[i]};
+    GroundTruth truth = read_annotation(entry);
     if (!image_ids.contains(truth.image_id)) {
       fail("{}: annotations[{}] names image {}, which is not in the list of images", json_path, i,
            truth.image_id);
@@ -136,8 +260,13 @@ Dataset load_coco(const std::string& json_path) {
       fail("{}: annotations[{}] names category {}, which is not in the list of categories", json_path, i,
            truth.category_id);
     }
-    dataset.annotations.push_back(truth);
+    const Dataset::ImageEntry& image = *images.at(truth.image_id);
+    if (!checker.keep(truth, image, i)) continue;
+    truth.mask = read_mask(entry, image.height, image.width);
+    dataset.annotations.push_back(std::move(truth));
   }
+  drop_unused_parents(root, dataset);
+  dataset.remarks = checker.remarks();
   return dataset;
 }
 
@@ -147,8 +276,19 @@ std::string detections_json(const std::vector<Detection>& detections) {
   std::string text = "[";
   const char* separator = "\n";
   for (const Detection& d : detections) {
-    text += fmt::format("{}{{\"image_id\":{},\"category_id\":{},\"bbox\":[{},{},{},{}],\"score\":{}}}",
+    text += fmt::format("{}{{\"image_id\":{},\"category_id\":{},\"bbox\":[{},{},{},{}],\"score\":{}",
                         separator, d.image_id, d.category_id, d.x, d.y, d.width, d.height, d.score);
+    if (!d.points.empty()) {
+      text += ",\"keypoints\":[";
+      for (size_t i = 0; i < d.points.size(); ++i)
+        text += fmt::format("{}{},{},1", i == 0 ? "" : ",", d.points[i][0], d.points[i][1]);
+      text += "]";
+    }
+    if (!d.mask.counts.empty()) {
+      text += fmt::format(",\"segmentation\":{{\"size\":[{},{}],\"counts\":{}}}", d.mask.height, d.mask.width,
+                          json(to_text(d.mask)).dump());
+    }
+    text += "}";
     separator = ",\n";
   }
   return text + "\n]\n";

@@ -1,6 +1,7 @@
 #include "toolchain/evaluate/detect.h"
 
 #include <algorithm>
+#include <limits>
 #include <mutex>
 
 #include "shrike/image.h"
@@ -63,7 +64,7 @@ struct Run {
   }
 
   void detect(Detector& detector, Ready& ready) const {
-    if (ready.error.empty()) ready.picture.detections = detector.detect(ready.prepared, options.detect);
+    if (ready.error.empty()) ready.picture.results = detector.detect(ready.prepared, options.detect);
   }
 
   void tell(Ready ready) const {
@@ -109,11 +110,21 @@ struct Run {
 
 }  // namespace
 
-data::Image letterbox(const data::Image& image, int width, int height, ImagePlacement& placement) {
-  data::Placement place;
-  data::Image fitted = data::fit(image, width, height, data::Geometry::kLetterbox, &place);
-  placement = {1 / place.scale_x, 1 / place.scale_y, place.left, place.top, image.width, image.height};
-  return fitted;
+ImagePlacement placement_of(const data::Placement& place, const data::Image& image) {
+  return {1 / place.scale_x, 1 / place.scale_y, place.left, place.top, image.width, image.height};
+}
+
+Task task_of(HeadKind kind) {
+  switch (kind) {
+    case HeadKind::kKeyPoints:
+      return Task::kKeyPoints;
+    case HeadKind::kMasks:
+      return Task::kMasks;
+    case HeadKind::kRotatedBoxes:
+      return Task::kRotatedBoxes;
+    default:
+      return Task::kBoxes;
+  }
 }
 
 ImagePlacement preprocess_into(const data::Image& image, const PreprocessOptions& options, Rounding rounding,
@@ -140,19 +151,57 @@ Prepared Detector::prepare(const data::Image& image) const {
   return backend_->prepare(image, mode_);
 }
 
-std::vector<Detection> Detector::detect(const Prepared& prepared, const DetectOptions& options) {
-  const std::vector<HeadLevel> levels = backend_->run(prepared);
+namespace {
+
+void require(const Status& status, const std::string& path) {
+  if (!status.ok()) fail("{}: the outputs are not a head that can be decoded: {}", path, status.detail);
+}
+
+std::vector<ClassScore> best_classes(const Outputs& outputs, const Detector::Backend& backend, int count) {
+  std::vector<ClassScore> classes(static_cast<size_t>(std::max(count, 1)));
+  int32_t found = 0;
+  require(decode_classes(outputs.classes, backend.softmax, -std::numeric_limits<float>::infinity(),
+                         classes.data(), static_cast<int32_t>(classes.size()), &found),
+          backend.path);
+  classes.resize(static_cast<size_t>(found));
+  return classes;
+}
+
+}  // namespace
+
+Results Detector::detect(const Prepared& prepared, const DetectOptions& options) {
+  const Outputs outputs = backend_->run(prepared);
+  Results results;
+  if (backend_->task == Task::kClasses) {
+    results.classes = best_classes(outputs, *backend_, options.max_detections);
+    return results;
+  }
+  const Head& head = outputs.head;
   DetectOptions own = options;
   own.mode = mode_;
   backend_->scratch.resize(detect_scratch_bytes(own));
-  std::vector<Detection> detections(static_cast<size_t>(std::max(own.max_detections, 0)));
+  std::vector<shrike::Detection> detections(static_cast<size_t>(std::max(own.max_detections, 0)));
   int32_t count = 0;
-  const Status status =
-      decode_detections(levels.data(), static_cast<int32_t>(levels.size()), prepared.placement, own,
-                        backend_->scratch.data(), backend_->scratch.size(), detections.data(), &count);
-  if (!status.ok()) fail("{}: the outputs are not a detection head: {}", backend_->path, status.detail);
-  detections.resize(static_cast<size_t>(count));
-  return detections;
+  require(decode_detections(head, prepared.placement, own, backend_->scratch.data(), backend_->scratch.size(),
+                            detections.data(), &count),
+          backend_->path);
+  for (int32_t i = 0; i < count; ++i) {
+    Found found{detections[static_cast<size_t>(i)], {}, {}, {}};
+    if (backend_->task == Task::kKeyPoints) {
+      found.points.resize(static_cast<size_t>(head.key_points));
+      require(decode_key_points(head, found, prepared.placement, mode_, found.points.data()), backend_->path);
+    }
+    if (backend_->task == Task::kMasks && head.prototypes.type != DataType::kUndefined) {
+      backend_->mask_scratch.resize(mask_scratch_bytes(head));
+      found.area = mask_area(found, mode_);
+      found.mask.resize(static_cast<size_t>(found.area.width) * static_cast<size_t>(found.area.height));
+      require(decode_mask(head, found, prepared.placement, mode_, backend_->mask_scratch.data(),
+                          backend_->mask_scratch.size(), found.mask.data(), found.mask.size()),
+              backend_->path);
+    }
+    results.objects.push_back(std::move(found));
+  }
+  return results;
 }
 
 DetectOptions Detector::default_options() const {
@@ -162,13 +211,16 @@ DetectOptions Detector::default_options() const {
   return options;
 }
 
-int Detector::input_width() const {
-  return backend_->width;
+const data::InputSpec& Detector::input() const {
+  return backend_->input;
 }
-int Detector::input_height() const {
-  return backend_->height;
+Task Detector::task() const {
+  return backend_->task;
 }
-const std::vector<std::string>& Detector::class_names() const {
+int Detector::key_points() const {
+  return backend_->key_points;
+}
+const ClassNames& Detector::class_names() const {
   return backend_->class_names;
 }
 const host::IntegerModel* Detector::integer_model() const {

@@ -1,5 +1,5 @@
-// A detector as a user sees it: a model file and pictures in, boxes out. Float `.onnx` and integer `.espdl`
-// files go through the same postprocessing.
+// A network for pictures as a user sees it: a model file and pictures in; boxes, key points, masks, rotated
+// boxes or classes out. Float models and integer `.espdl` files go through the same postprocessing.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -9,6 +9,8 @@
 
 #include "shrike/detector.h"
 #include "toolchain/data/image.h"
+#include "toolchain/data/input_spec.h"
+#include "toolchain/evaluate/class_names.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/integer_model.h"
 
@@ -18,7 +20,22 @@ struct DetectorOptions {
   DetectMode mode = DetectMode::kEvaluation;
   host::IntegerOptions integer;      // .espdl: target, kernels; `threads` holds for .onnx too
   graph::ImageSize size;             // .onnx: 0x0: as in the file
-  std::vector<std::string> outputs;  // .onnx: empty: the detection head is found
+  std::vector<std::string> outputs;  // .onnx: empty: the head is found
+  data::InputOptions input;          // what the file does not say about its input
+  std::vector<std::string> names;    // of the classes; empty: as the file says
+};
+
+enum class Task { kBoxes, kKeyPoints, kMasks, kRotatedBoxes, kClasses };
+
+// A detection with what its head has beyond the box.
+struct Found : shrike::Detection {
+  std::vector<KeyPoint> points;
+  MaskArea area = {};
+  std::vector<uint8_t> mask;  // 0 or 1, a byte a pixel of the area
+};
+struct Results {
+  std::vector<Found> objects;       // best first
+  std::vector<ClassScore> classes;  // of a classifier, best first
 };
 
 // A picture made ready for the network.
@@ -38,14 +55,16 @@ class Detector {
   // Evaluation mode: bilinear letterbox; chip mode: the chip's nearest-neighbour letterbox. Safe to call from
   // several threads, also while detect() runs.
   Prepared prepare(const data::Image& image) const;
-  // Boxes in pixels of the picture, best first. `options.mode` is the detector's own.
-  std::vector<shrike::Detection> detect(const Prepared& prepared, const DetectOptions& options);
+  // In pixels of the picture. `options.mode` is the detector's own; a classifier
+  // gives its options.max_detections best.
+  Results detect(const Prepared& prepared, const DetectOptions& options);
 
   // Score threshold, NMS and limits of the mode: the COCO protocol's, or the chip's defaults.
   DetectOptions default_options() const;
-  int input_width() const;
-  int input_height() const;
-  const std::vector<std::string>& class_names() const;
+  const data::InputSpec& input() const;
+  Task task() const;
+  int key_points() const;
+  const ClassNames& class_names() const;
   // Null for a float model.
   const host::IntegerModel* integer_model() const;
   // As many detectors as this one has threads, with one thread each, for as many pictures at a time. Empty
@@ -72,7 +91,7 @@ struct Picture {
   size_t index;
   data::Image image;  // only when keep_images
   int width, height;
-  std::vector<shrike::Detection> detections;
+  Results results;
 };
 struct RunOptions {
   DetectOptions detect;

@@ -31,12 +31,16 @@ struct ImageSize {
   int64_t width = 0;
 };
 // Gives the (single, rank 4) graph input the spatial size, re-derives the constants of Reshape/Resize nodes
-// that carried the old one, and infers all shapes anew. Both sizes must be multiples of 32. Throws Error.
+// that carried the old one, and infers all shapes anew. Throws Error for a size that the graph does not
+// accept.
 void resize_input(Graph& graph, ImageSize size);
 
 // Makes the named tensors (or the first outputs of the named nodes) the graph outputs. "NAME=TENSOR" gives
 // the output the name NAME, as a head's row asks for (heads/head.h); the others keep theirs.
 void cut_at(Graph& graph, const std::vector<std::string>& names);
+// A picture that comes in as [N,H,W,C] and is turned to [N,C,H,W] by a Transpose at once (or behind
+// arithmetic with one number): the input itself becomes [N,C,H,W].
+void fold_entry(Graph& graph);
 // Where outputs depend on a choice (NonMaxSuppression, TopK, ArgMax, ...): makes what is chosen from the
 // outputs. Says so in a note; nothing where no output does.
 std::vector<std::string> cut_selection(Graph& graph);

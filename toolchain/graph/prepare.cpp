@@ -24,8 +24,10 @@ void fill_open_size(Graph& graph, const ImageSize& size) {
   if (!is_given(size) || graph.inputs.size() != 1) return;
   Shape& shape = graph.tensor(graph.inputs[0]).shape;
   if (shape.size() != 4) return;
-  if (shape[2] == kUnknownDim) shape[2] = size.height;
-  if (shape[3] == kUnknownDim) shape[3] = size.width;
+  const bool channels_last = shape[1] == kUnknownDim && (shape[3] == 1 || shape[3] == 3);
+  const size_t height = channels_last ? 1 : 2, width = channels_last ? 2 : 3;
+  if (shape[height] == kUnknownDim) shape[height] = size.height;
+  if (shape[width] == kUnknownDim) shape[width] = size.width;
 }
 
 // The devices and their files know one image at a time.
@@ -115,6 +117,7 @@ std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
   set_batch_to_one(graph);
   check_batch(graph);
   fill_open_size(graph, options.size);
+  fold_entry(graph);
   if (!options.outputs.empty()) cut_at(graph, options.outputs);
   fold_constants(graph);
   remove_identities(graph);

@@ -9,7 +9,7 @@
 namespace shrike::graph {
 namespace {
 
-constexpr int64_t kGrid = 32;  // the coarsest stride of the detectors
+constexpr int64_t kGrid = 32;  // the coarsest stride of most detectors
 constexpr int64_t kLargestSize = 8192;
 
 // The entries of `shape` where `reference` (of the same rank) is not 1.
@@ -154,12 +154,19 @@ class Rederivation {
 
 void check_size(const ImageSize& size) {
   for (const int64_t side : {size.height, size.width}) {
-    if (side >= kGrid && side <= kLargestSize && side % kGrid == 0) continue;
-    fail("input size {}x{}: multiples of {} from {} to {} were expected; choose e.g. {}x{}", size.height,
-         size.width, kGrid, kGrid, kLargestSize,
-         std::clamp((size.height + kGrid / 2) / kGrid * kGrid, kGrid, kLargestSize),
-         std::clamp((size.width + kGrid / 2) / kGrid * kGrid, kGrid, kLargestSize));
+    if (side >= 1 && side <= kLargestSize) continue;
+    fail("input size {}x{}: sides from 1 to {} were expected", size.height, size.width, kLargestSize);
   }
+}
+
+// Networks with levels join maps that fit only if every halving comes out even.
+std::string advice(const ImageSize& size) {
+  if (size.height % kGrid == 0 && size.width % kGrid == 0) return "export it at that size";
+  const auto nearest = [](int64_t side) {
+    return std::clamp((side + kGrid / 2) / kGrid * kGrid, kGrid, kLargestSize);
+  };
+  return fmt::format("most networks take multiples of {} only: try {}x{}", kGrid, nearest(size.height),
+                     nearest(size.width));
 }
 
 }  // namespace
@@ -187,8 +194,8 @@ void resize_input(Graph& graph, ImageSize size) {
       if (!was_open) rederivation.visit(node);
     });
   } catch (const Error& error) {
-    fail("the model cannot be given the input size {}x{}: {}; export it at that size", size.height,
-         size.width, error.what());
+    fail("the model cannot be given the input size {}x{}: {}; {}", size.height, size.width, error.what(),
+         advice(size));
   }
   graph = std::move(resized);
 }

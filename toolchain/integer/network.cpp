@@ -1,5 +1,6 @@
 #include "toolchain/integer/network.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -128,9 +129,13 @@ void IntegerNetwork::set(const std::string& variable, const std::vector<float>& 
 }
 
 void IntegerNetwork::set_input(const std::vector<float>& values) {
-  if (model().input_count() != 1)
-    fail("'{}': a network with one input was expected, found {}", model_.name(), model().input_count());
-  set(host::to_string(model().input(0).name), values);
+  auto next = values.begin();
+  for (int32_t i = 0; i < model().input_count(); ++i) {
+    const TensorView input = model().input(i);
+    const int64_t count = std::min<int64_t>(input.shape.elements(), values.end() - next);
+    set(host::to_string(input.name), {next, next + count});
+    next += count;
+  }
 }
 
 void IntegerNetwork::run_node(int32_t node) {

@@ -34,7 +34,7 @@ class IntegerNetwork {
   engine::Array values(const std::string& variable) const;
   // Rounds the values, in logical order, to the variable's format.
   void set(const std::string& variable, const std::vector<float>& values);
-  // Sets the only input.
+  // Sets all inputs: their values one behind the other, in the file's order.
   void set_input(const std::vector<float>& values);
 
   void run() { model_.run(); }

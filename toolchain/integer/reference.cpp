@@ -48,9 +48,9 @@ Reference make_reference(const graph::Graph& graph, const Feed& feed) {
       feed.size(), feed.threads(),
       [&](int worker, size_t index) {
         engine::set_threads(1);  // one image a thread: the same sums whatever the number of threads
-        auto inputs = feed.inputs(index);
-        auto outputs = engines[static_cast<size_t>(worker)]->run(inputs);
-        return Item{std::move(inputs.begin()->second.values), std::move(outputs)};
+        std::vector<float> values = feed.values(index);
+        auto outputs = engines[static_cast<size_t>(worker)]->run(feed.inputs(values));
+        return Item{std::move(values), std::move(outputs)};
       },
       [&](size_t, Item&& item) {
         reference.inputs.push_back(std::move(item.first));

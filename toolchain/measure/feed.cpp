@@ -11,29 +11,27 @@ namespace {
 // What is kept at most: 96 pictures of 640x640 are 118 MB.
 constexpr size_t kCacheBytes = 300'000'000;
 
-data::Image fitted_image(const std::string& path, graph::ImageSize size, data::Geometry geometry) {
-  return data::fit(data::load_image(path), static_cast<int>(size.width), static_cast<int>(size.height),
-                   geometry, nullptr);
-}
-
-std::vector<float> as_input(const data::Image& fitted) {
-  std::vector<float> planar(fitted.pixels.size());
-  data::to_planar(fitted, planar.data());
-  return planar;
+void check_sizes(const std::vector<data::Port>& ports) {
+  for (const data::Port& port : ports) {
+    for (const int64_t dim : port.shape) {
+      if (dim == graph::kUnknownDim)
+        fail("input '{}': its size is left open in the model; give it with --imgsz", port.name);
+    }
+  }
 }
 
 }  // namespace
 
+// Pictures of networks with one input, fitted to it.
 class Feed::Cache {
  public:
-  Cache(graph::ImageSize size, data::Geometry geometry) : size_(size), geometry_(geometry) {}
-
-  std::shared_ptr<const data::Image> image(const std::string& path) {
+  std::shared_ptr<const data::Image> fitted(const std::string& path, const data::InputSpec& spec) {
     {
       const std::lock_guard lock(mutex_);
       if (const auto found = kept_.find(path); found != kept_.end()) return found->second;
     }
-    const auto made = std::make_shared<const data::Image>(fitted_image(path, size_, geometry_));
+    const auto made = std::make_shared<const data::Image>(
+        data::fit(data::load_image(path), spec.width, spec.height, spec.geometry, nullptr));
     const std::lock_guard lock(mutex_);
     if (bytes_ + made->pixels.size() <= kCacheBytes && kept_.emplace(path, made).second)
       bytes_ += made->pixels.size();
@@ -41,57 +39,60 @@ class Feed::Cache {
   }
 
  private:
-  graph::ImageSize size_;
-  data::Geometry geometry_;
   std::mutex mutex_;
   size_t bytes_ = 0;
   std::map<std::string, std::shared_ptr<const data::Image>> kept_;
 };
 
-graph::ImageSize input_size(const graph::Graph& graph) {
-  if (graph.inputs.size() != 1)
-    fail("the model has {} inputs; calibration on images needs exactly one", graph.inputs.size());
-  const graph::Tensor& input = graph.tensor(graph.inputs[0]);
-  if (input.shape.size() != 4 || input.shape[1] != 3) {
-    fail("input '{}' is not an image: expected the shape [1,3,H,W]", input.name);
-  }
-  return {input.shape[2], input.shape[3]};
-}
-
-std::vector<float> network_input(const std::string& image, graph::ImageSize size, data::Geometry geometry) {
-  return as_input(fitted_image(image, size, geometry));
-}
-
-std::vector<std::string> choose_images(const std::vector<std::string>& paths, int count) {
-  if (count <= 0 || static_cast<size_t>(count) >= paths.size()) return paths;
+std::vector<std::string> choose_samples(const std::vector<std::string>& samples, int count) {
+  if (count <= 0 || static_cast<size_t>(count) >= samples.size()) return samples;
   std::vector<std::string> chosen;
-  for (int i = 0; i < count; ++i) chosen.push_back(paths[static_cast<size_t>(i) * paths.size() / count]);
+  for (int i = 0; i < count; ++i) chosen.push_back(samples[static_cast<size_t>(i) * samples.size() / count]);
   return chosen;
 }
 
-Feed::Feed(const graph::Graph& graph, std::vector<std::string> images, data::Geometry geometry, int threads)
-    : size_(input_size(graph)),
+Feed::Feed(const graph::Graph& graph, std::vector<std::string> samples, int threads)
+    : ports_(data::ports_of(graph)),
       threads_(resolve_threads(threads)),
-      images_(std::move(images)),
-      cache_(std::make_shared<Cache>(size_, geometry)) {
-  input_ = graph.inputs[0];
+      samples_(std::move(samples)),
+      cache_(std::make_shared<Cache>()) {
+  check_sizes(ports_);
 }
 
 std::vector<float> Feed::values(size_t index) const {
-  return as_input(*cache_->image(images_[index]));
+  const std::string& sample = samples_[index];
+  if (ports_.size() == 1 && ports_[0].picture && data::is_picture(sample)) {
+    const data::InputSpec& spec = *ports_[0].picture;
+    return data::to_network(*cache_->fitted(sample, spec), spec, nullptr);
+  }
+  std::vector<float> all;
+  for (const std::vector<float>& input : data::load_sample(sample, ports_))
+    all.insert(all.end(), input.begin(), input.end());
+  return all;
 }
 
 std::map<std::string, engine::Array> Feed::inputs(size_t index) const {
-  return {{input_, {{1, 3, size_.height, size_.width}, values(index)}}};
+  return inputs(values(index));
+}
+
+std::map<std::string, engine::Array> Feed::inputs(const std::vector<float>& values) const {
+  std::map<std::string, engine::Array> inputs;
+  auto next = values.begin();
+  for (const data::Port& port : ports_) {
+    const auto end = next + graph::element_count(port.shape);
+    inputs[port.name] = {port.shape, {next, end}};
+    next = end;
+  }
+  return inputs;
 }
 
 Feed Feed::evenly(int count) const {
-  return with(choose_images(images_, count));
+  return with(choose_samples(samples_, count));
 }
 
-Feed Feed::with(std::vector<std::string> images) const {
+Feed Feed::with(std::vector<std::string> samples) const {
   Feed other = *this;
-  other.images_ = std::move(images);
+  other.samples_ = std::move(samples);
   return other;
 }
 

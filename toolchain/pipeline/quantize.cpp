@@ -33,9 +33,11 @@ Draft begin(const std::string& model_path, const std::string& calibration_folder
             Result& result) {
   const Timer timer(result.phases, "import");
   graph::Graph graph = load_float_graph(model_path, settings, &result.notes);
-  const std::vector<std::string> images =
-      choose_images(data::list_images(calibration_folder), settings.calibration_images);
-  Feed feed(graph, images, settings.geometry, settings.threads);
+  Feed feed(graph, {}, settings.threads);
+  const std::vector<std::string> all = data::list_samples(calibration_folder, feed.ports(), &result.notes);
+  feed = feed.with(choose_samples(all, settings.calibration_images));
+  feed.values(0);  // a sample that doesn't fit is told before the long work
+  result.warnings = data::input_warnings(graph, feed.size());
   return {std::move(graph), std::move(feed), {}, {}};
 }
 
@@ -76,7 +78,8 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
     const Reference reference = make_reference(draft.graph, draft.feed.evenly(recipe::kReportImages));
     result.output_names = draft.graph.outputs;
     result.output_noise = output_noise(draft.graph, draft.plan, settings.target, reference);
-    result.warnings = noise_warnings(draft.graph, result.output_noise);
+    for (std::string& warning : noise_warnings(draft.graph, result.output_noise))
+      result.warnings.push_back(std::move(warning));
   }
   result.float_graph = std::move(draft.graph);
   return result;
@@ -84,7 +87,7 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
 
 void embed_test_values(espdl::Program& program, const graph::Graph& float_graph, const std::string& image,
                        const Settings& settings) {
-  const Feed feed(float_graph, {image}, settings.geometry, settings.threads);
+  const Feed feed(float_graph, {image}, settings.threads);
   host::IntegerOptions options;
   options.target = host::target_name(settings.target);
   program.test_inputs.clear();
@@ -92,7 +95,8 @@ void embed_test_values(espdl::Program& program, const graph::Graph& float_graph,
   IntegerNetwork network(host::IntegerModel::from_bytes(espdl::serialize(program), "the new file", options),
                          stored_variables(program));
   network.set_input(feed.values(0));
-  program.test_inputs.push_back(stored_values(network.model().input(0)));
+  for (int32_t i = 0; i < network.model().input_count(); ++i)
+    program.test_inputs.push_back(stored_values(network.model().input(i)));
   network.run();
   for (int32_t i = 0; i < network.model().output_count(); ++i)
     program.test_outputs.push_back(stored_values(network.model().output(i)));

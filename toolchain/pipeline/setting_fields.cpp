@@ -1,5 +1,7 @@
 #include "toolchain/pipeline/setting_fields.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <type_traits>
@@ -161,9 +163,6 @@ graph::ImageSize parse_size(const std::string& text) {
                                           : parse_number<int64_t>("imgsz", text.substr(cross + 1), 0, 8192);
   if ((size.height == 0) != (size.width == 0))
     fail("imgsz: expected a height and a width above 0, or 0 for the model's own, got '{}'", text);
-  if (size.height % 32 != 0 || size.width % 32 != 0) {
-    fail("imgsz: expected multiples of 32, as 320 or 480x640 (height x width), got '{}'", text);
-  }
   return size;
 }
 
@@ -187,6 +186,60 @@ SettingField emulate_field() {
           }};
 }
 
+std::string numbers_text(const std::vector<double>& numbers) {
+  return fmt::format("{}", fmt::join(numbers, ","));
+}
+
+// What a picture becomes for the network (data/input_spec.h). Empty: as the model says.
+std::vector<SettingField> input_fields() {
+  std::vector<SettingField> fields;
+  fields.push_back(
+      {"mean", "mean of the network's input, one number or one a channel in its order",
+       [](const Settings& s) { return numbers_text(s.input.mean); },
+       [](Settings& s, const std::string& value) { s.input.mean = data::parse_numbers("mean", value); }});
+  fields.push_back(
+      {"std", "its standard deviation: a channel is (pixel * scale - mean) / std",
+       [](const Settings& s) { return numbers_text(s.input.std); },
+       [](Settings& s, const std::string& value) { s.input.std = data::parse_numbers("std", value); }});
+  fields.push_back(
+      {"scale",
+       "factor of pixels of 0..255 before mean and std; empty: 1 where mean or std exceed 1, else 1/255",
+       [](const Settings& s) { return s.input.scale ? fmt::format("{}", *s.input.scale) : ""; },
+       [](Settings& s, const std::string& value) {
+         s.input.scale.reset();
+         if (!value.empty()) s.input.scale = parse_number<double>("scale", value, 1e-9, 1e9);
+       }});
+  fields.push_back(
+      {"color", "order of the channels that the network wants (rgb,bgr,gray)",
+       [](const Settings& s) { return std::string(s.input.color ? data::name_of(*s.input.color) : ""); },
+       [](Settings& s, const std::string& value) {
+         s.input.color.reset();
+         if (!value.empty()) s.input.color = data::parse_color(value);
+       }});
+  fields.push_back(
+      {"layout",
+       "order of the axes of the model's picture input (nchw,nhwc); empty: by the count of channels",
+       [](const Settings& s) {
+         return std::string(!s.input.channels_last ? "" : *s.input.channels_last ? "nhwc" : "nchw");
+       },
+       [](Settings& s, const std::string& value) {
+         s.input.channels_last.reset();
+         if (value.empty()) return;
+         if (value != "nchw" && value != "nhwc") fail("layout: expected one of nchw, nhwc, got '{}'", value);
+         s.input.channels_last = value == "nhwc";
+       }});
+  fields.push_back({"preprocess",
+                    "how pictures are fitted to the input (letterbox,stretch,center-crop); empty: letterbox",
+                    [](const Settings& s) {
+                      return std::string(s.input.geometry ? data::name_of(*s.input.geometry) : "");
+                    },
+                    [](Settings& s, const std::string& value) {
+                      s.input.geometry.reset();
+                      if (!value.empty()) s.input.geometry = data::parse_geometry(value);
+                    }});
+  return fields;
+}
+
 std::vector<SettingField> make_fields() {
   const Choices<Alignment> alignments = {{"joint", Alignment::kJoint},
                                          {"output", Alignment::kOutput},
@@ -202,17 +255,14 @@ std::vector<SettingField> make_fields() {
                       if (value != "8" && value != "16") fail("bits: expected 8 or 16, got '{}'", value);
                       s.bits = value == "8" ? 8 : 16;
                     }});
-  fields.push_back({"imgsz", "input size N or HxW, multiples of 32; 0: the model's own",
+  fields.push_back({"imgsz", "input size N or HxW that the model accepts; 0: the model's own",
                     [](const Settings& s) { return fmt::format("{}x{}", s.size.height, s.size.width); },
                     [](Settings& s, const std::string& value) { s.size = parse_size(value); }});
   fields.push_back(list_field("outputs",
                               "tensors or nodes that become the outputs; empty: those of the head in which "
                               "the graph ends, or its own; NAME=NODE names one",
                               &Settings::outputs));
-  fields.push_back(choice_field("preprocess", "how calibration images are fitted to the input",
-                                &Settings::geometry,
-                                Choices<data::Geometry>{{"letterbox", data::Geometry::kLetterbox},
-                                                        {"stretch", data::Geometry::kStretch}}));
+  for (SettingField& field : input_fields()) fields.push_back(std::move(field));
   fields.push_back(list_field("split-layers", "layers whose large weights are shared with a clone",
                               &Settings::split_layers));
   fields.push_back(choice_field(

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "shrike/tensor.h"
-#include "toolchain/data/image.h"
+#include "toolchain/data/input_spec.h"
 #include "toolchain/formats/options.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/transform/equalize.h"
@@ -18,7 +18,7 @@ struct Settings : FormatOptions, SplitOptions, EqualizeOptions {
   Target target = Target::kEsp32p4;
   graph::ImageSize size;             // 0x0: the model's own
   std::vector<std::string> outputs;  // empty: the head's, or the graph's own
-  data::Geometry geometry = data::Geometry::kLetterbox;
+  data::InputOptions input;  // what pictures become; empty: as the model says, else RGB in 0..1, letterbox
 
   bool equalization = false;    // see equalize.h
   bool rescaling = true;        // see rescale.h

@@ -176,10 +176,12 @@ void correct_biases(const graph::Graph& graph, const Feed& feed, Target target, 
         feed.size(), threads,
         [&](int worker, size_t index) {
           engine::set_threads(1);
-          const auto inputs = feed.inputs(index);
+          const std::vector<float> values = feed.values(index);
+          const auto inputs = feed.inputs(values);
           IntegerNetwork& network = networks[worker]->network();
-          network.set_input(inputs.begin()->second.values);
-          states[index] = network.save({networks[worker]->program().inputs[0]});
+          network.set_input(values);
+          states[index] = network.save(
+              {networks[worker]->program().inputs.begin(), networks[worker]->program().inputs.end()});
           engines[worker]->observe(inputs, [&](const engine::TensorData& tensor) {
             const auto output = output_of.find(tensor.tensor->name);
             if (output == output_of.end()) return;

@@ -53,20 +53,23 @@ AutoBench::AutoBench(const std::string& model_path, const std::string& calibrati
                      std::function<void(size_t, size_t)> calibrating)
     : settings_(settings), calibrating_(std::move(calibrating)) {
   graph::Graph graph = load_float_graph(model_path, settings);
-  const std::vector<std::string> all = data::list_images(calibration_folder);
-  const std::vector<std::string> fitted = choose_images(all, settings.calibration_images);
+  Feed feed(graph, {}, settings.threads);
+  const std::vector<std::string> all = data::list_samples(calibration_folder, feed.ports());
+  const std::vector<std::string> fitted = choose_samples(all, settings.calibration_images);
   const std::vector<std::string> others = without(all, fitted);
   judges_were_fitted_ = others.empty();
-  judge_images_ = choose_images(judges_were_fitted_ ? fitted : others, judge_images);
+  judge_images_ = choose_samples(judges_were_fitted_ ? fitted : others, judge_images);
 
   std::string everything = digest(model_path) + to_yaml(settings);
   const std::vector<std::string>& judges = judge_images_;
   for (const auto* images : {&fitted, &judges}) {
     everything += fmt::format("{} images\n", images->size());
-    for (const std::string& image : *images) everything += digest(image);
+    for (const std::string& sample : *images) {
+      for (const std::string& path : data::paths_of(sample)) everything += digest(path);
+    }
   }
   inputs_ = sha256(everything.data(), everything.size());
-  Feed feed(graph, fitted, settings.geometry, settings.threads);
+  feed = feed.with(fitted);
   draft_.emplace(Draft{std::move(graph), std::move(feed), {}, {}});
 }
 

@@ -19,20 +19,38 @@ constexpr uint64_t kOrder = 1, kSample = 2;
 
 }  // namespace
 
+// Labels of shares of the picture become pixels: its size is read once.
+static void make_pixels(evaluate::Folder& folder) {
+  if (!folder.in_shares) return;
+  std::vector<std::pair<int, int>> sizes;
+  for (size_t i = 0; i < folder.paths.size(); ++i) {
+    const data::Image image = data::load_image(folder.paths[i]);
+    sizes.emplace_back(image.width, image.height);
+    folder.dataset.images[i].width = image.width;
+    folder.dataset.images[i].height = image.height;
+  }
+  evaluate::to_pixels(folder, sizes);
+}
+
 LabelledSet open_labelled_set(const std::string& path, size_t classes) {
   LabelledSet set;
   std::error_code ignored;
   const std::filesystem::path root(path);
   if (std::filesystem::is_directory(root, ignored) &&
-      !std::filesystem::exists(root / "instances.json", ignored)) {
+      !std::filesystem::exists(root / "instances.json", ignored) &&
+      !std::filesystem::exists(root / "_annotations.coco.json", ignored) &&
+      !std::filesystem::exists(root / "data.yaml", ignored)) {
     set.labelled = false;
     for (const std::string& image : data::list_images(path)) set.pictures.push_back({image, {}});
     return set;
   }
-  const evaluate::Folder folder = evaluate::open_folder(path, 0);
+  evaluate::Folder folder = evaluate::open_folder(path);
+  make_pixels(folder);
   const evaluate::Dataset& dataset = folder.dataset;
   const std::vector<int> categories =
-      classes > 0 ? evaluate::category_of_classes(dataset, classes) : dataset.category_ids;
+      classes > 0
+          ? evaluate::category_of_classes(dataset, evaluate::class_names(static_cast<int>(classes), ""))
+          : dataset.category_ids;
   std::map<int, int> class_of;
   for (size_t i = 0; i < categories.size(); ++i) {
     class_of[categories[i]] = static_cast<int>(i);

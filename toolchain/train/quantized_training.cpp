@@ -211,7 +211,7 @@ class Run {
       if (!reference_) {
         std::vector<std::string> paths;
         for (const LabelledPicture& picture : parts_.judging.pictures) paths.push_back(picture.path);
-        const quantize::Feed feed(graph_, std::move(paths), settings_.geometry, settings_.threads);
+        const quantize::Feed feed(graph_, std::move(paths), settings_.threads);
         reference_ = quantize::make_reference(graph_, feed.evenly(kComparedPictures));
       }
       score = -quantize::output_loss(graph_, plan, settings_.target, *reference_);
@@ -347,8 +347,7 @@ QuantizedStart quantized_start(const std::string& model, const Parts& parts,
   graph::Graph graph = quantize::load_float_graph(model, settings);
   std::vector<std::string> paths;
   for (const LabelledPicture& picture : parts.training.pictures) paths.push_back(picture.path);
-  quantize::Feed feed(graph, quantize::choose_images(paths, settings.calibration_images), settings.geometry,
-                      settings.threads);
+  quantize::Feed feed(graph, quantize::choose_samples(paths, settings.calibration_images), settings.threads);
   std::optional<Progress> bar;
   std::string phase;
   const auto show = [&](const std::string& name, size_t done, size_t total) {

@@ -1,15 +1,18 @@
-// Detection postprocessing for the YOLO heads box0, score0, box1, score1, box2, score2: threshold in the
-// quantised domain, DFL, decode, mapping back to the image, NMS. Two modes: the chip's
-// (spec/runtime-and-vision.md 6 and 7) and the evaluation's (class-wise NMS, 300 boxes, float boxes).
+// Postprocessing of output heads: detections, key points, masks, rotated boxes, classes. Threshold in the
+// quantised domain, decoding, mapping back to the image, suppression of overlaps; what belongs to a detection
+// beyond its box is decoded for the survivors only. Two modes: the chip's (spec/runtime-and-vision.md 6 and
+// 7) and the evaluation's (suppression within a class, 300 boxes, float boxes).
 #pragma once
 #include "shrike/model.h"
 
 namespace shrike {
 
 struct Detection {
-  float x1, y1, x2, y2;  // pixels of the source image
+  float x1, y1, x2, y2;  // pixels of the source image; a rotated box before it is turned about its centre
   float score;           // 0..1
   int32_t category;      // 0-based class index
+  uint32_t place = 0;    // which box of the head: level by level, row by row, anchor by anchor
+  float angle = 0;       // radians from the x axis to the y axis; rotated boxes only
 };
 
 // kChip: score threshold moved to the integers of the score tensor, boxes truncated to whole pixels of the
@@ -40,27 +43,84 @@ constexpr DetectOptions evaluation_options() {
   return {DetectMode::kEvaluation, 0.001f, 0.7f, 300, 30000};
 }
 
-// Output tensors of one level: box [1,H,W,4 sides x bins], score [1,H,W,classes]; int8, int16 or float32,
-// NHWC. 16 bins is YOLO's DFL; 1 bin means that the four distances are given directly.
-struct HeadLevel {
-  TensorView box, score;
-  int32_t stride;
-  Rounding rounding = Rounding::kHalfEven;  // the chip's, for its threshold on integers; find_head() sets it
-};
+// What comes with a box.
+enum class HeadKind : uint8_t { kBoxes, kKeyPoints, kMasks, kRotatedBoxes };
+// How the box tensor becomes a box (spec/heads.md 1.6), in pixels of the input, s = stride, (x, y) = cell:
+// kDistances: left, top, right, bottom from ((x + offset) s, (y + offset) s), each in strides, as one number
+// or as a distribution over bins. kAnchors: centre (2 sigmoid(t) - 1/2 + x) s, size (2 sigmoid(t))^2 anchor.
+// kCentreSize: centre (t + x) s, size exp(t) s.
+enum class BoxCode : uint8_t { kDistances, kAnchors, kCentreSize };
 
 constexpr int32_t kMaxHeadLevels = 8;
+constexpr int32_t kMaxAnchors = 4;
+
+// Output tensors of one level, NHWC, int8, int16 or float32: box [1,H,W,anchors x 4 sides x bins], score
+// [1,H,W,anchors x classes]. 16 bins is YOLO's DFL; 1 bin means that the four distances are given directly.
+struct HeadLevel {
+  TensorView box, score;
+  int32_t stride = 0;
+  TensorView objectness = {};          // [1,H,W,anchors]: factor of the score; none where it has no type
+  TensorView third = {};               // [1,H,W,..]: key points, coefficients of masks, or the angle
+  float anchors[kMaxAnchors][2] = {};  // width and height in pixels, kAnchors only
+};
+
+struct Head {
+  HeadKind kind = HeadKind::kBoxes;
+  BoxCode code = BoxCode::kDistances;
+  Rounding rounding = Rounding::kHalfEven;  // the chip's, for its threshold on integers
+  int32_t level_count = 0;
+  HeadLevel levels[kMaxHeadLevels];
+  float cell_offset = 0.5f;
+  bool one_to_one = false;      // one box an object: overlaps are not suppressed
+  bool product_scores = false;  // scores are products of two probabilities, shown as their root
+  bool raw_third = false;       // YOLO26: key points without the factor 2, the angle in radians
+  int32_t anchor_count = 1;
+  int32_t key_points = 0, key_point_values = 0;  // 3 values: x, y, visibility; 2: x, y
+  TensorView prototypes = {};                    // [1,H,W,coefficients] of kMasks; none where it has no type
+};
+
+// The head that the outputs of a loaded model are, by their names (box0, score0, ...; spec/heads.md 3) and by
+// the metadata "head" for what names and shapes don't tell. Strides follow from the input size. The views are
+// valid until the model runs again. kNotFound when the outputs are none.
+Status find_head(const Model& model, Head* head);
 
 // Bytes of scratch that decode_detections needs for `max_candidates`; any alignment.
 size_t detect_scratch_bytes(const DetectOptions& options);
 
 // Writes at most options.max_detections results, best first (equal scores: first level, first cell, first
 // class first); returns how many through `count`. `results` must hold options.max_detections.
-Status decode_detections(const HeadLevel* levels, int32_t level_count, const ImagePlacement& placement,
-                         const DetectOptions& options, void* scratch, size_t scratch_bytes,
-                         Detection* results, int32_t* count);
+Status decode_detections(const Head& head, const ImagePlacement& placement, const DetectOptions& options,
+                         void* scratch, size_t scratch_bytes, Detection* results, int32_t* count);
 
-// Finds box0/score0, box1/score1, ... among the outputs of a loaded model. Strides follow from the input
-// size. The views are valid until the model runs again.
-Status find_head(const Model& model, HeadLevel* levels, int32_t capacity, int32_t* count);
+struct KeyPoint {
+  float x, y;   // pixels of the source image
+  float score;  // probability of being visible; 1 where the network doesn't tell
+};
+// The head's key points of a detection, `head.key_points` of them. kChip: truncated and clipped to whole
+// pixels, and (0, 0) where the raw visibility is below one half, as the chip does.
+Status decode_key_points(const Head& head, const Detection& detection, const ImagePlacement& placement,
+                         DetectMode mode, KeyPoint* points);
+
+// The pixels [x, x + width) x [y, y + height) that a detection's mask covers: its box, rounded outwards; in
+// kChip mode its corners.
+struct MaskArea {
+  int32_t x, y, width, height;
+};
+MaskArea mask_area(const Detection& detection, DetectMode mode);
+// Bytes of scratch that decode_mask needs: a float for every cell of the prototypes; any alignment.
+size_t mask_scratch_bytes(const Head& head);
+// One byte a pixel of the area, 0 or 1, rows packed. kChip: decided at the prototypes' cells, enlarged by
+// nearest neighbour (spec/runtime-and-vision.md 7); else decided at every pixel between cells.
+Status decode_mask(const Head& head, const Detection& detection, const ImagePlacement& placement,
+                   DetectMode mode, void* scratch, size_t scratch_bytes, uint8_t* mask, size_t mask_bytes);
+
+struct ClassScore {
+  int32_t category;
+  float score;
+};
+// The best of a classifier's output (any shape, one number a class), best first, equal ones by their index;
+// at most `capacity` with scores greater than `threshold`. `softmax` where the network doesn't hold it.
+Status decode_classes(const TensorView& output, bool softmax, float threshold, ClassScore* results,
+                      int32_t capacity, int32_t* count);
 
 }  // namespace shrike

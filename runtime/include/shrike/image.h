@@ -1,5 +1,5 @@
 // Camera picture -> quantised input tensor by the chip's rule: nearest neighbour, truncated letterbox, one
-// table per channel (spec/runtime-and-vision.md 2).
+// table per channel (spec/runtime-and-vision.md 2). What the network wants is in its file.
 #pragma once
 #include "shrike/detector.h"
 #include "shrike/status.h"
@@ -16,13 +16,21 @@ struct ImageView {  // rows packed
   PixelFormat format = PixelFormat::kRgb888;
 };
 
+// kLetterbox: the whole picture with borders. kStretch: both sides to fit. kCenterCrop: the largest middle
+// part of the input's ratio.
+enum class Fit : uint8_t { kLetterbox, kStretch, kCenterCrop };
+
 struct PreprocessOptions {
-  bool letterbox = true;                    // false: stretch
+  Fit fit = Fit::kLetterbox;
   uint8_t background[3] = {114, 114, 114};  // R, G, B of the letterbox's borders
   float mean[3] = {0, 0, 0};                // on the 0..255 scale, in the model's channel order
   float std[3] = {255, 255, 255};
   bool swap_red_blue = false;  // true: the tensor receives B, G, R
 };
+
+// What the file says about its input (metadata "input": colour order, mean, std, fit, padding); the defaults
+// above where it says nothing.
+PreprocessOptions preprocess_options(const Model& model);
 
 // Fills the model's input 0 as its chip rounds.
 Status preprocess(const ImageView& image, const PreprocessOptions& options, const Model& model,

@@ -119,6 +119,8 @@ typedef struct {
   float x1, y1, x2, y2; /* pixels of the picture */
   float score;          /* 0..1 */
   int32_t category;
+  uint32_t place; /* which box of the head */
+  float angle;    /* radians; 0 unless the head's boxes are turned */
 } shrike_detection;
 
 typedef struct {

@@ -135,6 +135,8 @@ class Importer {
       }
       const auto& type = info.type().tensor_type();
       tensor.type = input_type(type.elem_type(), info.name());
+      // Pixels as they come; what pictures become is in the metadata (data/input_spec.h).
+      if (type.elem_type() == onnx::TensorProto::UINT8) graph_.metadata.emplace("input", "mean=0 std=1");
       for (const auto& dim : type.shape().dim()) tensor.shape.push_back(read_dim(dim, info.name()));
       // One image at a time on the device; an unknown batch is a batch of one.
       if (!tensor.shape.empty() && tensor.shape[0] == kUnknownDim) tensor.shape[0] = 1;

@@ -46,18 +46,20 @@ void detect(const shrike::ImageView& image) {
   shrike::DetectOptions options;
   options.max_candidates = 512;
   shrike::Detection detections[10];
-  shrike::HeadLevel levels[shrike::kMaxHeadLevels];
+  shrike::Head head;
   shrike::ImagePlacement placement;
-  int32_t level_count = 0, count = 0;
+  int32_t count = 0;
 
   const int64_t start = esp_timer_get_time();
-  if (!succeeded("preprocess", shrike::preprocess(image, {}, model, &placement))) return;
+  if (!succeeded("preprocess",
+                 shrike::preprocess(image, shrike::preprocess_options(model), model, &placement)))
+    return;
   const int64_t prepared = esp_timer_get_time();
   if (!succeeded("run", model.run())) return;
   const int64_t computed = esp_timer_get_time();
-  if (!succeeded("head", shrike::find_head(model, levels, shrike::kMaxHeadLevels, &level_count))) return;
-  if (!succeeded("decode", shrike::decode_detections(levels, level_count, placement, options, scratch,
-                                                     sizeof scratch, detections, &count)))
+  if (!succeeded("head", shrike::find_head(model, &head))) return;
+  if (!succeeded("decode", shrike::decode_detections(head, placement, options, scratch, sizeof scratch,
+                                                     detections, &count)))
     return;
   const int64_t decoded = esp_timer_get_time();
   for (int32_t i = 0; i < count; ++i) {

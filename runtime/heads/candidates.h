@@ -6,14 +6,14 @@ namespace shrike {
 
 struct Candidate {
   float score;
-  uint32_t cell;  // over all levels
+  uint32_t place;  // over all levels
   int32_t category;
 };
 
 // Falling score; ties in the order in which the head is read.
 inline bool before(const Candidate& a, const Candidate& b) {
   if (a.score != b.score) return a.score > b.score;
-  if (a.cell != b.cell) return a.cell < b.cell;
+  if (a.place != b.place) return a.place < b.place;
   return a.category < b.category;
 }
 
