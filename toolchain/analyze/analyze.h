@@ -10,6 +10,7 @@
 #include "toolchain/analyze/measure.h"
 #include "toolchain/engine/engine.h"
 #include "toolchain/graph/graph.h"
+#include "toolchain/graph/passes.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/measure/feed.h"
 

@@ -24,7 +24,7 @@ class IntegerBackend final : public Detector::Backend {
   IntegerBackend(const std::string& file, host::IntegerModel model, const DetectorOptions& options)
       : model_(std::move(model)), options_(options) {
     path = file;
-    const Model& network = model_.model();
+    const InspectableModel& network = model_.model();
     input_ = network.input(0);
     std::optional<data::InputSpec> spec;
     if (network.input_count() == 1 && input_.shape.rank == 4) {

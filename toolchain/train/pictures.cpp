@@ -199,7 +199,11 @@ std::vector<float> to_planar(const std::vector<Sample>& samples) {
   if (samples.empty()) return {};
   const size_t each = samples[0].image.pixels.size();
   std::vector<float> values(each * samples.size());
-  for (size_t i = 0; i < samples.size(); ++i) data::to_planar(samples[i].image, values.data() + i * each);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const std::vector<uint8_t>& pixels = samples[i].image.pixels;
+    float* planes = values.data() + i * each;
+    for (size_t at = 0; at < each; ++at) planes[at % 3 * (each / 3) + at / 3] = pixels[at] / 255.0f;
+  }
   return values;
 }
 
