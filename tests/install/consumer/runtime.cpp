@@ -21,9 +21,12 @@ int main(int count, char** arguments) {
   const auto arena = std::make_unique<Block[]>(arena_blocks);
   std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(file.get()));
 
+  shrike::ModelOptions options;
+  options.operators = &shrike::kAllOperators;
+  options.kernels = &shrike::kPortableKernels;
   shrike::Model model;
   const shrike::Status loaded =
-      model.load(file.get(), bytes.size(), arena.get(), arena_blocks * sizeof(Block), {});
+      model.load(file.get(), bytes.size(), arena.get(), arena_blocks * sizeof(Block), options);
   if (!loaded.ok()) return 1;
   if (!model.run().ok()) return 1;
   const shrike::TensorView output = model.output(0);
