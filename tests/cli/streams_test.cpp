@@ -21,8 +21,8 @@ Finished run_in_shell(const std::string& arguments) {
 class StreamsTest : public ProgramTest {};
 
 TEST_F(StreamsTest, AFullStandardOutputIsAFailure) {
-  const std::vector<std::string> commands = {"--help", "--version", "info --help", "info " + kFile,
-                                             "info --cpu"};
+  const std::vector<std::string> commands = {"--help", "--version", "info --help",
+                                             "info --target esp32p4 " + kFile, "info --cpu"};
   for (const std::string& command : commands) {
     SCOPED_TRACE(command);
     expect_one_sentence(run_in_shell(command + " >/dev/full"), 1, {"cannot write the output"});
@@ -32,10 +32,11 @@ TEST_F(StreamsTest, AFullStandardOutputIsAFailure) {
 TEST_F(StreamsTest, AStandardOutputWithoutReaderIsAFailureThatNeedsNoTelling) {
   // Descriptor 3 is the only reader of the pipe, and is closed before the program starts.
   ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
-  const Finished finished = run_program(Command{"sh",
-                                        {"-c", "exec 3<>" + path("pipe") + "; exec 4>" + path("pipe") +
-                                                   "; exec 3>&-; '" SHRIKE_PROGRAM "' --help >&4"},
-                                        {}});
+  const Finished finished =
+      run_program(Command{"sh",
+                          {"-c", "exec 3<>" + path("pipe") + "; exec 4>" + path("pipe") +
+                                     "; exec 3>&-; '" SHRIKE_PROGRAM "' --help >&4"},
+                          {}});
   EXPECT_EQ(finished.status, 1);
   EXPECT_EQ(finished.err, "");
 }
