@@ -12,6 +12,7 @@ set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # and not the tests
 # The runtime: shrike::runtime.
 function(shrike_install_runtime)
   set_target_properties(shrike_runtime PROPERTIES EXPORT_NAME runtime)
+  target_link_libraries(shrike_runtime INTERFACE m)  # which C++ programs get anyway, C programs do not
   install(TARGETS shrike_runtime EXPORT shrikeRuntimeTargets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/runtime/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev

@@ -1,4 +1,4 @@
-// Runs the model file that is named and prints the sum of its first output's bytes.
+// Runs the model file that is named, feeds it a ramp and prints the sum of its first output's bytes.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -28,6 +28,9 @@ int main(int count, char** arguments) {
   const shrike::Status loaded =
       model.load(file.get(), bytes.size(), arena.get(), arena_blocks * sizeof(Block), options);
   if (!loaded.ok()) return 1;
+  const shrike::TensorView input = model.input(0);
+  for (size_t i = 0; i < input.bytes; ++i)
+    static_cast<uint8_t*>(input.data)[i] = static_cast<uint8_t>(i % 50);
   if (!model.run().ok()) return 1;
   const shrike::TensorView output = model.output(0);
   long sum = 0;
