@@ -6,6 +6,7 @@
 
 #include "tests/import/onnx_builder.h"
 #include "toolchain/graph/nearest.h"
+#include "toolchain/graph/rewrite.h"
 
 namespace shrike::graph {
 namespace {
@@ -141,11 +142,11 @@ TEST(FoldBatchNorm, GoesIntoTheConvolution) {
   EXPECT_EQ(graph.tensor("b").values, (Floats{26, 26}));  // 10 + (5-1)*4, 20 + (6-2)*1.5
 }
 
-TEST(FoldBatchNorm, BecomesADepthwiseConvolutionOnItsOwn) {
+TEST(RewriteForChip, MakesABatchNormalizationOnItsOwnADepthwiseConvolution) {
   OnnxBuilder builder;
   builder.input("x", {1, 2, 4, 4});
   Graph graph = inferred(batch_norm(builder, "x", "y").output("y"));
-  fold_batch_norm(graph);
+  rewrite_for_chip(graph);
   ASSERT_THAT(ops(graph), ElementsAre("Conv"));
   EXPECT_EQ(graph.nodes[0].integer("group", 0), 2);
   EXPECT_EQ(input_of(graph, 0, 1).values, (Floats{4, 1.5f}));
@@ -159,7 +160,8 @@ TEST(FoldBatchNorm, AConvolutionThatOthersReadIsLeftAlone) {
   Graph graph = inferred(batch_norm(builder, "c", "y").node("Relu", {"c"}, {"z"}).output("y").output("z"));
   fold_batch_norm(graph);
   EXPECT_EQ(graph.tensor("w").values, (Floats{1, 2}));
-  EXPECT_EQ(count_op(graph, "Conv"), 2);
+  EXPECT_EQ(count_op(graph, "Conv"), 1);
+  EXPECT_EQ(count_op(graph, "BatchNormalization"), 1);
 }
 
 TEST(FoldBatchNorm, ScalesTransposedConvolutionsAlongTheirSecondAxis) {
