@@ -8,7 +8,7 @@ namespace shrike::graph {
 
 // Reads an ONNX file (opset 7 to 24) into the IR. Constant nodes become constants, constants with several
 // readers are duplicated, older forms become the newest (normalize.h), quantised models float ones
-// (dequantize.h), a batch becomes one image; nothing else is changed. float16 and double become float,
+// (dequantize.h); nothing else is changed. float16 and double become float,
 // integers and booleans int64. Weights may lie in files beside the model (external_data.h). Throws Error
 // naming the file and, where there is one, the node.
 Graph import_onnx(const std::string& path);
