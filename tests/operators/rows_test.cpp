@@ -109,6 +109,22 @@ TEST_P(EveryRow, IsQuantisedForEveryChipAndWidthWithTheNoiseOfItsFormats) {
   }
 }
 
+// What rescaling may give a scale and what is written as a table is one fact: a 16-bit layer with a function
+// that the chip computes per element keeps its function.
+TEST(WideLayers, WithoutATableComputeTheSameFunction) {
+  for (const char* op : {"Exp", "Sqrt", "Log", "Tanh", "Softplus"}) {
+    const std::string file = folder().model(tests::model_of(tests::row_cases().find(op)->second).bytes());
+    for (const Target target : {Target::kEsp32p4, Target::kEsp32s3}) {
+      quantize::Settings settings = settings_for(target, 8);
+      settings.int16_layers = {"n_x", "n_y"};
+      const quantize::Result result =
+          quantize::quantize(file, folder().pictures(), settings, [](auto&&...) {});
+      EXPECT_LE(result.output_noise.at(0), 1e-3)
+          << op << " on " << chip_of(target).name;  // the picture has 8 bits
+    }
+  }
+}
+
 std::vector<std::string> supported() {
   std::vector<std::string> names;
   for (const Operator* row : operators::all()) {

@@ -17,6 +17,9 @@ namespace {
 
 constexpr int kCandidates = TensorStatistics::kCandidates;
 
+// Squared error of what has no value.
+constexpr double kAllLost = 1e30;
+
 // Added to a signal's power: a tensor that is zero on an image has no noise.
 constexpr double kNoSignal = 1e-30;
 
@@ -73,10 +76,13 @@ CodeTable table_behind(const std::function<float(float)>& function, int exponent
 double squared_error_behind(const std::vector<float>& samples, const std::vector<float>& activated,
                             const std::function<float(float)>& function, int exponent) {
   const float inverse = std::ldexp(1.0f, -exponent);
-  return quantize::squared_error(samples, activated, table_behind(function, exponent), [&](float x) {
-    const float clipped = std::min(std::max(x * inverse, -128.0f), 127.0f);
-    return static_cast<size_t>(static_cast<int>(round_half_even(clipped)) + 128);
-  });
+  const double total =
+      quantize::squared_error(samples, activated, table_behind(function, exponent), [&](float x) {
+        const float clipped = std::min(std::max(x * inverse, -128.0f), 127.0f);
+        return static_cast<size_t>(static_cast<int>(round_half_even(clipped)) + 128);
+      });
+  // Beyond a pole or outside the function's domain (Log of zero) nothing is left of the signal.
+  return std::isfinite(total) ? total : kAllLost;
 }
 
 using Judges = std::map<std::string, Behind>;
