@@ -245,7 +245,7 @@ int main(int argc, char** argv) {
   CLI::App app("Times one network on every instruction set of this machine");
   app.add_option("FILE", settings.file, "network (.espdl)")->required();
   app.add_option("--onnx", settings.onnx, "the float model, run by LibTorch for comparison");
-  app.add_option("--target", settings.target, host::target_names() + ", when the file does not say");
+  app.add_option("--target", settings.target, shrike::host::target_names() + ", when the file does not say");
   app.add_option("--isa", settings.isa, "this instruction set only (default: every one)");
   app.add_option("--runs", settings.runs, "runs per measurement")->check(CLI::PositiveNumber);
   app.add_option("--threads", settings.threads, "thread counts")->delimiter(',');

@@ -18,7 +18,7 @@ enum { kAp, kAp50, kAp75, kApSmall, kApMedium, kApLarge, kAr1, kAr10, kAr100, kA
 constexpr double kTolerance = 1e-9;
 
 GroundTruth truth(int64_t image, double x, double y, double width, double height, int category = 1) {
-  return {image, category, x, y, width, height, width * height, false};
+  return {image, category, x, y, width, height, width * height, false, {}, {}, {}};
 }
 
 Detection found(int64_t image, double x, double y, double width, double height, double score,

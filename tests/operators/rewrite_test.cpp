@@ -36,7 +36,7 @@ TEST_P(Rewrites, KeepTheFunction) {
     graph::Graph before = tests::model_of(item->second).graph();
     graph::infer_shapes(before);
     graph::Graph after = before;
-    graph::prepare(after, {.outputs = {"y"}});
+    graph::prepare(after, {.size = {}, .outputs = {"y"}});
     const std::vector<float> wanted = output_of(before), found = output_of(after);
     ASSERT_EQ(found.size(), wanted.size());
     for (size_t i = 0; i < wanted.size(); ++i)
@@ -52,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(Rows, Rewrites,
 // y = the last node's output; `add` writes the function of "x".
 graph::Graph with(const std::function<void(OnnxBuilder&)>& add) {
   graph::Graph graph = tests::model_of({add}).graph();
-  graph::prepare(graph, {.outputs = {"y"}});
+  graph::prepare(graph, {.size = {}, .outputs = {"y"}});
   return graph;
 }
 

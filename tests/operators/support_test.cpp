@@ -21,7 +21,7 @@ using tests::OnnxBuilder;
 
 graph::Graph prepared(OnnxBuilder& builder) {
   graph::Graph graph = builder.graph();
-  graph::prepare(graph, {.outputs = graph.outputs});
+  graph::prepare(graph, {.size = {}, .outputs = graph.outputs});
   return graph;
 }
 

@@ -34,7 +34,7 @@ class DrawnSet {
         const int x = kind * half + static_cast<int>(random.below(static_cast<uint64_t>(half - w))),
                   y = static_cast<int>(random.below(static_cast<uint64_t>(size - h)));
         data::fill_rectangle(image, x, y, x + w, y + h,
-                             kind == 0 ? data::Color{230, 40, 40} : data::Color{40, 60, 240});
+                             kind == 0 ? data::Rgb{230, 40, 40} : data::Rgb{40, 60, 240});
         annotations += std::string(annotation == 0 ? "" : ",") + "{\"id\":" + std::to_string(annotation + 1) +
                        ",\"image_id\":" + std::to_string(i) + ",\"category_id\":" + std::to_string(kind + 1) +
                        ",\"bbox\":[" + std::to_string(x) + "," + std::to_string(y) + "," + std::to_string(w) +

@@ -110,7 +110,8 @@ TEST(Rescale, Yolo11nKeepsItsOutputs) {
   rescale(after, rescaling);
 
   for (const graph::Node& node : before.nodes) {
-    if (node.op == "Swish") EXPECT_TRUE(rescaling.contains(node.name)) << node.name;
+    if (node.op != "Swish") continue;
+    EXPECT_TRUE(rescaling.contains(node.name)) << node.name;
   }
   const auto input = Feed(before, images, 1).inputs(0);
   const auto expected = engine::Engine(before).run(input), got = engine::Engine(after).run(input);
