@@ -13,8 +13,11 @@ using namespace format;
 constexpr float kMost = 4e9f;
 // Steps of the run are counted in so many groups; more would only sharpen the figure.
 constexpr uint32_t kGroups = 128;
-// Parameters of a node apart from copies of its constants, which kernels keep widened or in groups.
-constexpr uint32_t kNodeBytes = 4096, kCopies = 3;
+// Parameters of a node apart from what its kernels keep of its constants.
+constexpr uint32_t kNodeBytes = 4096;
+// Of constants: vector kernels keep a copy, in part widened; the others at most the sizes of groups of
+// weights.
+constexpr float kVectorCopies = 2, kScalarCopies = 0.25f;
 // Of the planner and of the sorted lists of names, for a variable.
 constexpr uint32_t kPlannerBytes = 160;
 // Plans exceed the sum of what is alive by a few per cent.
@@ -91,7 +94,7 @@ class LiveBytes {
 
 }  // namespace
 
-uint64_t estimate_arena(const Payload& payload) {
+uint64_t estimate_arena(const Payload& payload, const KernelSet& kernels) {
   const Source source = source_of(payload);
   uint32_t variables = source.inputs.size, operands = source.outputs.size, constant_blocks = 0;
   for (uint32_t i = 0; i < source.nodes.size; ++i) {
@@ -112,11 +115,12 @@ uint64_t estimate_arena(const Payload& payload) {
     return static_cast<float>(count) * static_cast<float>(each);
   };
   // Tables; activations; scratch, which is rows of a tensor or two beside room for small ones.
-  const float bytes = all(variables + source.initializers.size + 1, sizeof(Tensor) + sizeof(int32_t)) +
-                      all(variables, sizeof(TensorPlacement) + kPlannerBytes) + all(operands, sizeof(void*)) +
-                      all(source.nodes.size, sizeof(NodeState) + kNodeBytes) +
-                      all(constant_blocks, kBlockBytes * kCopies) + kPlanned * live.peak() +
-                      2 * live.largest_tensor + static_cast<float>(sizeof(ModelState) + (1 << 16));
+  const float bytes =
+      all(variables + source.initializers.size + 1, sizeof(Tensor) + sizeof(int32_t)) +
+      all(variables, sizeof(TensorPlacement) + kPlannerBytes) + all(operands, sizeof(void*)) +
+      all(source.nodes.size, sizeof(NodeState) + kNodeBytes) +
+      (kernels.fallback != nullptr ? kVectorCopies : kScalarCopies) * all(constant_blocks, kBlockBytes) +
+      kPlanned * live.peak() + 2 * live.largest_tensor + static_cast<float>(sizeof(ModelState) + (1 << 16));
   return static_cast<uint32_t>(bytes < kMost ? bytes : kMost);
 }
 

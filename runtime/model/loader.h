@@ -53,6 +53,6 @@ Status prepare_nodes(Loader& loader);
 Status plan_memory(Loader& loader);
 // estimate.cpp: bytes of arena that are enough for all but strange files, told without any memory, for arenas
 // that don't even hold the tables.
-uint64_t estimate_arena(const format::Payload& payload);
+uint64_t estimate_arena(const format::Payload& payload, const KernelSet& kernels);
 
 }  // namespace shrike

@@ -128,7 +128,7 @@ Status Model::load(const void* file, size_t file_bytes, void* arena, size_t aren
   if (status.ok()) {
     state_ = loader.state;
   } else if (status.code == StatusCode::kArenaTooSmall && !loader.measured) {
-    const uint64_t estimate = estimate_arena(payload);
+    const uint64_t estimate = estimate_arena(payload, *options.kernels);
     if (status.needed < estimate) status.needed = estimate;
   }
   return status;
