@@ -57,7 +57,7 @@ struct RoundToGrid : torch::autograd::Function<RoundToGrid> {
     const at::Tensor nearest = grid.round(at::clamp(units, grid.lowest(), grid.highest()));
     const at::Tensor inside = at::logical_and(units >= grid.lowest(), units <= grid.highest());
     context->save_for_backward({inside});
-    if (exponent.defined()) {
+    if (exponent.requires_grad()) {
       context->saved_data["slope"] =
           (scale * std::log(2.0) * at::where(inside, nearest - units, nearest)).to(at::kFloat);
       context->saved_data["channels"] = static_cast<int64_t>(exponent.numel());
@@ -218,7 +218,8 @@ class Network final : public DifferentiableNetwork {
       if (!network.arithmetic_.fake_quantized || format.is_float()) return value.to(at::kFloat);
       const auto axis = network.axis_.find(tensor.name);
       const Grid grid{format, axis == network.axis_.end() ? 0 : axis->second, half_even};
-      at::Tensor exponent;
+      at::Tensor exponent =
+          at::zeros({1}, at::kDouble);  // LibTorch wants a tensor, also where none is asked for
       if (exponents_too && format.bits <= 16) {
         exponent = at::zeros({static_cast<int64_t>(std::max<size_t>(1, format.channel_exponents.size()))},
                              at::kDouble)
@@ -254,7 +255,7 @@ class Network final : public DifferentiableNetwork {
     Results compute(const Call& call) {
       const std::string& op = call.node.op;
       if (op == "BatchNormalization" && network.options_.batch_statistics) return {normalize(call)};
-      if (!graph::is_activation(op)) return find_operator(op)(call);
+      if (!operators::is_table(op)) return find_operator(op)(call);
       if (op == "Swish" && !call.arithmetic.fake_quantized &&
           !call.node.attributes.contains(graph::kInputScale)) {
         return {at::silu(call.input(0))};

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "toolchain/graph/activation.h"
+#include "toolchain/operators/operator.h"
 
 namespace shrike::train {
 namespace {
@@ -129,7 +129,7 @@ std::vector<std::string> branching_features(const graph::Graph& graph) {
   const graph::Links links(graph);
   std::vector<std::string> features;
   for (const graph::Node& node : graph.nodes) {
-    if (!graph::is_activation(node.op)) continue;
+    if (!operators::is_table(node.op)) continue;
     const auto readers = links.consumers.find(node.outputs[0]);
     if (readers != links.consumers.end() && readers->second.size() > 1) features.push_back(node.outputs[0]);
   }

@@ -153,6 +153,8 @@ Values TrainablePlan::exponent_gradients(const std::map<std::string, std::vector
 bool TrainablePlan::computable(const std::map<std::string, graph::Format>& formats) const {
   graph::Graph trial = quantized_;
   for (const auto& [name, format] : formats) trial.tensor(name).format = format;
+  std::map<std::string, graph::Format> biases;
+  refresh_biases(trial, biases);
   try {
     for (const Weighted& weighted : weighted_) {
       const graph::Format& weight = trial.tensor(weighted.weight).format;
@@ -175,12 +177,12 @@ bool TrainablePlan::computable(const std::map<std::string, graph::Format>& forma
   return true;
 }
 
-void TrainablePlan::refresh_biases(std::map<std::string, graph::Format>& changed) {
+void TrainablePlan::refresh_biases(graph::Graph& graph, std::map<std::string, graph::Format>& changed) const {
   for (const Weighted& weighted : weighted_) {
     if (weighted.bias.empty()) continue;
-    const graph::Format& weight = quantized_.tensor(weighted.weight).format;
-    const int input = quantized_.tensor(weighted.input).format.exponent;
-    graph::Format& bias = quantized_.tensor(weighted.bias).format;
+    const graph::Format& weight = graph.tensor(weighted.weight).format;
+    const int input = graph.tensor(weighted.input).format.exponent;
+    graph::Format& bias = graph.tensor(weighted.bias).format;
     const graph::Format old = bias;
     bias.exponent = input + weight.exponent;
     bias.channel_exponents.clear();
@@ -226,7 +228,7 @@ std::map<std::string, graph::Format> TrainablePlan::set_exponents(Values& expone
     }
     for (const auto& [name, format] : formats) quantized_.tensor(name).format = changed[name] = format;
   }
-  refresh_biases(changed);
+  refresh_biases(quantized_, changed);
   return changed;
 }
 
@@ -236,7 +238,7 @@ std::map<std::string, graph::Format> TrainablePlan::restore_exponents(const Valu
     for (const auto& [name, format] : formats_with(i, exponents[i]))
       quantized_.tensor(name).format = changed[name] = format;
   }
-  refresh_biases(changed);
+  refresh_biases(quantized_, changed);
   return changed;
 }
 

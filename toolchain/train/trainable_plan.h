@@ -50,7 +50,8 @@ class TrainablePlan {
     size_t weight_index = 0, bias_index = 0;        // in parameters_
   };
   void collect_groups();
-  void refresh_biases(std::map<std::string, graph::Format>& changed);
+  // Biases follow the exponents of input and weight.
+  void refresh_biases(graph::Graph& graph, std::map<std::string, graph::Format>& changed) const;
   // Formats of group or weight `index` with these exponents.
   std::map<std::string, graph::Format> formats_with(size_t index, const std::vector<float>& exponents) const;
   bool computable(const std::map<std::string, graph::Format>& formats) const;
