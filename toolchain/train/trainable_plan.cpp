@@ -150,26 +150,30 @@ Values TrainablePlan::exponent_gradients(const std::map<std::string, std::vector
   return gradients;
 }
 
+bool TrainablePlan::fits(const graph::Graph& graph, const Weighted& weighted, size_t channel) const {
+  const graph::Format& weight = graph.tensor(weighted.weight).format;
+  const int exponent = weight.per_channel() ? weight.channel_exponents[channel] : weight.exponent;
+  const float bias = weighted.bias.empty() ? 0.0f : start_[weighted.bias_index][channel];
+  const quantize::ExponentRange range =
+      quantize::exponent_range(target_, weight.bits, graph.tensor(weighted.input).format.exponent,
+                               graph.tensor(weighted.output).format.exponent, bias);
+  return exponent >= range.lowest && exponent <= range.highest;
+}
+
 bool TrainablePlan::computable(const std::map<std::string, graph::Format>& formats) const {
   graph::Graph trial = quantized_;
   for (const auto& [name, format] : formats) trial.tensor(name).format = format;
   std::map<std::string, graph::Format> biases;
   refresh_biases(trial, biases);
-  try {
-    for (const Weighted& weighted : weighted_) {
-      const graph::Format& weight = trial.tensor(weighted.weight).format;
-      const int input = trial.tensor(weighted.input).format.exponent,
-                output = trial.tensor(weighted.output).format.exponent;
-      const std::vector<int> exponents =
-          weight.per_channel() ? weight.channel_exponents : std::vector<int>{weight.exponent};
-      const std::vector<float>& bias =
-          weighted.bias.empty() ? std::vector<float>{} : start_[weighted.bias_index];
-      for (size_t c = 0; c < exponents.size(); ++c) {
-        const quantize::ExponentRange range =
-            quantize::exponent_range(target_, weight.bits, input, output, c < bias.size() ? bias[c] : 0.0f);
-        if (exponents[c] < range.lowest || exponents[c] > range.highest) return false;
-      }
+  for (const Weighted& weighted : weighted_) {
+    const size_t channels =
+        std::max<size_t>(1, trial.tensor(weighted.weight).format.channel_exponents.size());
+    for (size_t c = 0; c < channels; ++c) {
+      // What the quantiser itself stretched (a bias that was corrected later, say) is none of ours.
+      if (!fits(trial, weighted, c) && fits(quantized_, weighted, c)) return false;
     }
+  }
+  try {
     espdl::check_constraints(trial, target_);
   } catch (const Error&) {
     return false;

@@ -54,6 +54,8 @@ class TrainablePlan {
   void refresh_biases(graph::Graph& graph, std::map<std::string, graph::Format>& changed) const;
   // Formats of group or weight `index` with these exponents.
   std::map<std::string, graph::Format> formats_with(size_t index, const std::vector<float>& exponents) const;
+  // The exponent of a channel of a weight allows the shift, and leaves room for the bias.
+  bool fits(const graph::Graph& graph, const Weighted& weighted, size_t channel) const;
   bool computable(const std::map<std::string, graph::Format>& formats) const;
 
   graph::Graph float_graph_;
