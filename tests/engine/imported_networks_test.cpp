@@ -62,7 +62,7 @@ struct OneNetwork {
 
   std::string onnx() const {
     OnnxBuilder b(13);
-    b.input("images", {1, 3, 16, 16});
+    b.input("images", {1, 3, 32, 32});
     const auto conv = [&](const std::string& x, const Floats& w, const Ints& shape, const Floats& bias,
                           int64_t stride, int64_t group, const std::string& y) {
       const int64_t pad = shape[2] / 2;
@@ -138,24 +138,24 @@ struct OneNetwork {
       return t.op(18, {x, t.op(14, {x}, shape)}, shape);
     };
     const int8_t same = 0, valid = 1;
-    const int32_t images = t.tensor({1, 16, 16, 3});
+    const int32_t images = t.tensor({1, 32, 32, 3});
     const int32_t amounts = t.tensor({4, 2}, TfliteWriter::kI32, pads());
-    const int32_t padded = t.op(34, {images, amounts}, {1, 18, 18, 3});
+    const int32_t padded = t.op(34, {images, amounts}, {1, 34, 34, 3});
     const int32_t a =
         swish(t.op(3, {padded, t.floats({8, 3, 3, 3}, channels_last(w0, 8, 3, 9)), t.floats({8}, b0)},
-                   {1, 8, 8, 8}, {{0, valid}, {1, 2}, {2, 2}}),
-              {1, 8, 8, 8});
-    const int32_t b = swish(t.op(3, {a, t.floats({8, 1, 1, 8}, w1), t.floats({8}, b1)}, {1, 8, 8, 8},
+                   {1, 16, 16, 8}, {{0, valid}, {1, 2}, {2, 2}}),
+              {1, 16, 16, 8});
+    const int32_t b = swish(t.op(3, {a, t.floats({8, 1, 1, 8}, w1), t.floats({8}, b1)}, {1, 16, 16, 8},
                                  {{0, same}, {1, 1}, {2, 1}}),
-                            {1, 8, 8, 8});
+                            {1, 16, 16, 8});
     const int32_t c =
         swish(t.op(4, {b, t.floats({1, 3, 3, 8}, channels_last(w2, 8, 1, 9)), t.floats({8}, b2)},
-                   {1, 8, 8, 8}, {{0, same}, {1, 1}, {2, 1}, {3, 1}}),
-              {1, 8, 8, 8});
-    const int32_t d = t.op(0, {a, c}, {1, 8, 8, 8});
-    const int32_t e = swish(t.op(3, {d, t.floats({12, 1, 1, 8}, w3), t.floats({12}, b3)}, {1, 8, 8, 12},
+                   {1, 16, 16, 8}, {{0, same}, {1, 1}, {2, 1}, {3, 1}}),
+              {1, 16, 16, 8});
+    const int32_t d = t.op(0, {a, c}, {1, 16, 16, 8});
+    const int32_t e = swish(t.op(3, {d, t.floats({12, 1, 1, 8}, w3), t.floats({12}, b3)}, {1, 16, 16, 12},
                                  {{0, same}, {1, 1}, {2, 1}}),
-                            {1, 8, 8, 12});
+                            {1, 16, 16, 12});
     const int32_t f = t.op(40, {e, t.integers({1, 2})}, {1, 12});
     const int32_t g = t.op(9, {f, t.floats({4, 12}, w4), t.floats({4}, b4)}, {1, 4});
     return t.bytes({images}, {t.op(25, {g}, {1, 4}, {{0, 1.0f}})});
@@ -169,7 +169,7 @@ struct OneNetwork {
 
 TEST(ImportedNetwork, IsTheSameThroughThreeFormats) {
   OneNetwork network;
-  const Floats picture = network.random.random(3 * 16 * 16, 0.5f);
+  const Floats picture = network.random.random(3 * 32 * 32, 0.5f);
   const engine::Array expected = compute(import_model_bytes(network.onnx(), "m.onnx"), picture);
   const Graph tflite = import_model_bytes(network.tflite(), "m.tflite");
   EXPECT_EQ(tests::count_op(tflite, "Transpose") + tests::count_op(tflite, "Pad"), 0);

@@ -197,6 +197,9 @@ std::string Converter::constant(int32_t index, Shape shape, const Order& order) 
 std::string Converter::transposed(const std::string& x, const Shape& shape, const Order& from,
                                   const Order& to) {
   if (from == to) return x;
+  if (from.size() != to.size() || shape.size() != from.size()) {
+    refuse("tensor of {} axes was expected to have {}; the file is damaged", shape.size(), to.size());
+  }
   if (keeps_sequence(shape, from, to)) return reshaped(x, in_order(shape, to));
   std::vector<int64_t> perm;
   for (const int64_t axis : to) perm.push_back(position(from, axis));

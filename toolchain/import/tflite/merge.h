@@ -5,7 +5,7 @@
 namespace shrike::graph::tflite {
 
 // Older converters write a grouped convolution as a Split into single channels, a convolution for each, and a
-// Concat (spec/importers.md section B8.4). It becomes one depthwise convolution again.
+// Concat (spec/importers.md section B8). It becomes one depthwise convolution again.
 void merge_split_convolutions(Graph& graph);
 
 }  // namespace shrike::graph::tflite
