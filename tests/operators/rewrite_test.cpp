@@ -90,6 +90,18 @@ TEST(Functions, ThatNoRowIsBecomeOneTable) {
     EXPECT_NEAR(function(x), std::pow(2 / (1 + std::exp(-x)), 2.0f), 1e-5f);
 }
 
+// It is refused by name later; in an expression nobody would find it.
+TEST(Functions, LeaveAConstantThatNoFormatReachesWhereItIs) {
+  OnnxBuilder builder;
+  builder.input("image", {1, 3, 8, 8}).filled("huge", {}, 1e38f);
+  builder.node("Sigmoid", {"image"}, {"s"}).node("Mul", {"image", "s"}, {"m"});
+  builder.node("Add", {"m", "huge"}, {"y"}).output("y");
+  graph::Graph graph = builder.graph();
+  graph::prepare(graph, {.outputs = {"y"}});
+  EXPECT_EQ(tests::count_op(graph, "Function"), 0);
+  EXPECT_EQ(tests::count_op(graph, "Add"), 1);
+}
+
 TEST(Functions, StayApartWhereSomebodyElseReadsThem) {
   const auto graph = with([](OnnxBuilder& b) {
     b.floats("two", {}, {2})

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,8 +15,9 @@
 namespace shrike::graph {
 namespace {
 
-constexpr size_t kMostNodes = 24;  // longest function that is looked for
-constexpr size_t kLongest = 2000;  // characters of its text
+constexpr size_t kMostNodes = 24;                // longest function that is looked for
+constexpr size_t kLongest = 2000;                // characters of its text
+constexpr float kLargestNumber = 2147483648.0f;  // beyond 2^31 no format reaches
 
 // The nodes between one tensor and the node `end`, if they compute a function of that tensor alone.
 class Region {
@@ -75,6 +77,8 @@ class Region {
     const Tensor& value = graph_.tensor(tensor);
     if (value.constant) {
       if (value.type != ElementType::kFloat || value.elements() != 1) return std::nullopt;
+      // Left a constant of a node, it is refused by name (pipeline/check_values.h).
+      if (!(std::fabs(value.values[0]) <= kLargestNumber)) return std::nullopt;
       return fmt::format("{}", value.values[0]);
     }
     const auto made_by = links_.producer.find(tensor);
