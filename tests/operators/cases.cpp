@@ -191,6 +191,12 @@ const std::multimap<std::string, RowCase>& row_cases() {
         {"Clip", clip()},
         {"PRelu", prelu({1})},
         {"PRelu", prelu({kChannels, 1, 1})},
+        {"Function",
+         {[](OnnxBuilder& b) {  // no row's: 2 sigmoid(x) - x / 4
+           b.floats("two", {}, {2}).floats("four", {}, {4});
+           b.node("Sigmoid", {"x"}, {"s"}).node("Mul", {"s", "two"}, {"m"});
+           b.node("Div", {"x", "four"}, {"d"}).node("Sub", {"m", "d"}, {"y"});
+         }}},
         {"Shrink", plain("Shrink", {{"lambd", 0.4f}, {"bias", 0.1f}})},
         {"ThresholdedRelu", plain("ThresholdedRelu", {{"alpha", 0.25f}})},
         {"Add", with_variable("Add")},
