@@ -97,7 +97,7 @@ TEST(Functions, LeaveAConstantThatNoFormatReachesWhereItIs) {
   builder.node("Sigmoid", {"image"}, {"s"}).node("Mul", {"image", "s"}, {"m"});
   builder.node("Add", {"m", "huge"}, {"y"}).output("y");
   graph::Graph graph = builder.graph();
-  graph::prepare(graph, {.outputs = {"y"}});
+  graph::prepare(graph, {.size = {}, .outputs = {"y"}});
   EXPECT_EQ(tests::count_op(graph, "Function"), 0);
   EXPECT_EQ(tests::count_op(graph, "Add"), 1);
 }
