@@ -1,6 +1,8 @@
 // shrike quantize: float ONNX in, `.espdl` out.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -95,7 +97,14 @@ void require_usable_files(const Arguments& arguments) {
     require_writable(with_extension(arguments.output, extension));
   if (arguments.search) require_writable(journal_of(arguments));
   if (!arguments.save_config.empty()) require_writable(arguments.save_config);
-  for (const std::string& path : data::paths_of(arguments.test_image)) read_file(path);
+  for (const std::string& path : data::paths_of(arguments.test_image)) {
+    const std::vector<uint8_t> bytes = read_file(path);
+    const std::string array = "\x93NUMPY";
+    if (bytes.size() < array.size() ||
+        !std::equal(array.begin(), array.end(), bytes.begin(),
+                    [](char a, uint8_t b) { return static_cast<uint8_t>(a) == b; }))
+      data::load_image(path);
+  }
 }
 
 // One progress bar a phase.

@@ -48,8 +48,6 @@ class AutoTest : public ProgramTest {
                  "--refit-images",
                  "2",
                  "--bias-images",
-                 "2",
-                 "--search-images",
                  "2"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
