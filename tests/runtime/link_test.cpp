@@ -34,9 +34,13 @@ class Link : public ::testing::Test {
     folder_ = std::filesystem::temp_directory_path() / ("shrike_link_" + std::to_string(getpid()));
     std::filesystem::create_directories(folder_);
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override {
+    std::filesystem::remove_all(folder_);
+  }
 
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string path(const std::string& name) const {
+    return (folder_ / name).string();
+  }
 
   // Puts a program that loads with `operators` into an archive.
   void make_program(const std::string& operators) {
@@ -71,8 +75,12 @@ int main(int, char** arguments) {
     return names;
   }
 
-  std::set<std::string> linked_behind() { return linked(SHRIKE_RUNTIME_ARCHIVE " " + path("libmain.a")); }
-  std::set<std::string> linked_before() { return linked(path("libmain.a") + " " SHRIKE_RUNTIME_ARCHIVE); }
+  std::set<std::string> linked_behind() {
+    return linked(SHRIKE_RUNTIME_ARCHIVE " " + path("libmain.a"));
+  }
+  std::set<std::string> linked_before() {
+    return linked(path("libmain.a") + " " SHRIKE_RUNTIME_ARCHIVE);
+  }
 
   std::filesystem::path folder_;
 };

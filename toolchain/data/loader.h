@@ -1,4 +1,5 @@
-// Work in the background, results in order: support/ordered.h for items that don't care which worker makes them.
+// Work in the background, results in order: support/ordered.h for items that don't care which worker makes
+// them.
 #pragma once
 #include <cstddef>
 #include <functional>

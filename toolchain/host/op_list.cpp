@@ -40,7 +40,8 @@ std::string op_set_source(const InspectableModel& model) {
   for (const std::string& symbol : symbols) source += "    &shrike::" + symbol + ",\n";
   source +=
       "};\n"
-      "const shrike::OperatorSet kModelOperators = {kOperators, sizeof kOperators / sizeof kOperators[0]};\n\n"
+      "const shrike::OperatorSet kModelOperators = {kOperators, sizeof kOperators / sizeof "
+      "kOperators[0]};\n\n"
       "// The same for programs in C (shrike/shrike.h).\n"
       "extern const shrike_operator_set* const shrike_model_operators =\n"
       "    reinterpret_cast<const shrike_operator_set*>(&kModelOperators);\n";

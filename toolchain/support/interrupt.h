@@ -29,8 +29,8 @@ class SignalsWait {
   std::lock_guard<std::mutex> only_one_;
 };
 
-// While one lives, the first signal only asks the work to stop; the second ends the process as without it. Work
-// that was asked ends the process by the signal when the object dies.
+// While one lives, the first signal only asks the work to stop; the second ends the process as without it.
+// Work that was asked ends the process by the signal when the object dies.
 class SignalsAsk {
  public:
   SignalsAsk();
