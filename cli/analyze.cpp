@@ -85,8 +85,9 @@ void run(const Arguments& arguments) {
   report_assumed_target(file);
   const graph::Graph graph = analyze::float_graph_of(arguments.model, file, settings);
   quantize::Feed feed(graph, {}, 1);
-  feed = feed.with(
-      quantize::choose_samples(data::list_samples(arguments.folder, feed.ports()), arguments.images));
+  feed = feed.fitted_by(settings.calibration_fit)
+             .with(quantize::choose_samples(data::list_samples(arguments.folder, feed.ports()),
+                                            arguments.images));
 
   analyze::Options options;
   options.layerwise = arguments.tables.contains("layerwise") || arguments.tables.contains("bits");

@@ -126,6 +126,18 @@ class FeedTest : public ::testing::Test {
   std::string folder_ = ::testing::TempDir() + "shrike_feed_" + std::to_string(::getpid());
 };
 
+TEST_F(FeedTest, CalibrationMayFitPicturesInAnotherWayThanUseDoes) {
+  const graph::Graph graph = conv_relu().graph();
+  const std::string wide = folder_ + "/wide.png";
+  std::filesystem::create_directories(folder_);
+  data::save_image({8, 4, std::vector<uint8_t>(8 * 4 * 3, 255)}, wide);
+  const Feed feed(graph, {wide}, 1);
+  const std::vector<float> white(3 * 16 * 16, 1.0f);
+  EXPECT_NE(feed.values(0), white) << "grey above and below";
+  EXPECT_EQ(feed.fitted_by(data::Geometry::kStretch).values(0), white);
+  EXPECT_EQ(feed.fitted_by(std::nullopt).values(0), feed.values(0));
+}
+
 TEST_F(FeedTest, ReadsAPictureOnce) {
   const graph::Graph graph = conv_relu().graph();
   const std::string ramp = tests::write_ramp(folder_);

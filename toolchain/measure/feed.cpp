@@ -90,6 +90,16 @@ Feed Feed::evenly(int count) const {
   return with(choose_samples(samples_, count));
 }
 
+Feed Feed::fitted_by(std::optional<data::Geometry> geometry) const {
+  Feed other = *this;
+  if (!geometry) return other;
+  for (data::Port& port : other.ports_) {
+    if (port.picture) port.picture->geometry = *geometry;
+  }
+  other.cache_ = std::make_shared<Cache>();
+  return other;
+}
+
 Feed Feed::with(std::vector<std::string> samples) const {
   Feed other = *this;
   other.samples_ = std::move(samples);

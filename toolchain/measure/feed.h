@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,8 @@ class Feed {
 
   // `count` of the samples, evenly spread (all when count is 0 or exceeds them).
   Feed evenly(int count) const;
+  // Pictures fitted in another way than the graph says they are in use; nothing: as it says.
+  Feed fitted_by(std::optional<data::Geometry> geometry) const;
   // Other samples for the same network.
   Feed with(std::vector<std::string> samples) const;
 

@@ -35,7 +35,7 @@ Draft begin(const std::string& model_path, const std::string& calibration_folder
   graph::Graph graph = load_float_graph(model_path, settings, &result.notes);
   Feed feed(graph, {}, settings.threads);
   const std::vector<std::string> all = data::list_samples(calibration_folder, feed.ports(), &result.notes);
-  feed = feed.with(choose_samples(all, settings.calibration_images));
+  feed = feed.fitted_by(settings.calibration_fit).with(choose_samples(all, settings.calibration_images));
   feed.values(0);  // a sample that doesn't fit is told before the long work
   result.warnings = data::input_warnings(graph, feed.size());
   return {std::move(graph), std::move(feed), {}, {}};

@@ -237,6 +237,17 @@ std::vector<SettingField> input_fields() {
                       s.input.geometry.reset();
                       if (!value.empty()) s.input.geometry = data::parse_geometry(value);
                     }});
+  fields.push_back({"calibration-fit",
+                    "how calibration pictures are fitted where that differs from use "
+                    "(letterbox,stretch,center-crop); empty: as "
+                    "preprocess says",
+                    [](const Settings& s) {
+                      return std::string(s.calibration_fit ? data::name_of(*s.calibration_fit) : "");
+                    },
+                    [](Settings& s, const std::string& value) {
+                      s.calibration_fit.reset();
+                      if (!value.empty()) s.calibration_fit = data::parse_geometry(value);
+                    }});
   return fields;
 }
 

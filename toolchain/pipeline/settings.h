@@ -1,6 +1,7 @@
 // Everything a user can decide about quantisation. The names here are the names on the command line and in
 // YAML files.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct Settings : FormatOptions, SplitOptions, EqualizeOptions {
   graph::ImageSize size;             // 0x0: the model's own
   std::vector<std::string> outputs;  // empty: the head's, or the graph's own
   data::InputOptions input;  // what pictures become; empty: as the model says, else RGB in 0..1, letterbox
+  // How pictures are fitted for every fit and judgement, where that differs from use; empty: as in use.
+  std::optional<data::Geometry> calibration_fit;
 
   bool equalization = false;    // see equalize.h
   bool rescaling = true;        // see rescale.h

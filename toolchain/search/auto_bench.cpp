@@ -69,7 +69,7 @@ AutoBench::AutoBench(const std::string& model_path, const std::string& calibrati
     }
   }
   inputs_ = sha256(everything.data(), everything.size());
-  feed = feed.with(fitted);
+  feed = feed.fitted_by(settings.calibration_fit).with(fitted);
   draft_.emplace(Draft{std::move(graph), std::move(feed), {}, {}});
 }
 

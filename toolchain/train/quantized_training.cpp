@@ -212,7 +212,8 @@ class Run {
         std::vector<std::string> paths;
         for (const LabelledPicture& picture : parts_.judging.pictures) paths.push_back(picture.path);
         const quantize::Feed feed(graph_, std::move(paths), settings_.threads);
-        reference_ = quantize::make_reference(graph_, feed.evenly(kComparedPictures));
+        reference_ = quantize::make_reference(
+            graph_, feed.fitted_by(settings_.calibration_fit).evenly(kComparedPictures));
       }
       score = -quantize::output_loss(graph_, plan, settings_.target, *reference_);
     }
@@ -348,6 +349,7 @@ QuantizedStart quantized_start(const std::string& model, const Parts& parts,
   std::vector<std::string> paths;
   for (const LabelledPicture& picture : parts.training.pictures) paths.push_back(picture.path);
   quantize::Feed feed(graph, quantize::choose_samples(paths, settings.calibration_images), settings.threads);
+  feed = feed.fitted_by(settings.calibration_fit);
   std::optional<Progress> bar;
   std::string phase;
   const auto show = [&](const std::string& name, size_t done, size_t total) {
