@@ -18,7 +18,6 @@ if [ $# -ne 4 ]; then
   exit 2
 fi
 programs=("$1" "$2") model=$3 calib=$4
-configs=$(cd "$(dirname "$0")/../examples/configs" && pwd)
 for path in "${programs[@]}" "$model" "$calib"; do
   [ -e "$path" ] || {
     echo "$0: '$path' does not exist" >&2
@@ -48,13 +47,22 @@ done
 for scheme in tutorial_a tutorial_b; do
   size=640
   [ $quick = yes ] && size=64
-  recipes+=("$scheme|--config $configs/$scheme.yaml --imgsz $size")
+  recipes+=("$scheme|--config CONFIGS/$scheme.yaml --imgsz $size")
 done
+
+# configs_of PROGRAM: the schemes of the checkout that it was built in, for their words may change, else those beside this script
+configs_of() {
+  local own
+  own=$(dirname "$(realpath "$1")")/../../examples/configs
+  [ -d "$own" ] || own=$(dirname "$0")/../examples/configs
+  realpath "$own"
+}
 
 # hash_of PROGRAM OUTPUT OPTIONS...: 16 digits, or "failed" with the program's message on stderr
 hash_of() {
   local program=$1 output=$2
   shift 2
+  set -- "${@//CONFIGS/$(configs_of "$program")}"
   if "$program" quantize "$model" --calib "$calib" "$@" -o "$output" --quiet >/dev/null 2>"$work/message"; then
     sha256sum <"$output" | cut -c1-16
   else
