@@ -205,6 +205,21 @@ TEST(ImportErrors, DataThatDoNotFitTheShape) {
   EXPECT_THAT(error_of([&] { huge.graph(); }), HasSubstr("initializer 'c'"));
 }
 
+TEST(Import, ActivationsThatOnnxRuntimeContributed) {
+  for (const auto& [contributed, op] : std::map<std::string, std::string>{
+           {"FastGelu", "Gelu"}, {"Gelu", "Gelu"}, {"QuickGelu", "QuickGelu"}}) {
+    OnnxBuilder model = minimal();
+    onnx::NodeProto& node = *model.model.mutable_graph()->mutable_node(0);
+    node.set_op_type(contributed);
+    node.set_domain("com.microsoft");
+    const Graph graph = model.graph();
+    EXPECT_EQ(graph.nodes.at(0).op, op);
+    EXPECT_EQ(graph.nodes[0].text("approximate", "none"), contributed == "FastGelu" ? "tanh" : "none");
+    node.set_op_type("BiasGelu");
+    EXPECT_THAT(error_of([&] { model.graph(); }), HasSubstr("domain 'com.microsoft'"));
+  }
+}
+
 TEST(ImportErrors, KindsOfModelsThatAreNotSupported) {
   OnnxBuilder text = minimal();
   text.initializer("c", onnx::TensorProto::STRING, {1});

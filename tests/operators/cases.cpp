@@ -187,6 +187,7 @@ const std::multimap<std::string, RowCase>& row_cases() {
         {"Celu", plain("Celu", {{"alpha", 0.7f}})},
         {"LeakyRelu", plain("LeakyRelu", {{"alpha", 0.2f}})},
         {"Gelu", plain("Gelu")},
+        {"QuickGelu", plain("QuickGelu")},
         {"Gelu", plain("Gelu", {{"approximate", std::string("tanh")}})},
         {"Clip", clip()},
         {"PRelu", prelu({1})},

@@ -28,6 +28,8 @@ TEST(Formulas, GeluHasTwoForms) {
 }
 
 TEST(Formulas, AreThoseOfOnnx) {
+  EXPECT_NEAR(value_of("QuickGelu", 1), 0.845796f, 1e-6f);
+  EXPECT_NEAR(value_of("QuickGelu", -2, {{"alpha", 1.0f}}), -0.238406f, 1e-6f);
   EXPECT_NEAR(value_of("Softplus", 0), 0.693147f, 1e-6f);
   EXPECT_NEAR(value_of("Softplus", 100), 100, 1e-4f);
   EXPECT_NEAR(value_of("Mish", 1), 0.865098f, 1e-5f);

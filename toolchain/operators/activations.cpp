@@ -77,6 +77,12 @@ Formula gelu(const Graph&, const Node& node) {
   return [](float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678f)); };
 }
 
+// ONNX Runtime's, as CLIP uses it: x sigmoid(alpha x).
+Formula quick_gelu(const Graph&, const Node& node) {
+  const float alpha = node.real("alpha", 1.702f);
+  return [=](float x) { return x * sigmoid(alpha * x); };
+}
+
 Formula hard_sigmoid(const Graph&, const Node& node) {
   const float alpha = node.real("alpha", 0.2f), beta = node.real("beta", 0.5f);
   return [=](float x) { return std::clamp(alpha * x + beta, 0.0f, 1.0f); };
@@ -255,6 +261,7 @@ std::vector<Operator> activation_rows() {
       by_table("Function", written_out, kCoarse),
       by_table("Floor", plain<std::floor>, kFine),
       by_table("Mish", plain<mish>, kCoarse),
+      by_table("QuickGelu", quick_gelu, kCoarse),
       by_table("Reciprocal", plain<reciprocal>, kFine),
       by_table("Round", plain<std::nearbyint>, kFine),
       by_table("Selu", selu, kCoarse),

@@ -194,11 +194,29 @@ class Importer {
     return unique;
   }
 
+  // What ONNX Runtime's optimiser makes of activations that exporters write in parts.
+  static bool take_contributed(const onnx::NodeProto& proto, Node& node) {
+    struct Standard {
+      const char* op;
+      std::map<std::string, Attribute> attributes;
+    };
+    static const std::map<std::string, Standard> kKnown = {
+        {"FastGelu", {"Gelu", {{"approximate", std::string("tanh")}}}},
+        {"Gelu", {"Gelu", {}}},
+        {"QuickGelu", {"QuickGelu", {}}},
+    };
+    const auto known = kKnown.find(proto.op_type());
+    if (proto.domain() != "com.microsoft" || known == kKnown.end()) return false;
+    node.op = known->second.op;
+    node.attributes = known->second.attributes;
+    return true;
+  }
+
   void read_node(const onnx::NodeProto& proto) {
     Node node;
     node.op = printable(proto.op_type(), "an operator's name");
     node.name = node_name(proto, index_++);
-    if (!is_standard(proto.domain())) {
+    if (!is_standard(proto.domain()) && !take_contributed(proto, node)) {
       fail(
           "{}: node '{}' is an operator of the domain '{}', only standard ONNX operators are supported; "
           "export "
