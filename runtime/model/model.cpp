@@ -62,7 +62,7 @@ Status choose_chip(const ModelOptions& options, ModelState& state) {
     return make_status(StatusCode::kWrongTarget, "the file is made for another chip than the one asked for");
   }
   state.target_assumed = wanted == nullptr && named == nullptr;
-  state.chip = wanted != nullptr ? wanted : named != nullptr ? named : &chip_of(Target::kEsp32p4);
+  state.chip = wanted != nullptr ? wanted : named != nullptr ? named : &chip_of(kDefaultTarget);
   return {};
 }
 
@@ -177,7 +177,7 @@ Text Model::metadata(const char* key) const {
 }
 
 Target Model::target() const {
-  return state_ == nullptr ? Target::kEsp32p4 : state_->chip->target;
+  return state_ == nullptr ? kDefaultTarget : state_->chip->target;
 }
 
 bool Model::target_assumed() const {

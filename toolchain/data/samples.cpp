@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "toolchain/data/npy.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::data {
@@ -96,21 +97,23 @@ std::map<std::string, std::string> files_of(const Port& port, const std::string&
   return files;
 }
 
-// A constant that the input meets first, or NaN.
+// The line that the input meets first, with the constant as the model has it.
 struct First {
   std::string op;
   float value = 0;
+  operators::Line line;
 };
 std::optional<First> first_arithmetic(const graph::Graph& graph, const std::string& input) {
   const std::vector<int> users = graph.consumers(input);
   if (users.size() != 1) return std::nullopt;
   const graph::Node& node = graph.nodes[static_cast<size_t>(users[0])];
-  if (node.op == "QuantizeLinear") return first_arithmetic(graph, node.outputs[0]);
-  const bool arithmetic = node.op == "Div" || node.op == "Sub" || node.op == "Mul";
-  if (!arithmetic || node.inputs.size() != 2) return std::nullopt;
+  const operators::Operator* row = operators::find(node.op);
+  if (row == nullptr) return std::nullopt;
+  if (row->role == operators::Role::kConversion) return first_arithmetic(graph, node.outputs[0]);
+  if (row->with_constant == nullptr || node.inputs.size() != 2) return std::nullopt;
   const graph::Tensor& constant = graph.tensor(node.inputs[1]);
   if (!constant.constant || constant.values.empty()) return std::nullopt;
-  return First{node.op, constant.values[0]};
+  return First{node.op, constant.values[0], row->with_constant(constant.values[0])};
 }
 
 }  // namespace
@@ -164,8 +167,7 @@ std::vector<std::string> input_warnings(const graph::Graph& graph, size_t sample
     const float largest = std::max(high, -low);
     const auto first = first_arithmetic(graph, port.name);
     const bool wants_bytes =
-        first && ((first->op == "Div" && first->value >= 50) || (first->op == "Sub" && first->value >= 20) ||
-                  (first->op == "Mul" && first->value > 0 && first->value <= 0.02f));
+        first && ((first->line.scale > 0 && first->line.scale <= 0.02) || first->line.shift <= -20);
     if (wants_bytes && largest <= 20) {
       warnings.push_back(
           fmt::format("the network begins with {} by {:g}, so it expects pixels of 0 to 255, but it is fed "
@@ -173,11 +175,11 @@ std::vector<std::string> input_warnings(const graph::Graph& graph, size_t sample
                       "outputs will be wrong; add --scale 1",
                       first->op, first->value, low, high));
     }
-    if (first && !wants_bytes && largest > 20 && first->op == "Sub" && std::fabs(first->value) <= 1) {
+    if (first && !wants_bytes && largest > 20 && first->line.shift < 0 && first->line.shift >= -1) {
       warnings.push_back(
           fmt::format("the network subtracts {:g} first, so it expects pixels of 0 to 1, but it is fed "
                       "{:.4g} to {:.4g}; leave --scale out",
-                      first->value, low, high));
+                      -first->line.shift, low, high));
     }
   }
   if (samples == 1) {

@@ -20,7 +20,7 @@ Results subtract(const Call& call) {
 // Products of two 16-bit integers need 30 bits: exact in float64 only (rule MU-I of spec/numerics.md 5.2).
 Results multiply(const Call& call) {
   const Arithmetic& arithmetic = call.arithmetic;
-  if (arithmetic.fake_quantized && arithmetic.exact && call.format(0).bits + call.format(1).bits > 24) {
+  if (arithmetic.fake_quantized && call.format(0).bits + call.format(1).bits > 24) {
     return {call.input(0).to(at::kDouble) * call.input(1).to(at::kDouble)};
   }
   return {call.input(0) * call.input(1)};

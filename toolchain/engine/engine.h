@@ -19,16 +19,16 @@ struct Array {
 };
 
 enum class Precision {
-  kFloat,          // formats are ignored
-  kFakeQuantized,  // every node output and constant is rounded to its Format, with the target's rounding
+  kFloat,  // formats are ignored
+  // Every node output and constant is rounded to its Format, with the target's rounding. Sums and products
+  // that float32 can't hold are computed in float64, so that results equal the integer runtime's: 8-bit
+  // layers rarely need it, 16-bit ones always do and then are slow.
+  kFakeQuantized,
 };
 
 struct EngineOptions {
   Precision precision = Precision::kFloat;
   bool half_even = true;  // rounding of fake quantisation: true esp32p4, false esp32s3/esp32
-  // Fake-quantised sums and products that float32 can not hold are computed in float64, so that results equal
-  // the integer runtime's. 8-bit layers rarely need it; 16-bit ones always do and then are slow.
-  bool exact = true;
 };
 
 // A borrowed view of a tensor while it is alive: `values` is valid only during the call.

@@ -133,7 +133,6 @@ struct TorchExecution final : Execution {
 
 TorchExecution::TorchExecution(const graph::Graph& source, const EngineOptions& options) : graph(source) {
   arithmetic.fake_quantized = options.precision == Precision::kFakeQuantized;
-  arithmetic.exact = options.exact;
   arithmetic.rounding.half_even = options.half_even;
 
   for (const auto& [name, tensor] : graph.tensors) {

@@ -13,6 +13,7 @@
 #include "toolchain/engine/module.h"
 #include "toolchain/engine/operators.h"
 #include "toolchain/graph/activation.h"
+#include "toolchain/operators/affine.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
@@ -254,7 +255,8 @@ class Network final : public DifferentiableNetwork {
 
     Results compute(const Call& call) {
       const std::string& op = call.node.op;
-      if (op == "BatchNormalization" && network.options_.batch_statistics) return {normalize(call)};
+      if (network.options_.batch_statistics && operators::is_batch_normalization(call.node))
+        return {normalize(call)};
       if (!operators::is_table(op)) return find_operator(op)(call);
       if (op == "Swish" && !call.arithmetic.fake_quantized &&
           !call.node.attributes.contains(graph::kInputScale)) {

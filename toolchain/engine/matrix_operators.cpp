@@ -82,13 +82,12 @@ at::Tensor convolve_double(const at::Tensor& input, const at::Tensor& weight, co
                     at::IntArrayRef({0, 0}), geometry.dilations, geometry.groups);
 }
 
-// Convolution whose sums are exact when the operands are on their grids and exactness is wanted; then the
-// result may be float64. `weight` has the output channels first.
+// Convolution whose sums are exact when the operands are on their grids; then the result may be float64.
+// `weight` has the output channels first.
 at::Tensor convolve(const Call& call, const at::Tensor& input, const at::Tensor& weight,
                     const at::Tensor& bias, const Geometry& geometry) {
   const Arithmetic& arithmetic = call.arithmetic;
-  if (arithmetic.fake_quantized && arithmetic.exact && !call.format(0).is_float() &&
-      !call.format(1).is_float()) {
+  if (arithmetic.fake_quantized && !call.format(0).is_float() && !call.format(1).is_float()) {
     const double products = largest_filter_sum(weight, call.format(1)) * largest_integer(call.format(0));
     if (products > kFloatExactLimit) return convolve_double(input, weight, bias, geometry);
     if (products + largest_bias(bias, call.format(0).exponent, call.format(1)) > kFloatExactLimit) {
@@ -239,8 +238,7 @@ Results matmul(const Call& call) {
     call.refuse("expected inner dimensions to agree, found {} and {}", a.size(-1), b.size(-2));
   const Arithmetic& arithmetic = call.arithmetic;
   const bool wide =
-      arithmetic.fake_quantized && arithmetic.exact && !call.format(0).is_float() &&
-      !call.format(1).is_float() &&
+      arithmetic.fake_quantized && !call.format(0).is_float() && !call.format(1).is_float() &&
       static_cast<double>(a.size(-1)) * largest_integer(call.format(0)) * largest_integer(call.format(1)) >
           kFloatExactLimit;
 

@@ -15,8 +15,7 @@ namespace shrike::engine {
 
 // How the run differs from plain float execution.
 struct Arithmetic {
-  bool fake_quantized = false;
-  bool exact = true;  // sums and products that float32 can't hold exactly are computed in float64
+  bool fake_quantized = false;  // sums and products that float32 can't hold exactly are computed in float64
   Rounding rounding;
 };
 

@@ -97,8 +97,7 @@ std::vector<uint8_t> packed(const std::vector<int64_t>& values, DataType type, c
   return bytes;
 }
 
-Builder::Builder(const graph::Graph& graph, Target target, const LowerOptions& options)
-    : graph_(graph), options_(options) {
+Builder::Builder(const graph::Graph& graph, Target target) : graph_(graph) {
   program_.graph_name = graph.name;
   program_.target = target;
   program_.metadata = graph.metadata;
@@ -264,37 +263,6 @@ const StoredValue& value_named(const Program& program, const std::string& name) 
     if (value.name == name) return value;
   }
   fail("the lowered program has no variable '{}'; it was merged into a neighbour or never existed", name);
-}
-
-StoredTensor test_tensor(const StoredValue& value, const std::vector<int64_t>& stored) {
-  StoredTensor tensor;
-  tensor.name = value.name;
-  tensor.dims = value.dims;
-  tensor.type = value.type;
-  tensor.exponents = {value.exponent};
-  if (static_cast<int64_t>(stored.size()) != product(value.dims)) {
-    fail("test vector '{}' has {} elements, its variable {}", value.name, stored.size(), product(value.dims));
-  }
-  if (value.type == DataType::kFloat32)
-    fail("test vector '{}': the variable is float, integers were given", value.name);
-  tensor.bytes = packed(stored, value.type, value.name);
-  return tensor;
-}
-
-StoredTensor test_tensor(const StoredValue& value, const std::vector<float>& stored) {
-  StoredTensor tensor;
-  tensor.name = value.name;
-  tensor.dims = value.dims;
-  tensor.type = value.type;
-  tensor.exponents = {value.exponent};
-  if (static_cast<int64_t>(stored.size()) != product(value.dims)) {
-    fail("test vector '{}' has {} elements, its variable {}", value.name, stored.size(), product(value.dims));
-  }
-  if (value.type != DataType::kFloat32)
-    fail("test vector '{}': the variable is quantised, floats were given", value.name);
-  tensor.bytes.resize(stored.size() * sizeof(float));
-  std::memcpy(tensor.bytes.data(), stored.data(), tensor.bytes.size());
-  return tensor;
 }
 
 }  // namespace shrike::espdl

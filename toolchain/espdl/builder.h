@@ -15,11 +15,10 @@ using Attributes = std::map<std::string, graph::Attribute>;
 
 class Builder {
  public:
-  Builder(const graph::Graph& graph, Target target, const LowerOptions& options);
+  Builder(const graph::Graph& graph, Target target);
 
   const graph::Graph& graph() const { return graph_; }
   Target target() const { return program_.target; }
-  const LowerOptions& options() const { return options_; }
   const graph::Tensor& tensor(const std::string& name) const { return graph_.tensor(name); }
   bool is_constant(const std::string& name) const { return tensor(name).constant; }
 
@@ -63,7 +62,6 @@ class Builder {
   std::string unique(std::set<std::string>& used, const std::string& stem);
 
   const graph::Graph& graph_;
-  LowerOptions options_;
   Program program_;
   std::vector<StoredTensor> tables_;
   std::set<std::string> tensor_names_, node_names_;

@@ -39,13 +39,9 @@ bool reaches_spatial_operator(const graph::Graph& graph, const graph::Links& lin
 
 }  // namespace
 
-Program lower(const graph::Graph& graph, Target target, const LowerOptions& options) {
-  const int step = options.int16_table_step;
-  if (step < 1 || step > 32768 || (step & (step - 1)) != 0) {
-    fail("the step of 16-bit tables is {}; it must be a power of two from 1 to 32768", step);
-  }
+Program lower(const graph::Graph& graph, Target target) {
   check_constraints(graph, target);
-  Builder builder(graph, target, options);
+  Builder builder(graph, target);
   const graph::Links links(graph);
   for (const std::string& input : graph.inputs) {
     const size_t rank = graph.tensor(input).shape.size();

@@ -37,7 +37,7 @@ struct StoredNode {
 // The lowered program: exactly what is serialised.
 struct Program {
   std::string graph_name;
-  Target target = Target::kEsp32p4;
+  Target target = kDefaultTarget;
   std::vector<StoredNode> nodes;
   std::vector<StoredTensor> initializers;  // tables first
   std::vector<StoredValue> values;         // graph inputs and node outputs
@@ -50,16 +50,12 @@ struct Program {
 // target, one format per copy group) and throws Error naming the node.
 void check_constraints(const graph::Graph& graph, Target target);
 
-struct LowerOptions {
-  int int16_table_step = 32;  // power of two; the chip takes the nearest of 65536 / step + 1 entries
-};
-
 // Lays the materialized graph (formats chosen, constants' `integers` filled, RequantizeLinear in place) out
 // for the target: NHWC activations, blocked or plain filters, tables for activations, storage chain of
 // variable MatMul operands, fused Relu, attributes in stored order. Checks the constraints first. Every
 // variable of the program keeps its name in the graph, except that Relu behind Conv, Gemm and MatMul swallows
 // their output and that Transposes which meet are merged; what is inserted gets new names.
-Program lower(const graph::Graph& graph, Target target, const LowerOptions& options = {});
+Program lower(const graph::Graph& graph, Target target);
 
 // Bytes of the container (EDL2). Deterministic.
 std::vector<uint8_t> serialize(const Program& program);
@@ -70,11 +66,6 @@ std::string config_json(const graph::Graph& graph, Target target);
 // Logical float/integer data -> stored order and back, for a value of the program.
 std::vector<int64_t> to_stored(const StoredValue& value, const std::vector<int64_t>& logical);
 std::vector<int64_t> to_logical(const StoredValue& value, const std::vector<int64_t>& stored);
-
-// A test vector (Program::test_inputs, test_outputs) for a variable of the program, from its data in stored
-// order; integers, or floats for a float variable.
-StoredTensor test_tensor(const StoredValue& value, const std::vector<int64_t>& stored);
-StoredTensor test_tensor(const StoredValue& value, const std::vector<float>& stored);
 
 // The program's variable of that name; throws Error when there is none.
 const StoredValue& value_named(const Program& program, const std::string& name);

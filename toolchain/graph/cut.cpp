@@ -4,6 +4,7 @@
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/nearest.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::graph {
@@ -100,7 +101,8 @@ std::vector<std::string> cut_selection(Graph& graph) {
   if (!any) return {};
   for (const Node& node : graph.nodes) {
     const bool made_by_choice = !node.outputs.empty() && selected.count(node.outputs[0]) > 0;
-    if (!made_by_choice || node.op == "Shape") continue;
+    const operators::Operator* row = operators::find(node.op);
+    if (!made_by_choice || (row != nullptr && row->reads_shape_only)) continue;
     for (const std::string& input : node.inputs) {
       if (!input.empty() && selected.count(input) == 0) add(input);
     }

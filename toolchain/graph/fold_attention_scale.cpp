@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -7,6 +8,7 @@
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/inference.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/operators/affine.h"
 #include "toolchain/operators/evaluate.h"
 #include "toolchain/operators/operator.h"
 
@@ -100,16 +102,16 @@ class Folder {
   bool fold_one() {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       const int index = static_cast<int>(i);
-      const int slot = scaled_slot(graph_.nodes[i]);
-      if (slot < 0) continue;
-      const float factor = multiplier(graph_.nodes[i], static_cast<size_t>(1 - slot));
-      const std::string x = graph_.nodes[i].inputs[static_cast<size_t>(slot)];
+      const auto multiplier = scaled(graph_.nodes[i]);
+      if (!multiplier) continue;
+      const auto [slot, factor] = *multiplier;
+      const std::string x = graph_.nodes[i].inputs[slot];
       const int product = producer(x, operators::Role::kMatrix);
       const bool scores = product >= 0 && links_.consumers.at(x).size() == 1 && !graph_.is_output(x);
       // Behind q.k the factor may go into q or, if q is used elsewhere, into k.
-      const bool folded = scores ? fold_into({product, 0}, factor) || fold_into({product, 1}, factor)
-                                 : feeds_matmul(graph_.nodes[i].outputs[0]) &&
-                                       fold_into({index, static_cast<size_t>(slot)}, factor);
+      const bool folded = scores
+                              ? fold_into({product, 0}, factor) || fold_into({product, 1}, factor)
+                              : feeds_matmul(graph_.nodes[i].outputs[0]) && fold_into({index, slot}, factor);
       if (!folded || !bypass(graph_, index, x)) continue;
       erase_nodes(graph_, {index});
       return true;
@@ -125,25 +127,22 @@ class Folder {
                                                                                           : -1;
   }
 
-  // The slot of x in x * constant or x / constant with a single number; -1 for other nodes.
-  int scaled_slot(const Node& node) const {
-    if ((node.op != "Mul" && node.op != "Div") || node.inputs.size() != 2 ||
-        graph_.is_output(node.outputs[0])) {
-      return -1;
-    }
-    for (int slot = 0; slot < (node.op == "Mul" ? 2 : 1); ++slot) {
-      const Tensor& x = graph_.tensor(node.inputs[static_cast<size_t>(slot)]);
-      const Tensor& factor = graph_.tensor(node.inputs[static_cast<size_t>(1 - slot)]);
-      const bool is_number = factor.constant && factor.type == ElementType::kFloat && factor.elements() == 1;
-      const bool usable = is_number && factor.values[0] != 0.0f;
-      if (usable && !x.constant && x.shape == graph_.tensor(node.outputs[0]).shape) return slot;
-    }
-    return -1;
-  }
+  struct Scaled {
+    size_t slot;  // of x
+    float factor;
+  };
 
-  float multiplier(const Node& node, size_t slot) const {
-    const float value = graph_.tensor(node.inputs[slot]).values[0];
-    return node.op == "Mul" ? value : 1.0f / value;
+  // x and the number in x * number or x / number; nothing for other nodes.
+  std::optional<Scaled> scaled(const Node& node) const {
+    if (node.inputs.size() != 2 || graph_.is_output(node.outputs[0])) return std::nullopt;
+    for (size_t slot = 0; slot < 2; ++slot) {
+      const Tensor& x = graph_.tensor(node.inputs[slot]);
+      if (x.constant || x.shape != graph_.tensor(node.outputs[0]).shape) continue;
+      const auto line = operators::line_of(graph_, node, slot);
+      if (!line || line->shift != 0 || line->scale == 0 || !std::isfinite(line->scale)) continue;
+      return Scaled{slot, static_cast<float>(line->scale)};
+    }
+    return std::nullopt;
   }
 
   // A MatMul reads the tensor, directly or behind nodes that only move.

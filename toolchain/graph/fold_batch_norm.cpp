@@ -1,7 +1,3 @@
-#include <cmath>
-#include <optional>
-#include <set>
-
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/operators/affine.h"
@@ -11,46 +7,6 @@ namespace shrike::graph {
 namespace {
 
 using operators::Affine;
-
-// The values of a constant that has at most one axis longer than 1, and that one is the channel axis of
-// `output`.
-std::optional<std::vector<double>> per_channel(const Tensor& constant, const Shape& output) {
-  if (!constant.constant || constant.type != ElementType::kFloat || output.size() < 2) return std::nullopt;
-  const auto channels = static_cast<size_t>(output[1]);
-  if (constant.shape.size() > output.size()) return std::nullopt;
-  if (constant.elements() == 1) return std::vector<double>(channels, constant.values[0]);
-  const size_t lead = output.size() - constant.shape.size();
-  for (size_t i = 0; i < constant.shape.size(); ++i) {
-    if (constant.shape[i] != 1 && lead + i != 1) return std::nullopt;
-  }
-  if (constant.values.size() != channels) return std::nullopt;
-  return std::vector<double>(constant.values.begin(), constant.values.end());
-}
-
-// What `node` does to its input `x` when it is an affine map per channel with constants, e.g. a constant Add.
-std::optional<Affine> affine_of(const Graph& graph, const Node& node, const std::string& x) {
-  if (operators::is_batch_normalization(node)) {
-    return node.inputs[0] == x && node.outputs.size() == 1
-               ? std::optional(operators::batch_normalization(graph, node))
-               : std::nullopt;
-  }
-  const bool commutes = node.op == "Add" || node.op == "Mul";
-  if ((!commutes && node.op != "Sub" && node.op != "Div") || node.inputs.size() != 2) return std::nullopt;
-  if (!commutes && node.inputs[0] != x) return std::nullopt;
-  const Tensor& other = graph.tensor(node.inputs[node.inputs[0] == x ? 1 : 0]);
-  const auto values = per_channel(other, graph.tensor(x).shape);
-  if (!values || graph.tensor(node.outputs[0]).shape != graph.tensor(x).shape) return std::nullopt;
-  Affine affine{std::vector<double>(values->size(), 1.0), std::vector<double>(values->size(), 0.0)};
-  for (size_t c = 0; c < values->size(); ++c) {
-    const double value = (*values)[c];
-    if (node.op == "Add") affine.shift[c] = value;
-    if (node.op == "Sub") affine.shift[c] = -value;
-    if (node.op == "Mul") affine.scale[c] = value;
-    if (node.op == "Div") affine.scale[c] = 1.0 / value;
-    if (!std::isfinite(affine.scale[c])) return std::nullopt;
-  }
-  return affine;
-}
 
 // Weights and bias are constants that belong to this node alone.
 bool can_absorb(const Graph& graph, const Node& node, const Affine& affine) {
@@ -96,7 +52,7 @@ bool fold_one(Graph& graph) {
     if (users == links.consumers.end() || users->second.size() != 1 || graph.is_output(x)) continue;
     const int next = users->second[0];
     if (!operators::has_role(node.op, operators::Role::kWeighted)) continue;
-    const auto affine = affine_of(graph, graph.nodes[static_cast<size_t>(next)], x);
+    const auto affine = operators::affine_of(graph, graph.nodes[static_cast<size_t>(next)], x);
     if (!affine || !can_absorb(graph, node, *affine)) continue;
     absorb(graph, node, *affine);
     bypass(graph, next, x);  // always possible: x is made by a node and is no graph output

@@ -4,6 +4,7 @@
 
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/operators/affine.h"
 
 namespace shrike::graph {
 namespace {
@@ -14,10 +15,7 @@ bool makes_channels_first(const Node& node) {
 
 // Element by element with one number, whatever the order of axes: the turn may come before it.
 bool ignores_order(const Graph& graph, const Node& node) {
-  if (node.op == "Cast") return true;
-  if (node.op != "Div" && node.op != "Mul" && node.op != "Sub" && node.op != "Add") return false;
-  return node.inputs.size() == 2 && graph.tensor(node.inputs[1]).constant &&
-         graph.tensor(node.inputs[1]).elements() == 1;
+  return node.op == "Cast" || operators::line_of(graph, node, 0).has_value();
 }
 
 // The nodes from the input to its Transpose, the Transpose last; nothing when the input is read in any other

@@ -69,8 +69,16 @@ class Rederivation {
   }
 
   void visit(const Node& node) {
-    if (node.op == "Reshape" && node.inputs.size() > 1) reshape(node);
-    if (node.op == "Resize" && node.inputs.size() > 3) resize(node);
+    // Operators whose constants name sizes of pictures, and the input that they stand in.
+    struct Sized {
+      size_t input;
+      void (Rederivation::*rederive)(const Node&);
+    };
+    static const std::map<std::string, Sized> kSized = {{"Reshape", {1, &Rederivation::reshape}},
+                                                        {"Resize", {3, &Rederivation::resize}}};
+    const auto sized = kSized.find(node.op);
+    if (sized != kSized.end() && node.inputs.size() > sized->second.input)
+      (this->*sized->second.rederive)(node);
   }
 
  private:

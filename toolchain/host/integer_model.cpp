@@ -1,6 +1,7 @@
 #include "toolchain/host/integer_model.h"
 
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "runtime/chips/chip.h"
@@ -51,7 +52,7 @@ struct IntegerModel::Impl {
     require(file.verify());
     ModelOptions runtime_options;
     runtime_options.operators = &kAllOperators;
-    runtime_options.target = choose_target();
+    if (const auto target = choose_target()) runtime_options.target = *target;
     runtime_options.force_target = options.force_target;
     runtime_options.accumulators = options.accumulators;
     runtime_options.keep = options.keep;
@@ -75,8 +76,8 @@ struct IntegerModel::Impl {
     throw Error(describe(status, name, node));
   }
 
-  // Says what the runtime would refuse in a full sentence.
-  Target choose_target() const {
+  // Says what the runtime would refuse in a full sentence. Nothing: the file's chip.
+  std::optional<Target> choose_target() const {
     const std::string named = file.metadata("target");
     const Chip* chip = find_chip(named.c_str());
     if (options.target.empty()) {
@@ -85,7 +86,7 @@ struct IntegerModel::Impl {
             "'{}' is made for '{}', which is not a chip known here ({}); --target and --force-target name "
             "one",
             name, named, target_names());
-      return Target::kOfFile;
+      return std::nullopt;
     }
     const Target wanted = parse_target(options.target);
     if (!named.empty() && !options.force_target && (chip == nullptr || chip->target != wanted)) {

@@ -161,6 +161,17 @@ Operator of_many(const char* name, Binary function, Nodes (*rewrite)(graph::Grap
   return row;
 }
 
+// With a constant, a straight line.
+Operator line(Operator row, Line (*with_constant)(double)) {
+  row.with_constant = with_constant;
+  return row;
+}
+
+Operator commuting(Operator row) {
+  row.commutes = true;
+  return row;
+}
+
 Operator conversion(const char* name, graph::Rule shape) {
   Operator row{.name = name, .role = Role::kConversion, .shape = shape, .layout = Layout::kHandedOn};
   row.operands = {Operand::kData, Operand::kPlain};
@@ -184,11 +195,23 @@ Operator neg() {
 std::vector<Operator> arithmetic_rows() {
   const Binary sum = {wrapping<std::plus<uint64_t>>(), real<std::plus<float>>()};
   std::vector<Operator> rows = {
-      arithmetic("Add", Role::kSum, sum),
-      arithmetic("Sub", Role::kSum, {wrapping<std::minus<uint64_t>>(), real<std::minus<float>>()}),
-      arithmetic("Mul", Role::kProduct,
-                 {wrapping<std::multiplies<uint64_t>>(), real<std::multiplies<float>>()}),
-      arithmetic("Div", Role::kComputed, {quotient, real<std::divides<float>>()}),
+      commuting(line(arithmetic("Add", Role::kSum, sum),
+                     [](double c) {
+                       return Line{1, c};
+                     })),
+      line(arithmetic("Sub", Role::kSum, {wrapping<std::minus<uint64_t>>(), real<std::minus<float>>()}),
+           [](double c) {
+             return Line{1, -c};
+           }),
+      commuting(line(arithmetic("Mul", Role::kProduct,
+                                {wrapping<std::multiplies<uint64_t>>(), real<std::multiplies<float>>()}),
+                     [](double c) {
+                       return Line{c, 0};
+                     })),
+      line(arithmetic("Div", Role::kComputed, {quotient, real<std::divides<float>>()}),
+           [](double c) {
+             return Line{1 / c, 0};
+           }),
       arithmetic("Pow", Role::kComputed, {nullptr, power}),
       arithmetic("Mod", Role::kComputed, {modulo, remainder}),
       neg(),

@@ -11,6 +11,10 @@ namespace {
 
 using graph::Node;
 
+// Inputs between two entries of a coarse table of 16-bit values; the chip takes the nearest
+// (spec/numerics.md 9.2).
+constexpr int kCoarseStep = 32;
+
 bool is_channels_last(const Permutation& order) {
   return order.size() >= 3 && order == channels_last(order.size());
 }
@@ -81,7 +85,7 @@ void lower_activation(Builder& builder, const Node& node) {
         builder.add_table(node.op, to, activation_table(builder.graph(), node, from, to, 1, rounding));
   } else if (to.bits == 16 && operators::is_written_as_table(builder.graph(), node, 16)) {
     const bool fine = operators::find(node.op)->table16 == operators::Table16::kFine;
-    const int step = fine ? 1 : builder.options().int16_table_step;
+    const int step = fine ? 1 : kCoarseStep;
     attributes["lut"] =
         builder.add_table(node.op, to, activation_table(builder.graph(), node, from, to, step, rounding));
     attributes["original_op_type"] = node.op;

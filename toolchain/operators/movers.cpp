@@ -198,6 +198,11 @@ Operator in_copies(Operator row, Nodes (*rewrite)(graph::Graph&, const graph::No
   return row;
 }
 
+Operator channelwise(Operator row) {
+  row.homogeneous = true;
+  return row;
+}
+
 Operator noted(Operator row, const char* note) {
   row.note = note;
   return row;
@@ -213,7 +218,7 @@ std::vector<Operator> mover_rows() {
       renamed("Squeeze", squeeze),
       renamed("Unsqueeze", unsqueeze),
       mover("Transpose", transpose, transposed, espdl::lower_transpose, kRewritten),
-      mover("Identity", same_shape, in_order, espdl::lower_unary, kHandedOn),
+      channelwise(mover("Identity", same_shape, in_order, espdl::lower_unary, kHandedOn)),
       noted(mover("Dropout", same_shape, in_order, nullptr, kRewritten), "disappears"),
       in_copies(mover("Expand", expand, expanded, nullptr, kRewritten), rewrite_expand),
       in_copies(mover("Tile", tile, tiled, nullptr, kRewritten), rewrite_tile),

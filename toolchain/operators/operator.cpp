@@ -55,6 +55,12 @@ bool has_role(const std::string& op, Role role) {
   return row != nullptr && row->role == role;
 }
 
+bool is_convolution(const graph::Node& node) {
+  const Operator* row = find(node.op);
+  return row != nullptr && row->role == Role::kWeighted && row->layout == Layout::kChannelsLast &&
+         output_channel_axis(node) == 0;
+}
+
 bool is_weighted(const graph::Graph& graph, const graph::Node& node) {
   const Operator* row = find(node.op);
   if (row == nullptr) return false;

@@ -90,6 +90,11 @@ struct Binary {
   bool (*compare)(int order) = nullptr;  // order: -1 less, 0 equal, 1 greater; -2 not a number
 };
 
+// y = scale x + shift.
+struct Line {
+  double scale = 1, shift = 0;
+};
+
 struct Operator {
   const char* name;
   Role role = Role::kHost;
@@ -99,10 +104,12 @@ struct Operator {
   // Numbers on a grid give numbers on it: nothing is rounded.
   bool stays_on_grid = false;
 
+  // f(c x) = c f(x) for c > 0, in every channel by itself: of one variable, or of a window of the channel.
+  bool homogeneous = false;
+
   // Functions of one variable (role kTable; the others may have one for constants). `formula` binds the
   // node's attributes and constants: y = f(x) in single precision.
   Formula (*formula)(const graph::Graph& graph, const graph::Node& node) = nullptr;
-  bool homogeneous = false;  // f(c x) = c f(x) for c > 0
   // Where constants are rounded with the data, the function that the table holds instead.
   Formula (*formula_on_grid)(const graph::Graph& graph, const graph::Node& node, const graph::Format& input,
                              Rounding rounding) = nullptr;
@@ -112,6 +119,8 @@ struct Operator {
   std::optional<std::vector<int64_t>> (*source)(const graph::RuleContext&, size_t slot,
                                                 const graph::Shape& output) = nullptr;
   Binary binary = {};
+  Line (*with_constant)(double c) = nullptr;      // x op c, of two operands
+  bool commutes = false;                          // c op x is the same
   int64_t (*integer_formula)(int64_t) = nullptr;  // of one variable, on integers
   bool (*evaluate)(const graph::RuleContext&, const Inputs&, std::vector<graph::Tensor>& outputs) = nullptr;
   bool reads_shape_only = false;  // the value of its input doesn't matter
@@ -141,6 +150,8 @@ const std::vector<const Operator*>& all();
 
 // False for unknown names.
 bool has_role(const std::string& op, Role role);
+// Filters [O, I / group, k...] slide over the input: channels of both are the first axes of the filters.
+bool is_convolution(const graph::Node& node);
 // Output integers are input 0's: they share a format.
 inline bool is_copy(const std::string& op) {
   return has_role(op, Role::kCopy);
@@ -176,6 +187,7 @@ bool takes_scale(const graph::Graph& graph, const graph::Node& node, int bits);
 struct FilterLayout {
   int64_t outputs = 1;  // of all groups
   int64_t taps = 1;     // of one output
+  int64_t inputs = 1;   // channels that one output reads; the taps are theirs, one channel after the other
   size_t index(int64_t output, int64_t tap) const {
     return static_cast<size_t>(output / inner * group_step + output % inner * output_step +
                                tap / kernel * channel_step + tap % kernel);

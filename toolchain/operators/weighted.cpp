@@ -235,12 +235,14 @@ FilterLayout filter_layout(const graph::Node& node, const Shape& filters) {
     layout.outputs = layout.inner = filters.at(0);
     layout.taps = total / std::max<int64_t>(1, layout.outputs);
     layout.output_step = layout.kernel = layout.taps;
+    layout.inputs = filters.size() > 1 ? filters[1] : 1;
     return layout;
   }
   if (find(node.op)->layout == Layout::kLogical) {  // a matrix [..., C, N]
     layout.outputs = layout.inner = filters.back();
     layout.taps = total / std::max<int64_t>(1, layout.outputs);
     layout.channel_step = layout.outputs;
+    layout.inputs = layout.taps;
     return layout;
   }
   // [C, N / group, kernel...]
@@ -249,6 +251,7 @@ FilterLayout filter_layout(const graph::Node& node, const Shape& filters) {
   layout.outputs = layout.inner * groups;
   layout.taps = total / std::max<int64_t>(1, layout.outputs);
   layout.kernel = total / std::max<int64_t>(1, filters[0] * filters[1]);
+  layout.inputs = filters[0] / groups;
   layout.output_step = layout.kernel;
   layout.channel_step = layout.inner * layout.kernel;
   layout.group_step = filters[0] / groups * layout.channel_step;

@@ -170,6 +170,7 @@ Operator pool(const char* name, Role role, graph::Rule shape,
               void (*lower)(espdl::Builder&, const graph::Node&)) {
   Operator row{.name = name, .role = role, .shape = shape, .layout = Layout::kChannelsLast};
   row.stays_on_grid = role == Role::kCopy;
+  row.homogeneous = true;
   row.lower = lower;
   row.support = role == Role::kCopy ? kIntegers : kAllTypes;
   row.refuse = refuse_pool;
@@ -180,6 +181,7 @@ Operator pool(const char* name, Role role, graph::Rule shape,
 Operator resize_row() {
   Operator row{.name = "Resize", .role = Role::kCopy, .shape = resize, .layout = Layout::kChannelsLast};
   row.operands = {Operand::kData, Operand::kPlain};
+  row.homogeneous = true;
   row.lower = espdl::lower_resize;
   row.support = {true, false, false};
   row.refuse = refuse_resize;
@@ -191,6 +193,7 @@ Operator resize_row() {
 
 Operator global_max_pool() {
   Operator row{.name = "GlobalMaxPool", .shape = global_pooling, .layout = Layout::kChannelsLast};
+  row.homogeneous = true;
   row.rewrite = rewrite_global_max_pool;
   row.note = "as ReduceMax over the picture";
   return row;

@@ -10,9 +10,9 @@ namespace {
 // The coarsest activation format, 2^24, reaches 127.5 * 2^24.
 constexpr float kLargest = 2147483648.0f;
 
-// A value that only limits others is as good at infinity.
-bool saturates(const graph::Node& node, size_t input) {
-  return (node.op == "Clip" || node.op == "Pad") && input > 0;
+// Its attributes and further inputs limit or fill: they are as good at infinity.
+bool has_bounds(const graph::Node& node) {
+  return node.op == "Clip" || node.op == "Pad";
 }
 
 bool is_usable(float value, bool may_be_infinite) {
@@ -28,13 +28,12 @@ bool is_usable(float value, bool may_be_infinite) {
 }
 
 void check_attributes(const graph::Node& node) {
-  const bool limits = node.op == "Clip" || node.op == "Pad";
   for (const auto& [key, attribute] : node.attributes) {
     std::vector<float> values;
     if (const auto* value = std::get_if<float>(&attribute)) values = {*value};
     if (const auto* list = std::get_if<std::vector<float>>(&attribute)) values = *list;
     for (const float value : values) {
-      if (!is_usable(value, limits)) refuse(node, fmt::format("attribute '{}'", key), value);
+      if (!is_usable(value, has_bounds(node))) refuse(node, fmt::format("attribute '{}'", key), value);
     }
   }
 }
@@ -55,7 +54,7 @@ void check_values(const graph::Graph& graph) {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i].empty() || !graph.tensor(node.inputs[i]).constant) continue;
       for (const float value : graph.tensor(node.inputs[i]).values) {
-        if (!is_usable(value, saturates(node, i)))
+        if (!is_usable(value, i > 0 && has_bounds(node)))
           refuse(node, fmt::format("constant '{}'", node.inputs[i]), value);
       }
     }

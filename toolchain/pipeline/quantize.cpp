@@ -7,6 +7,7 @@
 #include "toolchain/formats/materialize.h"
 #include "toolchain/integer/network.h"
 #include "toolchain/integer/reference.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/pipeline/noise_warnings.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/support/error.h"
@@ -55,9 +56,9 @@ espdl::StoredTensor stored_values(const TensorView& view) {
 }  // namespace
 
 int count_requantize_nodes(const graph::Graph& materialized) {
-  return static_cast<int>(
-      std::count_if(materialized.nodes.begin(), materialized.nodes.end(),
-                    [](const graph::Node& node) { return node.op == "RequantizeLinear"; }));
+  return static_cast<int>(std::count_if(
+      materialized.nodes.begin(), materialized.nodes.end(),
+      [](const graph::Node& node) { return operators::has_role(node.op, operators::Role::kConversion); }));
 }
 
 Result quantize(const std::string& model_path, const std::string& calibration_folder,

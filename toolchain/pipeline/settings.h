@@ -16,7 +16,7 @@ namespace shrike::quantize {
 
 // Functions below the pipeline take the part that concerns them.
 struct Settings : FormatOptions, SplitOptions, EqualizeOptions {
-  Target target = Target::kEsp32p4;
+  Target target = kDefaultTarget;
   graph::ImageSize size;             // 0x0: the model's own
   std::vector<std::string> outputs;  // empty: the head's, or the graph's own
   data::InputOptions input;  // what pictures become; empty: as the model says, else RGB in 0..1, letterbox

@@ -9,6 +9,7 @@
 #include "toolchain/formats/materialize.h"
 #include "toolchain/integer/trial.h"
 #include "toolchain/measure/behind.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/support/ordered.h"
 
@@ -41,7 +42,7 @@ std::vector<std::vector<const graph::Node*>> levels_of(const graph::Graph& graph
       if (const auto found = level_of_tensor.find(input); found != level_of_tensor.end())
         level = std::max(level, found->second);
     }
-    if (node.op == "Conv") {
+    if (operators::is_convolution(node)) {
       if (levels.size() <= level) levels.resize(level + 1);
       levels[level].push_back(&node);
       ++level;

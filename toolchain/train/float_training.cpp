@@ -10,6 +10,7 @@
 #include "toolchain/engine/gradients.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/import/onnx/write.h"
+#include "toolchain/operators/affine.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/interrupt.h"
@@ -44,10 +45,10 @@ struct Trainable {
       decays.push_back(decay);
     };
     for (const graph::Node& node : graph.nodes) {
-      if (node.op == "Conv" || node.op == "Gemm" || node.op == "ConvTranspose") {
+      if (operators::has_role(node.op, operators::Role::kWeighted)) {
         add(node.inputs.at(1), 1);
         if (node.inputs.size() > 2) add(node.inputs[2], 0);
-      } else if (node.op == "BatchNormalization") {
+      } else if (operators::is_batch_normalization(node)) {
         add(node.inputs.at(1), 0);
         add(node.inputs.at(2), 0);
         statistics.insert(statistics.end(), {node.inputs.at(3), node.inputs.at(4)});

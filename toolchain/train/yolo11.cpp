@@ -7,6 +7,7 @@
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/heads/head.h"
+#include "toolchain/operators/affine.h"
 #include "toolchain/support/error.h"
 #include "toolchain/train/random.h"
 
@@ -293,7 +294,8 @@ int64_t parameter_count(const graph::Graph& graph, const Yolo11Options& options)
   int64_t count = options.bins;  // the projection
   for (const graph::Node& node : graph.nodes) {
     // Running means and variances are no parameters.
-    const size_t last = node.op == "BatchNormalization" ? 3 : node.op == "Conv" ? node.inputs.size() : 0;
+    const bool weighted = operators::has_role(node.op, operators::Role::kWeighted);
+    const size_t last = operators::is_batch_normalization(node) ? 3 : weighted ? node.inputs.size() : 0;
     for (size_t i = 1; i < last; ++i) count += graph.tensor(node.inputs[i]).elements();
   }
   return count;

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 
 #include "toolchain/graph/inference.h"
 #include "toolchain/operators/evaluate.h"
+#include "toolchain/operators/operator.h"
 
 namespace shrike::quantize {
 namespace {
@@ -95,20 +95,16 @@ class Walk {
   // False: the node fixes what it reads.
   bool visit(int index) {
     const graph::Node& node = graph_.nodes[static_cast<size_t>(index)];
-    static const std::set<std::string> kElementwise = {"Relu", "LeakyRelu", "Identity"};
-    static const std::set<std::string> kWindow = {"MaxPool", "AveragePool", "GlobalAveragePool",
-                                                  "GlobalMaxPool", "Resize"};
-    if (node.op == "Conv" || node.op == "Gemm") return visit_layer(index, node);
-    if (node.op == "MatMul") return visit_product(node);
-    if (node.op == "Add" || node.op == "Sub") return visit_sum(node);
-    if (node.op == "Concat") return visit_concat(node);
+    const operators::Operator* row = operators::find(node.op);
+    if (row == nullptr) return false;
+    if (row->role == operators::Role::kWeighted) return visit_layer(index, node);
+    if (row->role == operators::Role::kMatrix) return visit_product(node);
+    if (row->role == operators::Role::kSum) return visit_sum(node);
+    if (row->role == operators::Role::kConcat) return visit_concat(node);
     if (node.inputs.empty() || !factors_.contains(node.inputs[0])) return false;
-    if (kElementwise.contains(node.op) || (node.op == "PRelu" && graph_.tensor(node.inputs[1]).constant)) {
-      factors_[node.outputs[0]] = factors_.at(node.inputs[0]);
-      return true;
-    }
-    if (kWindow.contains(node.op)) return visit_window(node);
-    return visit_movement(node);
+    if (!row->homogeneous) return visit_movement(node);
+    if (row->layout == operators::Layout::kChannelsLast) return visit_window(node);
+    return visit_element(node);
   }
 
   bool visit_layer(int index, const graph::Node& node) {
@@ -119,7 +115,7 @@ class Walk {
     }
     const bool has_bias = node.inputs.size() > 2 && !node.inputs[2].empty();
     if (has_bias && graph_.tensor(node.inputs[2]).elements() != output[1]) return false;
-    if (node.op == "Gemm" && node.integer("transA", 0) != 0) return false;
+    if (node.integer("transA", 0) != 0) return false;  // of Gemm
     if (factors_.contains(node.inputs[0])) {
       const std::vector<int> channels = per_channel(node.inputs[0]);
       for (int64_t c = 0; c < input[1]; ++c)
@@ -195,6 +191,15 @@ class Walk {
       made.unknowns.insert(made.unknowns.end(), channels.begin(), channels.end());
     }
     factors_[node.outputs[0]] = std::move(made);
+    return true;
+  }
+
+  // Element by element; what else it reads (slopes) are constants, whose signs it may ask but not change.
+  bool visit_element(const graph::Node& node) {
+    for (size_t slot = 1; slot < node.inputs.size(); ++slot) {
+      if (!node.inputs[slot].empty() && !graph_.tensor(node.inputs[slot]).constant) return false;
+    }
+    factors_[node.outputs[0]] = factors_.at(node.inputs[0]);
     return true;
   }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "toolchain/graph/graph.h"
+#include "toolchain/operators/operator.h"
 
 namespace shrike::quantize {
 
@@ -12,9 +13,11 @@ namespace shrike::quantize {
 template <typename Entry>
 using Channels = std::map<std::string, std::vector<Entry>>;
 
+// Every value of an output's channel is one of the input's channel; an interpolating Resize mixes them.
 inline bool keeps_values(const graph::Node& node) {
-  return node.op == "MaxPool" || node.op == "Identity" ||
-         (node.op == "Resize" && node.text("mode", "nearest") == "nearest");
+  const operators::Operator* row = operators::find(node.op);
+  return row != nullptr && row->homogeneous && row->role == operators::Role::kCopy &&
+         node.text("mode", "nearest") == "nearest";
 }
 
 // Fills in the outputs of Split and Concat along the channels, MaxPool, nearest Resize and Identity; a
@@ -37,7 +40,8 @@ bool carry(const graph::Graph& graph, const graph::Node& node, const Entry& plai
     return true;
   }
   const bool split = node.op == "Split";
-  if ((!split && node.op != "Concat") || width(node.outputs[0]) == 0 || node.integer("axis", 0) != 1)
+  if ((!split && !operators::has_role(node.op, operators::Role::kConcat)) || width(node.outputs[0]) == 0 ||
+      node.integer("axis", 0) != 1)
     return false;
   if (!known) return true;
   if (split) {

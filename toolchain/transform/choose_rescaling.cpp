@@ -66,20 +66,21 @@ class Sources {
     if (is_free_table(node)) {
       const auto producer = links_.producer.find(node.inputs[0]);
       const bool pair = producer != links_.producer.end() && producer->second >= 0 &&
-                        graph_.nodes[static_cast<size_t>(producer->second)].op == "Conv" &&
+                        operators::is_convolution(graph_.nodes[static_cast<size_t>(producer->second)]) &&
                         table_behind(node.inputs[0]) == &node;
       if (!pair) fix(node.inputs[0]);
       open(node, pair, true);
-    } else if (node.op == "Conv") {
+    } else if (operators::is_convolution(node)) {
       const std::vector<int64_t> pads = node.integers("pads");
       if (std::any_of(pads.begin(), pads.end(), [](int64_t pad) { return pad != 0; })) pin(node.inputs[0]);
       if (table_behind(node.outputs[0]) == nullptr) open(node, false, false);
     } else if (carry(graph_, node, kNone, channels_)) {
       return;
-    } else if ((node.op == "Relu" || node.op == "LeakyRelu") && channels_.contains(node.inputs[0])) {
+    } else if (operators::find(node.op)->homogeneous && operators::is_function(graph_, node) &&
+               channels_.contains(node.inputs[0])) {
       pin(node.inputs[0]);
       channels_[node.outputs[0]] = channels_.at(node.inputs[0]);
-    } else if (node.op == "Add" &&
+    } else if (operators::has_role(node.op, operators::Role::kSum) &&
                graph_.tensor(node.inputs[0]).shape == graph_.tensor(node.inputs[1]).shape) {
       join(node);
     } else {

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "toolchain/operators/operator.h"
 #include "toolchain/transform/channel_scales.h"
 
 namespace shrike::quantize {
@@ -18,22 +19,17 @@ template <typename Visit>
 void for_each_weight(graph::Graph& graph, const ScaledChannel& place, const Visit& visit) {
   const graph::Node& node = graph.nodes[static_cast<size_t>(place.node)];
   graph::Tensor& weight = graph.tensor(node.inputs[1]);
-  // A filter [O, I/g, k...]; Gemm's matrix is one without kernel, perhaps transposed.
-  const bool transposed = node.op == "Gemm" && node.integer("transB", 0) == 0;
-  const int64_t outputs = weight.shape[transposed ? 1 : 0], inputs = weight.shape[transposed ? 0 : 1];
-  const int64_t kernel = weight.elements() / (outputs * inputs);
-  const int64_t groups = node.op == "Conv" ? node.integer("group", 1) : 1;
-  const auto visit_tap = [&](int64_t output, int64_t input) {
-    float* const first = &weight.values[static_cast<size_t>(
-        (transposed ? input * outputs + output : output * inputs + input) * kernel)];
-    for (int64_t k = 0; k < kernel; ++k) visit(first[k]);
+  const operators::FilterLayout layout = operators::filter_layout(node, weight.shape);
+  const auto visit_taps = [&](int64_t output, int64_t first, int64_t end) {
+    for (int64_t tap = first; tap < end; ++tap) visit(weight.values[layout.index(output, tap)]);
   };
-  if (place.side == Side::kOutput) {
-    for (int64_t input = 0; input < inputs; ++input) visit_tap(place.channel, input);
-    return;
-  }
-  const int64_t group = place.channel / inputs, group_outputs = outputs / groups;
-  for (int64_t i = 0; i < group_outputs; ++i) visit_tap(group * group_outputs + i, place.channel % inputs);
+  if (place.side == Side::kOutput) return visit_taps(place.channel, 0, layout.taps);
+  // The taps of an output are those of its group's inputs, one input after the other.
+  const int64_t kernel = layout.taps / layout.inputs,
+                group_outputs = layout.outputs / node.integer("group", 1);
+  const int64_t group = place.channel / layout.inputs, input = place.channel % layout.inputs;
+  for (int64_t i = 0; i < group_outputs; ++i)
+    visit_taps(group * group_outputs + i, input * kernel, (input + 1) * kernel);
 }
 
 // The power with which the set's factor enters the layer's weights.
@@ -44,8 +40,8 @@ int weight_power(const ScaledChannel& place) {
 // Places of depthwise layers whose factor comes in and goes out again: their weights don't change.
 bool cancels(const ScaleSet& set, const graph::Graph& graph, const ScaledChannel& place) {
   const graph::Node& node = graph.nodes[static_cast<size_t>(place.node)];
-  const graph::Shape& weight = graph.tensor(node.inputs[1]).shape;
-  if (node.op != "Conv" || weight[1] != 1 || weight[0] != node.integer("group", 1)) return false;
+  const operators::FilterLayout layout = operators::filter_layout(node, graph.tensor(node.inputs[1]).shape);
+  if (layout.inputs != 1 || layout.outputs != node.integer("group", 1)) return false;
   return std::any_of(set.begin(), set.end(), [&](const ScaledChannel& other) {
     return other.node == place.node && other.side != place.side && other.channel == place.channel &&
            other.power == place.power;

@@ -7,6 +7,7 @@
 
 #include "toolchain/graph/activation.h"
 #include "toolchain/graph/edit.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
 #include "toolchain/transform/channels.h"
@@ -26,12 +27,13 @@ class Rescaler {
     graph::split_shared_constants(graph_);
     size_t used = 0;
     for (graph::Node& node : graph_.nodes) {
-      if (node.op == "Conv" && channels_.contains(node.inputs[0])) absorb(node);
+      const bool is_convolution = operators::is_convolution(node);
+      if (is_convolution && channels_.contains(node.inputs[0])) absorb(node);
       const auto found = rescaling_.find(node.name);
       if (found != rescaling_.end()) {
         ++used;
         set(node, found->second);
-      } else if (node.op != "Conv") {
+      } else if (!is_convolution) {
         pass_on(node);
       }
     }
@@ -94,13 +96,13 @@ class Rescaler {
   }
 
   void set(graph::Node& node, const Rescale& wanted) {
-    if (node.op == "Conv") {
+    if (operators::is_convolution(node)) {
       scale_outputs(node, wanted.output_scale, 0);
     } else if (graph::is_activation(node.op)) {
       const std::string& input = node.inputs[0];
       if (wanted.input_scale != 1 || wanted.input_offset != 0) {
         const int producer = graph_.producer(input);
-        if (producer < 0 || graph_.nodes[static_cast<size_t>(producer)].op != "Conv")
+        if (producer < 0 || !operators::is_convolution(graph_.nodes[static_cast<size_t>(producer)]))
           fail("{}: '{}' does not follow a convolution", kRescalingKey, node.name);
         scale_outputs(graph_.nodes[static_cast<size_t>(producer)], wanted.input_scale, wanted.input_offset);
         channels_[input].assign(channel_count(graph_.tensor(input)),
@@ -123,15 +125,17 @@ class Rescaler {
     const bool known = std::any_of(node.inputs.begin(), node.inputs.end(),
                                    [&](const std::string& input) { return channels_.contains(input); });
     if (!known) return;
-    if (node.op == "Relu" || node.op == "LeakyRelu") {
+    if (operators::find(node.op)->homogeneous && operators::is_function(graph_, node)) {
       channels_[node.outputs[0]] = channels_.at(node.inputs[0]);
-    } else if (node.op == "Add" && channels_.contains(node.inputs[0]) && channels_.contains(node.inputs[1])) {
+    } else if (operators::has_role(node.op, operators::Role::kSum) && channels_.contains(node.inputs[0]) &&
+               channels_.contains(node.inputs[1])) {
+      const auto sign = static_cast<float>(operators::find(node.op)->with_constant(1).shift);
       std::vector<Channel> sum = channels_.at(node.inputs[0]);
       const std::vector<Channel>& other = channels_.at(node.inputs[1]);
       for (size_t i = 0; i < sum.size(); ++i) {
         if (i >= other.size() || sum[i].scale != other[i].scale)
           fail("{}: '{}' adds tensors of different scales", kRescalingKey, node.name);
-        sum[i].offset += other[i].offset;
+        sum[i].offset += sign * other[i].offset;
       }
       channels_[node.outputs[0]] = std::move(sum);
     } else {

@@ -12,6 +12,8 @@ enum class Target : uint8_t {
   kEsp32,
   kOfFile = 255,  // in ModelOptions: the chip that the file names
 };
+// The chip where neither a file nor the user names one.
+inline constexpr Target kDefaultTarget = Target::kEsp32p4;
 
 enum class Rounding : uint8_t { kHalfEven, kHalfUp };
 

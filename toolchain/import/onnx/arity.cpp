@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "toolchain/operators/operator.h"
+
 namespace shrike::graph {
 
 Arity input_arity(const std::string& op) {
@@ -32,56 +34,10 @@ Arity input_arity(const std::string& op) {
         {"Upsample", {1, 2}},
         {"Where", {3, 3}},
     };
-    for (const char* unary : {"Abs",
-                              "Acos",
-                              "ArgMax",
-                              "ArgMin",
-                              "Asin",
-                              "Atan",
-                              "AveragePool",
-                              "Cast",
-                              "Ceil",
-                              "Celu",
-                              "Cos",
-                              "ConstantOfShape",
-                              "DepthToSpace",
-                              "Elu",
-                              "Erf",
-                              "Exp",
-                              "Flatten",
-                              "Floor",
-                              "Gelu",
-                              "GlobalAveragePool",
-                              "GlobalMaxPool",
-                              "HardSigmoid",
-                              "HardSwish",
-                              "Identity",
-                              "LeakyRelu",
-                              "Log",
-                              "LogSoftmax",
-                              "LpNormalization",
-                              "MaxPool",
-                              "Mish",
-                              "Neg",
-                              "Not",
-                              "Reciprocal",
-                              "Relu",
-                              "Round",
-                              "Selu",
-                              "Shape",
-                              "Sigmoid",
-                              "Sign",
-                              "Sin",
-                              "Softmax",
-                              "Softplus",
-                              "Softsign",
-                              "SpaceToDepth",
-                              "Sqrt",
-                              "Swish",
-                              "Tan",
-                              "Tanh",
-                              "ThresholdedRelu",
-                              "Transpose"}) {
+    for (const char* unary :
+         {"ArgMax", "ArgMin", "AveragePool", "Cast", "ConstantOfShape", "DepthToSpace", "Flatten",
+          "GlobalAveragePool", "GlobalMaxPool", "Identity", "LogSoftmax", "LpNormalization", "MaxPool", "Neg",
+          "Not", "Shape", "Softmax", "SpaceToDepth", "Transpose"}) {
       arities[unary] = {1, 1};
     }
     for (const char* binary : {"Add",
@@ -116,8 +72,10 @@ Arity input_arity(const std::string& op) {
     }
     return arities;
   }();
-  const auto found = table.find(op);
-  return found == table.end() ? Arity{} : found->second;
+  if (const auto found = table.find(op); found != table.end()) return found->second;
+  const operators::Operator* row = operators::find(op);
+  const bool is_unary = row != nullptr && row->role == operators::Role::kTable && row->operands.size() == 1;
+  return is_unary ? Arity{1, 1} : Arity{};
 }
 
 }  // namespace shrike::graph

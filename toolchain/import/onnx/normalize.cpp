@@ -30,10 +30,10 @@ class Normalizer {
     nodes.swap(graph_.nodes);
     for (Node& node : nodes) {
       refuse_other_meanings(node);
-      attributes_to_inputs(node);
-      drop_training(node);
-      if (is_variadic(node.op)) {
-        add_chain(std::move(node));
+      for (const auto& [key, slot] : renames(node.op)) attribute_to_input(node, key, slot);
+      for (const Rule rule : rules(node.op)) (this->*rule)(node);
+      if (const auto chain = kChains.find(node.op); chain != kChains.end()) {
+        add_chain(std::move(node), chain->second);
       } else {
         graph_.nodes.push_back(std::move(node));
       }
@@ -42,6 +42,15 @@ class Normalizer {
 
  private:
   using Rename = std::pair<const char*, size_t>;  // an attribute, and the input that it became
+  using Rule = void (Normalizer::*)(Node&);
+
+  // Operators of any number of tensors: the one that joins two, and whether their number divides the result.
+  struct Chain {
+    const char* op;
+    bool averages;
+  };
+  inline static const std::map<std::string, Chain> kChains = {
+      {"Sum", {"Add", false}}, {"Mean", {"Add", true}}, {"Max", {"Max", false}}, {"Min", {"Min", false}}};
 
   static std::set<std::string> read_tensors(const Graph& graph) {
     std::set<std::string> read(graph.outputs.begin(), graph.outputs.end());
@@ -49,8 +58,25 @@ class Normalizer {
     return read;
   }
 
-  static bool is_variadic(const std::string& op) {
-    return op == "Sum" || op == "Mean" || op == "Max" || op == "Min";
+  // What brings the forms of other opsets and exporters to today's, and refuses those that mean something
+  // else.
+  static const std::vector<Rule>& rules(const std::string& op) {
+    using N = Normalizer;
+    static const std::map<std::string, std::vector<Rule>> table = {
+        {"BatchNormalization", {&N::refuse_training_statistics, &N::drop_unread_outputs}},
+        {"Dropout", {&N::drop_mask}},
+        {"LayerNormalization", {&N::drop_unread_outputs}},
+        {"LogSoftmax", {&N::flatten_before_13}},
+        {"MaxPool", {&N::drop_unread_outputs}},
+        {"Pad", {&N::pad_by_constant}},
+        {"Resize", {&N::refuse_adaptive_resize, &N::to_modern_resize}},
+        {"Softmax", {&N::flatten_before_13}},
+        {"Swish", {&N::refuse_scaled_swish}},
+        {"Upsample", {&N::to_modern_resize}},
+    };
+    static const std::vector<Rule> none;
+    const auto found = table.find(op);
+    return found == table.end() ? none : found->second;
   }
 
   // Which attributes became inputs, by operator.
@@ -75,33 +101,44 @@ class Normalizer {
     fail("{}: node '{}' ({}): {}", file_, node.name, node.op, fmt::format(text, std::forward<Args>(args)...));
   }
 
+  // Attributes that would change the meaning of whatever node has them.
   void refuse_other_meanings(const Node& node) const {
-    if (node.integer("training_mode", 0) != 0 ||
-        (node.op == "BatchNormalization" && node.integer("is_test", 1) == 0))
-      refuse(node, "it is in training mode; export the model with model.eval()");
-    if (node.op == "BatchNormalization" && node.integer("spatial", 1) == 0)
-      refuse(node, "statistics for each pixel are not supported; export with opset 9 or newer");
-    if (node.op == "Resize" && node.integer("antialias", 0) != 0)
-      refuse(node, "antialiasing is not supported; export with antialias off");
-    if (node.op == "Resize" && node.text("keep_aspect_ratio_policy", "stretch") != "stretch")
-      refuse(node, "keep_aspect_ratio_policy is not supported; export with fixed sizes");
-    if (node.op == "Resize" && node.attributes.count("axes") > 0)
-      refuse(node, "sizes for some axes only are not supported; export with opset 17 or older");
+    if (node.integer("training_mode", 0) != 0) refuse_training(node);
     if (node.integer("block_size", 0) != 0)
       refuse(node, "quantisation in blocks is not supported; give the float model");
-    if (node.op == "Swish" && node.real("alpha", 1) != 1)
+  }
+
+  [[noreturn]] void refuse_training(const Node& node) const {
+    refuse(node, "it is in training mode; export the model with model.eval()");
+  }
+
+  void refuse_training_statistics(Node& node) {
+    if (node.integer("is_test", 1) == 0) refuse_training(node);
+    if (node.integer("spatial", 1) == 0)
+      refuse(node, "statistics for each pixel are not supported; export with opset 9 or newer");
+  }
+
+  void refuse_adaptive_resize(Node& node) {
+    if (node.integer("antialias", 0) != 0)
+      refuse(node, "antialiasing is not supported; export with antialias off");
+    if (node.text("keep_aspect_ratio_policy", "stretch") != "stretch")
+      refuse(node, "keep_aspect_ratio_policy is not supported; export with fixed sizes");
+    if (node.attributes.count("axes") > 0)
+      refuse(node, "sizes for some axes only are not supported; export with opset 17 or older");
+  }
+
+  void refuse_scaled_swish(Node& node) {
+    if (node.real("alpha", 1) != 1)
       refuse(node, "an alpha of 1 was expected, found {}", node.real("alpha", 1));
   }
 
-  void attributes_to_inputs(Node& node) {
-    if (node.op == "Pad") node.attributes.emplace("mode", std::string("constant"));
-    for (const auto& [key, slot] : renames(node.op)) attribute_to_input(node, key, slot);
-    if (node.op == "Upsample" || (node.op == "Resize" && node.inputs.size() == 2)) to_modern_resize(node);
-    if ((node.op == "Softmax" || node.op == "LogSoftmax") && opset_ < 13) {
-      // Before opset 13 the default axis was 1, and all axes from there on were normalised together.
-      node.attributes.emplace("axis", int64_t{1});
-      node.attributes.emplace("flattens", int64_t{1});
-    }
+  void pad_by_constant(Node& node) { node.attributes.emplace("mode", std::string("constant")); }
+
+  // Before opset 13 the default axis was 1, and all axes from there on were normalised together.
+  void flatten_before_13(Node& node) {
+    if (opset_ >= 13) return;
+    node.attributes.emplace("axis", int64_t{1});
+    node.attributes.emplace("flattens", int64_t{1});
   }
 
   void attribute_to_input(Node& node, const std::string& key, size_t slot) {
@@ -124,6 +161,8 @@ class Normalizer {
 
   // Upsample(x, scales) and Resize of opset 10 have the arithmetic of Resize with asymmetric coordinates.
   void to_modern_resize(Node& node) {
+    const bool is_modern = node.op != "Upsample" && node.inputs.size() != 2;
+    if (is_modern) return;
     if (const auto found = node.attributes.find("scales"); found != node.attributes.end()) {
       if (const auto* scales = std::get_if<std::vector<float>>(&found->second)) {
         set_input(node, 1,
@@ -139,17 +178,14 @@ class Normalizer {
   }
 
   // Results beside the first that only training reads.
-  void drop_training(Node& node) {
-    if (node.op == "Dropout") {
-      node.inputs.resize(1);
-      if (node.outputs.size() > 1) keep_mask(node);
-    }
-    if (node.op != "BatchNormalization" && node.op != "MaxPool" && node.op != "LayerNormalization") return;
+  void drop_unread_outputs(Node& node) {
     while (node.outputs.size() > 1 && read_.count(node.outputs.back()) == 0) drop_last_output(node);
   }
 
   // Outside of training a Dropout's mask is true everywhere.
-  void keep_mask(Node& node) {
+  void drop_mask(Node& node) {
+    node.inputs.resize(1);
+    if (node.outputs.size() < 2) return;
     const std::string mask = node.outputs[1], data = node.inputs[0];
     if (read_.count(mask) == 0) return drop_last_output(node);
     node.outputs.resize(1);
@@ -166,8 +202,7 @@ class Normalizer {
   }
 
   // Sum(a, b, c) -> Add(Add(a, b), c); Mean divides the sum at the end; one input alone is copied.
-  void add_chain(Node node) {
-    const bool is_mean = node.op == "Mean";
+  void add_chain(Node node, const Chain& chain) {
     const size_t count = node.inputs.size();
     if (std::find(node.inputs.begin(), node.inputs.end(), "") != node.inputs.end())
       refuse(node, "all of its inputs were expected to be there; export the model again");
@@ -176,17 +211,19 @@ class Normalizer {
       graph_.nodes.push_back(std::move(node));
       return;
     }
-    const std::string op = node.op == "Sum" || is_mean ? "Add" : node.op;
     const std::string result = node.outputs.at(0);
     std::string so_far = node.inputs[0];
     for (size_t i = 1; i < count; ++i) {
-      const bool last = i + 1 == count && !is_mean;
+      const bool last = i + 1 == count && !chain.averages;
       const std::string made = last ? result : new_tensor(result + "_part");
-      graph_.nodes.push_back(
-          {last ? node.name : names_.take(node.name + "_part"), op, {so_far, node.inputs[i]}, {made}, {}});
+      graph_.nodes.push_back({last ? node.name : names_.take(node.name + "_part"),
+                              chain.op,
+                              {so_far, node.inputs[i]},
+                              {made},
+                              {}});
       so_far = made;
     }
-    if (!is_mean) return;
+    if (!chain.averages) return;
     const std::string share = add_constant(graph_, names_, node.name + "/share", {},
                                            std::vector<float>{1.0f / static_cast<float>(count)});
     graph_.nodes.push_back({node.name, "Mul", {so_far, share}, {result}, {}});
