@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/model_options.h"
+#include "cli/picture_options.h"
 #include "toolchain/analyze/analyze.h"
 #include "toolchain/analyze/float_graph.h"
 #include "toolchain/analyze/report.h"
@@ -16,6 +17,7 @@
 #include "toolchain/pipeline/settings_file.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/outputs.h"
 #include "toolchain/support/progress.h"
 
 namespace shrike::cli {
@@ -76,13 +78,17 @@ void keep_freed_memory() {
 void run(const Arguments& arguments) {
   keep_freed_memory();
   if (arguments.quiet) silence_progress();
-  if (!arguments.page.empty()) require_writable(arguments.page);
+  if (!arguments.page.empty()) {
+    guard_outputs({{arguments.model, arguments.file, arguments.folder, arguments.config},
+                   {{arguments.page, "--html"}}});
+    require_writable(arguments.page);
+  }
   engine::require_engine();
   const quantize::Settings settings =
       arguments.config.empty() ? quantize::Settings{} : quantize::load_settings(arguments.config);
   const std::vector<uint8_t> bytes = read_file(arguments.file);
   const host::IntegerModel file = host::IntegerModel::from_bytes(bytes, arguments.file, arguments.integer);
-  report_assumed_target(file);
+  report_on_file(file);
   const graph::Graph graph = analyze::float_graph_of(arguments.model, file, settings);
   quantize::Feed feed(graph, {}, 1);
   feed = feed.fitted_by(settings.calibration_fit)
@@ -164,6 +170,7 @@ void add_analyze(Command& app) {
   command->add_option("--html", arguments->page, "write everything as one self-contained page");
   command->add_flag("--json", arguments->json, "everything as JSON on standard output");
   command->add_option("--config", arguments->config, "YAML settings that the file was quantised with");
+  add_picture_options(*command);
   command->add_flag("--quiet", arguments->quiet, "no progress");
   add_model_options(*command, arguments->integer);
   command->callback([arguments] { run(*arguments); });

@@ -10,12 +10,14 @@
 
 #include "cli/commands.h"
 #include "cli/detector_options.h"
+#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "toolchain/data/draw.h"
 #include "toolchain/evaluate/detect.h"
 #include "toolchain/evaluate/rle.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/outputs.h"
 
 namespace shrike::cli {
 namespace {
@@ -64,16 +66,13 @@ std::vector<std::string> output_paths(const std::string& folder, const std::vect
   return result;
 }
 
-// Drawing over the pictures themselves would lose them.
-void require_other_folder(const std::vector<std::string>& outputs, const std::vector<std::string>& paths) {
-  for (const std::string& output : outputs) {
-    for (const std::string& path : paths) {
-      std::error_code ignored;
-      if (fs::equivalent(output, path, ignored)) {
-        fail("{}: the drawn picture would overwrite the picture itself; choose another folder with -o", path);
-      }
-    }
-  }
+CommandFiles files_of(const Arguments& arguments, const std::vector<std::string>& pictures,
+                      const std::vector<std::string>& drawn) {
+  CommandFiles files{pictures, {}};
+  files.reads.push_back(arguments.file);
+  files.reads.push_back(arguments.detector.names_file);
+  for (const std::string& path : drawn) files.writes.push_back({path, "a drawn picture"});
+  return files;
 }
 
 // Boxes that belong together are told apart by the class, or by the object where there is one class only.
@@ -181,10 +180,10 @@ void run(const Arguments& arguments) {
   std::vector<std::string> outputs(paths.size());
   if (!arguments.output.empty()) {
     outputs = output_paths(arguments.output, paths);
-    require_other_folder(outputs, paths);
+    guard_outputs(files_of(arguments, paths, outputs));
   }
   evaluate::Detector detector(arguments.file, arguments.detector.detector);
-  if (detector.integer_model() != nullptr) report_assumed_target(*detector.integer_model());
+  if (detector.integer_model() != nullptr) report_on_file(*detector.integer_model());
   if (!arguments.output.empty()) {
     make_folder(arguments.output);
     require_writable(outputs[0]);
@@ -226,8 +225,7 @@ void run(const Arguments& arguments) {
   if (arguments.json) {
     const nlohmann::ordered_json json{
         {"model", arguments.file}, {"engine", detector.description()}, {"images", std::move(pictures)}};
-    // File names may be of any bytes.
-    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    fmt::print("{}\n", json_text(json));
   }
   if (detector.integer_model() != nullptr) report_saturation(*detector.integer_model());
   if (failed > 0) throw Exit{1};

@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/model_options.h"
+#include "cli/picture_options.h"
 #include "toolchain/pipeline/settings_file.h"
 
 namespace shrike::cli {
@@ -46,7 +47,11 @@ void add_detector_options(Command& command, DetectorArguments& arguments, const 
         ->group("Input");
   }
   command.add_option_function(
-      "--names", [&detector](const std::string& path) { detector.names = evaluate::load_names(path); },
+      "--names",
+      [&arguments](const std::string& path) {
+        arguments.detector.names = evaluate::load_names(path);
+        arguments.names_file = path;
+      },
       "File with the names of the classes, one a line, or a data.yaml (default: as the file says)");
   command
       .add_option("--outputs", detector.outputs,
@@ -58,6 +63,7 @@ void add_detector_options(Command& command, DetectorArguments& arguments, const 
       .add_option("--max-detections", arguments.max_detections,
                   "Boxes an image at most (default: evaluation 300, chip 10)")
       ->check(between(1, 30000));
+  add_picture_options(command);
   add_model_options(command, detector.integer);
 }
 

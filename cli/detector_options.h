@@ -9,6 +9,7 @@ namespace shrike::cli {
 // --mode, --imgsz, --outputs, --iou, --max-detections and those of add_model_options.
 struct DetectorArguments {
   evaluate::DetectorOptions detector;
+  std::string names_file;
   double iou = -1;         // -1: the mode's
   int max_detections = 0;  // 0: the mode's
 };

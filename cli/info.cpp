@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "runtime/kernels/kernels.h"
 #include "toolchain/graph/passes.h"
@@ -78,12 +79,12 @@ void print_json(const host::IntegerModel& file) {
                     {"table_bytes", memory.table_bytes}};
   json["test_inputs"] = model.test_input_count();
   json["test_outputs"] = model.test_output_count();
-  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  fmt::print("{}\n", json_text(json));
 }
 
 void print_espdl(const Arguments& arguments) {
   const host::IntegerModel file = host::IntegerModel::open(arguments.file, host::on_board(arguments.options));
-  report_assumed_target(file);
+  report_on_file(file);
   if (arguments.ops) {
     fmt::print("{}", host::op_set_source(file.model()));
     return;

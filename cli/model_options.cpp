@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
+#include "toolchain/host/companions.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::cli {
@@ -36,7 +37,14 @@ void add_model_options(Command& command, host::IntegerOptions& options) {
                      "Instruction set of the kernels (default: SHRIKE_ISA, else the best here)");
 }
 
-void report_assumed_target(const host::IntegerModel& model) {
+void report_on_file(const host::IntegerModel& model) {
+  for (const std::string& companion : host::strange_companions(model.name())) {
+    fmt::print(
+        stderr,
+        "note: '{}' was not written with '{}': a later or an interrupted run left it; quantise again to "
+        "have files that belong together\n",
+        companion, model.name());
+  }
   if (!model.target_assumed()) return;
   fmt::print(stderr, "note: '{}' names no target; {} is assumed (--target says otherwise)\n", model.name(),
              host::target_name(model.target()));

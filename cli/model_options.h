@@ -9,8 +9,9 @@ namespace shrike::cli {
 
 // --target, --accumulators, --threads, --isa.
 void add_model_options(Command& command, host::IntegerOptions& options);
-// Says on stderr which target was assumed when neither the file nor the command line names one.
-void report_assumed_target(const host::IntegerModel& model);
+// Says on stderr which target was assumed when neither the file nor the command line names one, and which
+// files beside it belong to another.
+void report_on_file(const host::IntegerModel& model);
 // One line on stderr when accumulators met a limit of the chip's lanes.
 void report_saturation(const host::IntegerModel& model);
 // "65536", "64K", "1.5M" (powers of 1024); a CLI validator that rewrites to bytes.

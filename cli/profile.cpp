@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "cli/commands.h"
+#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "toolchain/cost/cost_model.h"
 #include "toolchain/host/plan_check.h"
@@ -159,7 +160,7 @@ void run(Arguments& arguments) {
   if (!arguments.internal_ram.empty())
     arguments.options.internal_bytes = parse_bytes(arguments.internal_ram) / 16 * 16;
   host::IntegerModel model = host::IntegerModel::open(arguments.file, arguments.options);
-  report_assumed_target(model);
+  report_on_file(model);
   if (const auto problem = host::check_plan(model.model()))
     fail("the memory plan of '{}' is wrong: {}", arguments.file, *problem);
   host::fill_inputs(model.model(), 1);
@@ -167,7 +168,7 @@ void run(Arguments& arguments) {
   const std::optional<quantize::Latency> chip = quantize::estimate_latency(model.model(), model.target());
   const host::IntegerModel board = model.on_board();
   if (arguments.json) {
-    fmt::print("{}\n", to_json(model, profile, board.model(), chip).dump(2));
+    fmt::print("{}\n", json_text(to_json(model, profile, board.model(), chip)));
     return;
   }
   print_nodes(profile, chip);

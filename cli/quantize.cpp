@@ -11,9 +11,12 @@
 
 #include "cli/auto_table.h"
 #include "cli/commands.h"
+#include "cli/json_text.h"
+#include "cli/picture_options.h"
 #include "toolchain/cost/cost_model.h"
 #include "toolchain/data/samples.h"
 #include "toolchain/engine/engine.h"
+#include "toolchain/engine/float_path.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/pipeline/quantize.h"
@@ -21,7 +24,9 @@
 #include "toolchain/search/auto_search.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/outputs.h"
 #include "toolchain/support/progress.h"
+#include "toolchain/support/sha256.h"
 
 namespace shrike::cli {
 namespace {
@@ -68,7 +73,7 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
     for (const quantize::Phase& phase : result.phases) json["seconds"][phase.name] = phase.seconds;
     if (!result.warnings.empty()) json["warnings"] = result.warnings;
     if (found) json["auto"] = auto_json(*found);
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json_text(json));
     return;
   }
   if (found) print_auto_table(*found);
@@ -90,13 +95,39 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
   fmt::print("  total {:.1f} s\n", total);
 }
 
+// A device or a pipe gets the file alone: there is nothing beside it.
+bool has_companions(const Arguments& arguments) {
+  return !is_written_through(arguments.output);
+}
+
+CommandFiles files_of(const Arguments& arguments) {
+  CommandFiles files{{arguments.model, arguments.calibration_folder}, {{arguments.output, "-o"}}};
+  if (!arguments.config.empty()) files.reads.push_back(arguments.config);
+  for (const std::string& path : data::paths_of(arguments.test_image)) files.reads.push_back(path);
+  if (has_companions(arguments)) {
+    files.writes.push_back({with_extension(arguments.output, ".info"), "the text beside -o"});
+    files.writes.push_back({with_extension(arguments.output, ".json"),
+                            "the formats beside -o",
+                            {"\"espdl_sha256\"", "\"configs\""}});
+    if (arguments.search) {
+      files.writes.push_back({journal_of(arguments), "the journal of --auto"});
+    } else {
+      files.reads.push_back(journal_of(arguments));  // hours of work
+    }
+  }
+  if (!arguments.save_config.empty()) files.writes.push_back({arguments.save_config, "--save-config"});
+  return files;
+}
+
 // Everything that can be told before the long work.
 void require_usable_files(const Arguments& arguments) {
-  require_writable(arguments.output);
-  for (const char* extension : {".info", ".json"})
-    require_writable(with_extension(arguments.output, extension));
-  if (arguments.search) require_writable(journal_of(arguments));
-  if (!arguments.save_config.empty()) require_writable(arguments.save_config);
+  if (arguments.search && !has_companions(arguments)) {
+    fail("'{}': --auto keeps its journal beside the output; give a file instead of a device or a pipe",
+         arguments.output);
+  }
+  const CommandFiles files = files_of(arguments);
+  guard_outputs(files);
+  for (const PlannedOutput& output : files.writes) require_writable(output.path);
   for (const std::string& path : data::paths_of(arguments.test_image)) {
     const std::vector<uint8_t> bytes = read_file(path);
     const std::string array = "\x93NUMPY";
@@ -170,10 +201,15 @@ void run(const Arguments& arguments) {
   host::IntegerOptions options;
   options.target = host::target_name(settings.target);
   const host::IntegerModel written = host::IntegerModel::from_bytes(bytes, arguments.output, options);
-  std::vector<NamedBytes> files = {
-      {with_extension(arguments.output, ".info"), espdl::info_text(result.program)},
-      {with_extension(arguments.output, ".json"),
-       espdl::config_json(result.quantized_graph, settings.target)}};
+  std::vector<NamedBytes> files;
+  if (has_companions(arguments)) {
+    const std::string hash = sha256(bytes.data(), bytes.size());
+    files.push_back({with_extension(arguments.output, ".info"), espdl::info_text(result.program, hash)});
+    files.push_back({with_extension(arguments.output, ".json"),
+                     espdl::config_json(result.quantized_graph, settings.target, hash,
+                                        {{"program", fmt::format("shrike {}", SHRIKE_VERSION)},
+                                         {"float_path", engine::float_path()}})});
+  }
   if (!arguments.save_config.empty()) files.push_back({arguments.save_config, quantize::to_yaml(settings)});
   files.push_back({arguments.output, as_text(bytes)});
   write_files_atomically(files);
@@ -237,6 +273,7 @@ void add_quantize(Command& app) {
       ->needs(search)
       ->check(between(1, 100000))
       ->group("Search");
+  add_picture_options(*command);
   command->add_flag("--json", arguments->json, "summary as JSON on standard output");
   command->add_flag("--quiet", arguments->quiet, "no progress");
   const quantize::Settings defaults;

@@ -10,13 +10,16 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/json_text.h"
 #include "cli/model_options.h"
+#include "cli/picture_options.h"
 #include "runtime/ops/numeric.h"
 #include "toolchain/data/samples.h"
 #include "toolchain/host/dump.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/outputs.h"
 
 namespace shrike::cli {
 namespace {
@@ -133,9 +136,24 @@ nlohmann::ordered_json to_json(const host::DumpedTensor& tensor) {
   return json;
 }
 
+// The dump's tensors are numbered files; an input that lies among them could be one of them.
+void require_harmless_dump(const Arguments& arguments) {
+  namespace fs = std::filesystem;
+  const fs::path folder(arguments.output);
+  CommandFiles files{{arguments.file},
+                     {{(folder / "index.json").string(), "the index of --output", {"\"tensors\""}}}};
+  for (const std::string& entry : arguments.inputs) {
+    const fs::path input = entry.substr(entry.rfind('=') + 1);
+    files.reads.push_back(input.string());
+    files.writes.push_back({(folder / input.filename()).string(), "--output"});
+  }
+  guard_outputs(files);
+}
+
 void run(const Arguments& arguments) {
+  if (!arguments.output.empty()) require_harmless_dump(arguments);
   host::IntegerModel model = host::IntegerModel::open(arguments.file, arguments.options);
-  report_assumed_target(model);
+  report_on_file(model);
   set_inputs(model, arguments);
   auto tensors = host::run_and_dump(model, arguments.all_tensors ? host::Which::kAll : host::Which::kOutputs);
   if (!arguments.output.empty()) host::write_dump(arguments.output, model, tensors);
@@ -155,7 +173,7 @@ void run(const Arguments& arguments) {
   json["saturated_accumulators"] = model.model().saturated_accumulators();
   json["saturated_multiply_adds"] = model.model().saturated_multiply_adds();
   for (const host::DumpedTensor& tensor : tensors) json["tensors"].push_back(to_json(tensor));
-  fmt::print("{}\n", json.dump(2));
+  fmt::print("{}\n", json_text(json));
 }
 
 void add_run(Command& app) {
@@ -180,6 +198,7 @@ void add_run(Command& app) {
                       "NAME=FILE: a graph input as raw bytes, .npy array or picture; repeatable");
   command->add_option("--output", arguments->output,
                       "Folder for raw dumps and index.json (see 'shrike compare')");
+  add_picture_options(*command);
   command->add_flag("--tensors", arguments->all_tensors,
                     "Every intermediate tensor too, in order of production");
   command->add_flag("--json", arguments->json, "Print JSON");

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/firmware_output.h"
 #include "cli/model_options.h"
+#include "cli/picture_options.h"
 #include "toolchain/data/image.h"
 #include "toolchain/evaluate/detect.h"
 #include "toolchain/host/file_image.h"
@@ -19,6 +20,7 @@
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/format.h"
+#include "toolchain/support/outputs.h"
 #include "toolchain/support/sha256.h"
 
 namespace shrike::cli {
@@ -204,7 +206,16 @@ void print_sizes(const Arguments& arguments, const FirmwareRun& run) {
       run.arena_needed, run.arena_capacity, run.model_bytes);
 }
 
+void require_harmless_folder(const Arguments& arguments) {
+  CommandFiles files{arguments.images, {}};
+  files.reads.push_back(arguments.file);
+  for (const char* name : {"/model.espdl", "/pictures.bin", "/model_operators.cpp"})
+    files.writes.push_back({arguments.build + name, "--build"});
+  guard_outputs(files);
+}
+
 void run(const Arguments& arguments) {
+  require_harmless_folder(arguments);
   evaluate::DetectorOptions options;
   options.mode = DetectMode::kChip;
   options.integer = arguments.options;
@@ -213,7 +224,7 @@ void run(const Arguments& arguments) {
     fail("'{}' is a float model; firmware runs .espdl files: make one with \"shrike quantize\"",
          arguments.file);
   const host::IntegerModel& file = *detector.integer_model();
-  report_assumed_target(file);
+  report_on_file(file);
 
   std::vector<uint8_t> pictures;
   std::vector<HostPicture> expected;
@@ -273,6 +284,7 @@ void add_run_firmware(Command& app) {
                    "Inner loops of the firmware: pairs (two products in one multiplication) or portable "
                    "(default: pairs)")
       ->check(one_of({"pairs", "portable"}));
+  add_picture_options(*command);
   command->add_flag("--layers", arguments->layers, "Print instructions and multiply-adds of every layer");
   command->add_flag("--all-operators", arguments->all_operators,
                     "Link every operator of the runtime instead of the model's, to compare sizes");

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "toolchain/host/self_test.h"
 #include "toolchain/host/tensors.h"
@@ -35,7 +36,7 @@ void print_json(const host::SelfTestResult& result) {
         {"type", result.first->node_type},    {"coordinate", result.first->coordinate},
         {"expected", result.first->expected}, {"got", result.first->got}};
   }
-  fmt::print("{}\n", json.dump(2));
+  fmt::print("{}\n", json_text(json));
 }
 
 void print_text(const Arguments& arguments, const host::SelfTestResult& result) {
@@ -57,7 +58,7 @@ void print_text(const Arguments& arguments, const host::SelfTestResult& result) 
 
 void run(const Arguments& arguments) {
   host::IntegerModel model = host::IntegerModel::open(arguments.file, arguments.options);
-  report_assumed_target(model);
+  report_on_file(model);
   const host::SelfTestResult result = host::run_self_test(model, arguments.tolerance);
   if (arguments.json) {
     print_json(result);

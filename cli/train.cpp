@@ -6,11 +6,13 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/picture_options.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/import/import.h"
 #include "toolchain/pipeline/quantize.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/outputs.h"
 #include "toolchain/support/progress.h"
 #include "toolchain/train/float_training.h"
 #include "toolchain/train/head.h"
@@ -135,6 +137,12 @@ void run(const Arguments& given) {
     throw WrongCommandLine("give either a model file or --new yolo11");
   if (!arguments.target.empty() && !arguments.family.empty())
     throw WrongCommandLine("--target trains a model file for a chip; train --new in float first");
+  const std::string& output = arguments.training.output;
+  guard_outputs({{arguments.model, arguments.data},
+                 {{output, "-o"},
+                  {output + ".ckpt", "the checkpoint of -o"},
+                  {output + ".train.jsonl", "the log of -o"},
+                  {output + ".trial", "the trial beside -o"}}});
   if (arguments.quiet) silence_progress();
   arguments.training.optimizer =
       arguments.optimizer == "sgd" ? train::Optimizer::Kind::kSgd : train::Optimizer::Kind::kAdam;
@@ -219,6 +227,7 @@ void add_train(Command& app) {
   command->add_option("--seed", t.seed, "of weights, order and augmentation [0]");
   command->add_option("--threads", t.threads, "threads (0: all cores); never changes the result")
       ->check(between(0, 256));
+  add_picture_options(*command);
   command->add_flag("--resume", t.resume, "go on from OUT.ckpt");
   command->add_flag("--quiet", arguments->quiet, "no progress");
   command->callback([arguments] { run(*arguments); });

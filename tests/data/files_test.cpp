@@ -1,6 +1,8 @@
 // Image files: formats, damage and folders.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
@@ -269,6 +271,104 @@ TEST(RealImages, AllOfTheCalibrationSetDecode) {
     EXPECT_EQ(image.pixels.size(), static_cast<size_t>(image.width) * image.height * 3);
   });
   EXPECT_EQ(next, 320u);
+}
+
+// A progressive JPEG that paints each of the 63 frequencies of three components by itself.
+std::vector<uint8_t> jpeg_of_many_scans(int side) {
+  std::vector<jpeg_scan_info> scans = {{3, {0, 1, 2, 0}, 0, 0, 0, 0}};
+  for (int component = 0; component < 3; ++component) {
+    for (int frequency = 1; frequency < 64; ++frequency)
+      scans.push_back({1, {component, 0, 0, 0}, frequency, frequency, 0, 0});
+  }
+  jpeg_compress_struct codec;
+  jpeg_error_mgr errors;
+  codec.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&codec);
+  unsigned char* buffer = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&codec, &buffer, &size);
+  codec.image_width = codec.image_height = static_cast<JDIMENSION>(side);
+  codec.input_components = 3;
+  codec.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&codec);
+  codec.scan_info = scans.data();
+  codec.num_scans = static_cast<int>(scans.size());
+  jpeg_start_compress(&codec, TRUE);
+  std::vector<uint8_t> row(static_cast<size_t>(side) * 3, 120);
+  for (int y = 0; y < side; ++y) {
+    JSAMPROW pointer = row.data();
+    jpeg_write_scanlines(&codec, &pointer, 1);
+  }
+  jpeg_finish_compress(&codec);
+  std::vector<uint8_t> bytes(buffer, buffer + size);
+  jpeg_destroy_compress(&codec);
+  std::free(buffer);
+  return bytes;
+}
+
+// The limits of one test.
+class WithLimits {
+ public:
+  explicit WithLimits(const PictureLimits& limits) { set_picture_limits(limits); }
+  ~WithLimits() { set_picture_limits({}); }
+};
+
+TEST_F(Files, AProgressiveJpegIsPaintedAsOftenAsIsAllowed) {
+  write_file_atomically(path("many.jpg"), jpeg_of_many_scans(32));
+  EXPECT_THAT(message_of(path("many.jpg")), testing::AllOf(HasSubstr("many.jpg"), HasSubstr("scans")));
+  {
+    const WithLimits limits({.scans = 190});
+    EXPECT_EQ(message_of(path("many.jpg")), "no error");
+  }
+  {
+    // 190 scans of 32x32 pixels are more than 32 times 4096 pixels.
+    const WithLimits limits({.pixels = 4096, .scans = 1000});
+    EXPECT_THAT(message_of(path("many.jpg")), HasSubstr("scans"));
+  }
+}
+
+TEST_F(Files, PicturesAreAsLargeAsIsAllowed) {
+  save_image(gradient(40, 30), path("a.jpg"));
+  save_image(gradient(40, 30), path("a.png"));
+  for (const char* name : {"a.jpg", "a.png"}) {
+    {
+      const WithLimits limits({.pixels = 1199});
+      EXPECT_THAT(message_of(path(name)),
+                  testing::AllOf(HasSubstr("40x30"), HasSubstr("1199"), HasSubstr("--max-pixels")));
+    }
+    const WithLimits limits({.pixels = 1200});
+    EXPECT_EQ(message_of(path(name)), "no error");
+  }
+}
+
+// ISO 3309, as the PNG specification's annex D.
+uint32_t crc_of(const uint8_t* bytes, size_t count) {
+  uint32_t crc = ~0u;
+  for (size_t i = 0; i < count; ++i) {
+    crc ^= bytes[i];
+    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1) != 0 ? crc >> 1 ^ 0xEDB88320u : crc >> 1;
+  }
+  return ~crc;
+}
+
+TEST_F(Files, APngThatClaimsMoreThanItCanHoldIsRefusedBeforeMemoryIsTaken) {
+  std::vector<uint8_t> bytes = encode_png(gradient(4, 4));
+  const auto put = [&](size_t at, uint32_t value) {
+    for (int i = 0; i < 4; ++i)
+      bytes[at + static_cast<size_t>(i)] = static_cast<uint8_t>(value >> (24 - 8 * i));
+  };
+  constexpr size_t kType = 12, kWidth = 16, kHeight = 20, kCrc = 29;  // of the IHDR chunk
+  put(kWidth, 8000);
+  put(kHeight, 8000);
+  put(kCrc, crc_of(&bytes[kType], kCrc - kType));
+  write_file_atomically(path("claim.png"), bytes);
+  EXPECT_THAT(message_of(path("claim.png")), HasSubstr("it claims 8000x8000 pixels"));
+}
+
+TEST_F(Files, APictureIsARegularFile) {
+  ASSERT_EQ(::mkfifo(path("pipe.jpg").c_str(), 0600), 0);
+  for (const std::string& place : {path("pipe.jpg"), std::string("/dev/zero")})
+    EXPECT_THAT(message_of(place), testing::AllOf(HasSubstr(place), HasSubstr("device or a pipe")));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // What the hosted runtime stands on: files, hashes, threads, generated input.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -231,6 +232,42 @@ TEST_F(FilesTest, DumpsCompareByNameAndElement) {
   tensors.pop_back();
   EXPECT_TRUE(host::first_difference(a, tensors).has_value());
   std::ofstream(folder_ + "/a/index.json") << "{}";
+  EXPECT_THROW(host::read_dump(folder_ + "/a"), Error);
+}
+
+TEST_F(FilesTest, ADumpThatIsHalfNewIsNoDump) {
+  host::IntegerModel model = host::IntegerModel::from_bytes(doubling().bytes(), "double.espdl");
+  host::fill_inputs(model.model(), 1);
+  auto tensors = host::run_and_dump(model, host::Which::kAll);
+  host::write_dump(folder_ + "/a", model, tensors);
+  // A run on other values was stopped behind its first file.
+  std::vector<uint8_t> other = tensors[0].bytes;
+  other[0] ^= 1;
+  write_file_atomically(folder_ + "/a/" + tensors[0].file, other);
+  const auto check = [&] { host::require_as_stated(folder_ + "/a", host::read_dump(folder_ + "/a")); };
+  EXPECT_THROW(check(), Error);
+  host::write_dump(folder_ + "/a", model, tensors);
+  EXPECT_NO_THROW(check());
+}
+
+TEST_F(FilesTest, ASmallerDumpLeavesNothingOfALargerOne) {
+  host::IntegerModel model = host::IntegerModel::from_bytes(doubling().bytes(), "double.espdl");
+  host::fill_inputs(model.model(), 1);
+  auto all = host::run_and_dump(model, host::Which::kAll);
+  host::write_dump(folder_ + "/a", model, all);
+  std::ofstream(folder_ + "/a/mine.bin") << "kept";
+  std::ofstream(folder_ + "/a/" + all[1].file + ".4711.partial") << "of a killed run";
+  auto outputs = host::run_and_dump(model, host::Which::kOutputs);
+  host::write_dump(folder_ + "/a", model, outputs);
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ + "/a"))
+    names.push_back(entry.path().filename().string());
+  EXPECT_THAT(names, testing::UnorderedElementsAre("index.json", "mine.bin", outputs[0].file));
+}
+
+TEST_F(FilesTest, AnIndexWithoutTensorsCanNotBeCompared) {
+  std::filesystem::create_directories(folder_ + "/a");
+  std::ofstream(folder_ + "/a/index.json") << "{\"tensors\": []}";
   EXPECT_THROW(host::read_dump(folder_ + "/a"), Error);
 }
 

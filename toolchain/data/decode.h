@@ -8,11 +8,23 @@
 
 namespace shrike::data {
 
-// Pictures with more pixels than this are refused before memory is taken for them.
-constexpr int64_t kMaxPixels = int64_t{1} << 28;
+// What a picture may ask of the machine. A file of a few kilobytes can claim to be as large as it likes, and
+// a progressive JPEG can paint over the whole of it thousands of times.
+struct PictureLimits {
+  int64_t pixels = int64_t{1} << 26;  // 8192x8192: a picture takes up to 7 bytes a pixel while it is decoded
+  int64_t scans = 100;                // of a progressive JPEG; cameras and editors write about ten
+  // Pixels times scans of a JPEG with more than one: half a minute of work.
+  int64_t painted_pixels() const { return 32 * pixels; }
+};
+inline constexpr int64_t kMostPixels = int64_t{1} << 30;  // that `pixels` may be raised to
+// Holds for every picture of the process; to be set before the first one is read.
+void set_picture_limits(const PictureLimits& limits);
+const PictureLimits& picture_limits();
+[[noreturn]] void fail_too_large(const std::string& name, int64_t width, int64_t height);
 
-// Grey, YCbCr, RGB, CMYK and YCCK; turned upright as the EXIF orientation says. A file that ends early or is
-// damaged is an error, never a half-grey picture.
+// More pixels or scans than picture_limits() allows are refused before memory is taken for them. Grey, YCbCr,
+// RGB, CMYK and YCCK; turned upright as the EXIF orientation says. A file that ends early or is damaged is an
+// error, never a half-grey picture.
 Image decode_jpeg(const std::vector<uint8_t>& bytes, const std::string& name);
 Image decode_png(const std::vector<uint8_t>& bytes, const std::string& name);
 

@@ -35,6 +35,10 @@ bool is_image_name(const fs::path& path) {
 }  // namespace
 
 Image load_image(const std::string& path) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status))
+    fail("{}: a picture file was expected, this is a device or a pipe", path);
   const std::vector<uint8_t> bytes = read_file(path);
   if (starts_with(bytes, {0xFF, 0xD8})) return decode_jpeg(bytes, path);
   if (starts_with(bytes, {0x89, 'P', 'N', 'G'})) return decode_png(bytes, path);

@@ -1,9 +1,11 @@
 // JPEG files by libjpeg-turbo. The library reports errors by a callback that must not return; longjmp is its
 // documented way out, so the decoding functions below own no C++ object while the library runs.
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include <jpeglib.h>
 
@@ -16,6 +18,12 @@ namespace shrike::data {
 namespace {
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
+
+// Ends the decoding of a file that would be painted over too often.
+struct ScanCounter {
+  jpeg_progress_mgr base;  // first: the library hands out a pointer to it
+  int64_t most;
+};
 
 struct ErrorHandler {
   jpeg_error_mgr base;  // first: the library hands out a pointer to it
@@ -54,8 +62,21 @@ struct Decoded {
   int width = 0, height = 0, channels = 0;
   int orientation = 1;
   bool inverted = false;  // CMYK written by Adobe's programs stores 255 - ink
-  bool too_large = false;
+  enum class Refused { kNot, kPixels, kScans, kMemory } refused = Refused::kNot;
+  ScanCounter counter;
 };
+
+// Called before every row of blocks of every scan.
+void count_scans(j_common_ptr codec) {
+  auto* decoded = reinterpret_cast<Decoded*>(codec->client_data);
+  if (reinterpret_cast<j_decompress_ptr>(codec)->input_scan_number <= decoded->counter.most) return;
+  decoded->refused = Decoded::Refused::kScans;
+  std::longjmp(decoded->handler.escape, 1);
+}
+
+int64_t most_scans(int64_t pixels) {
+  return std::min(picture_limits().scans, std::max<int64_t>(1, picture_limits().painted_pixels() / pixels));
+}
 
 void read_orientation(Decoded& decoded) {
   for (auto* marker = decoded.codec.marker_list; marker != nullptr; marker = marker->next) {
@@ -75,10 +96,15 @@ bool decode_rows(Decoded& decoded, const uint8_t* bytes, size_t size) {
   jpeg_save_markers(&codec, kExifMarker, 0xFFFF);
   jpeg_read_header(&codec, TRUE);
   read_orientation(decoded);
-  if (int64_t{codec.image_width} * codec.image_height > kMaxPixels) {
-    decoded.too_large = true;
+  const int64_t pixels = int64_t{codec.image_width} * codec.image_height;
+  if (pixels > picture_limits().pixels) {
+    decoded.refused = Decoded::Refused::kPixels;
     return false;
   }
+  codec.client_data = &decoded;
+  decoded.counter.base.progress_monitor = count_scans;
+  decoded.counter.most = most_scans(pixels);
+  codec.progress = &decoded.counter.base;
   const bool four = codec.jpeg_color_space == JCS_CMYK || codec.jpeg_color_space == JCS_YCCK;
   codec.out_color_space = four ? JCS_CMYK : JCS_RGB;
   decoded.inverted = four && codec.saw_Adobe_marker;
@@ -89,7 +115,7 @@ bool decode_rows(Decoded& decoded, const uint8_t* bytes, size_t size) {
   const size_t row_bytes = static_cast<size_t>(decoded.width) * decoded.channels;
   decoded.pixels = static_cast<uint8_t*>(std::malloc(row_bytes * decoded.height));
   if (decoded.pixels == nullptr) {
-    decoded.too_large = true;
+    decoded.refused = Decoded::Refused::kMemory;
     return false;
   }
   while (codec.output_scanline < codec.output_height) {
@@ -165,14 +191,23 @@ bool encode_rows(Encoder& encoder, const Image& image, int quality) {
 Image decode_jpeg(const std::vector<uint8_t>& bytes, const std::string& name) {
   Decoded decoded;
   std::memset(&decoded.codec, 0, sizeof decoded.codec);
+  std::memset(&decoded.counter, 0, sizeof decoded.counter);
   const bool done = decode_rows(decoded, bytes.data(), bytes.size());
   jpeg_destroy_decompress(&decoded.codec);
   struct Release {
     uint8_t* pixels;
     ~Release() { std::free(pixels); }
   } release{decoded.pixels};
-  if (decoded.too_large) {
-    fail("{}: the picture has more than {} pixels; make it smaller", name, kMaxPixels);
+  switch (decoded.refused) {
+    case Decoded::Refused::kNot:
+      break;
+    case Decoded::Refused::kPixels:
+      fail_too_large(name, decoded.codec.image_width, decoded.codec.image_height);
+    case Decoded::Refused::kScans:
+      fail("{}: the progressive JPEG has more scans than are accepted for {}x{} pixels ({}); save it anew",
+           name, decoded.codec.image_width, decoded.codec.image_height, decoded.counter.most);
+    case Decoded::Refused::kMemory:
+      throw std::bad_alloc();
   }
   if (!done) {
     fail("{}: the JPEG file is damaged or cut short ({}); replace it by an intact one", name,

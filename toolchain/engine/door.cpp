@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "toolchain/engine/float_path.h"
 #include "toolchain/engine/module.h"
 #include "toolchain/support/error.h"
 
@@ -49,6 +50,8 @@ std::vector<fs::path> places() {
       reason, kVariable, kFile);
 }
 
+void* opened = nullptr;  // the module
+
 const FloatModule& open_module() {
   const std::vector<fs::path> tried = places();
   const auto found = std::find_if(tried.begin(), tried.end(), [](const fs::path& place) {
@@ -72,10 +75,17 @@ const FloatModule& open_module() {
     refuse(
         fmt::format("'{}' is of another build (expected '{}', found '{}')", path, expected, module.identity));
   }
+  opened = library;
   return module;
 }
 
 }  // namespace
+
+std::string float_path() {
+  float_module();
+  auto* path = reinterpret_cast<const char* (*)()>(::dlsym(opened, "shrike_float_path"));
+  return path == nullptr ? "unknown" : path();
+}
 
 const FloatModule& float_module() {
   static const FloatModule& module = open_module();

@@ -1,6 +1,39 @@
 // The module's door from inside.
 #include "toolchain/engine/module.h"
 
+#include <ATen/Version.h>
+#include <dlfcn.h>
+
+namespace {
+
+// What LibTorch's own kernels use, from its description of itself.
+std::string torch_capability() {
+  const std::string text = at::show_config(), key = "CPU capability usage: ";
+  const size_t at = text.find(key);
+  if (at == std::string::npos) return "unknown";
+  const size_t begin = at + key.size();
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+// Functions of libraries that LibTorch may or may not be linked with.
+template <typename Function>
+Function find(const char* name) {
+  return reinterpret_cast<Function>(::dlsym(RTLD_DEFAULT, name));
+}
+
+std::string describe_path() {
+  std::string path = "LibTorch " + torch_capability();
+  if (auto* isa = find<int (*)()>("dnnl_get_effective_cpu_isa")) path += fmt::format(", oneDNN {:#x}", isa());
+  return path;
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const char* shrike_float_path() {
+  static const std::string path = describe_path();
+  return path.c_str();
+}
+
 extern "C" __attribute__((visibility("default"))) const shrike::engine::FloatModule* shrike_float_module() {
   using namespace shrike::engine;
   static const std::string identity = module_identity();

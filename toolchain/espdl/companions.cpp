@@ -96,8 +96,10 @@ std::string value_text(const StoredValue& value) {
 
 }  // namespace
 
-std::string info_text(const Program& program) {
-  std::string text = "model properties:\nmetadata_props:\n";
+std::string info_text(const Program& program, const std::string& file_hash) {
+  std::string text = "model properties:\n";
+  if (!file_hash.empty()) text += fmt::format("espdl_sha256: {}\n", file_hash);
+  text += "metadata_props:\n";
   for (const auto& [key, value] : program.metadata) text += fmt::format("{}: {}\n", key, value);
   text += fmt::format("\ngraph {} (\n", program.graph_name);
   for (const std::string& input : program.inputs)
@@ -126,7 +128,8 @@ std::string info_text(const Program& program) {
   return text;
 }
 
-std::string config_json(const graph::Graph& graph, Target target) {
+std::string config_json(const graph::Graph& graph, Target target, const std::string& file_hash,
+                        const std::map<std::string, std::string>& origin) {
   const std::string family = chip_of(target).family;
   nlohmann::ordered_json configs = nlohmann::ordered_json::object(), dispatchings = configs, values = configs;
   std::map<std::string, int64_t> dominators;  // tensor -> hash of its first configuration
@@ -180,9 +183,13 @@ std::string config_json(const graph::Graph& graph, Target target) {
     configs[node.name] = std::move(entry);
     dispatchings[node.name] = bits == 0 ? "FP32" : family + std::to_string(bits);
   }
-  const nlohmann::ordered_json document = {
-      {"configs", configs}, {"dispatchings", dispatchings}, {"values", values}};
-  return document.dump(2) + "\n";
+  nlohmann::ordered_json document;
+  if (!file_hash.empty()) document["espdl_sha256"] = file_hash;
+  if (!origin.empty()) document["origin"] = origin;
+  document["configs"] = std::move(configs);
+  document["dispatchings"] = std::move(dispatchings);
+  document["values"] = std::move(values);
+  return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace shrike::espdl

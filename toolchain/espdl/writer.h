@@ -59,9 +59,13 @@ Program lower(const graph::Graph& graph, Target target);
 
 // Bytes of the container (EDL2). Deterministic.
 std::vector<uint8_t> serialize(const Program& program);
-// Text of the .info companion and of the .json companion (spec/espdl-format.md section 10).
-std::string info_text(const Program& program);
-std::string config_json(const graph::Graph& graph, Target target);
+// Text of the .info companion and of the .json companion (spec/espdl-format.md section 10). `file_hash`, the
+// SHA-256 of the `.espdl` that they describe, stands near their beginning as "espdl_sha256", so that a reader
+// can tell whether the three belong together; empty: left out. So does what is in `origin`: keys and values
+// that tell how the file came about.
+std::string info_text(const Program& program, const std::string& file_hash = "");
+std::string config_json(const graph::Graph& graph, Target target, const std::string& file_hash = "",
+                        const std::map<std::string, std::string>& origin = {});
 
 // Logical float/integer data -> stored order and back, for a value of the program.
 std::vector<int64_t> to_stored(const StoredValue& value, const std::vector<int64_t>& logical);

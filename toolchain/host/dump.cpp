@@ -1,7 +1,9 @@
 #include "toolchain/host/dump.h"
 
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "toolchain/host/tensors.h"
 #include "toolchain/support/error.h"
@@ -69,6 +71,8 @@ DumpedTensor parse_tensor(const std::string& folder, const nlohmann::json& json)
     fail("'{}/index.json' gives '{}' {} dimensions", folder, tensor.name, dims.size());
   tensor.shape.rank = static_cast<int32_t>(dims.size());
   std::copy(dims.begin(), dims.end(), tensor.shape.dims);
+  if (tensor.file.find('/') != std::string::npos)
+    fail("'{}/index.json' names '{}', which is not a file of its folder", folder, tensor.file);
   tensor.bytes = read_file(folder + "/" + tensor.file);
   const uint64_t expected =
       static_cast<uint64_t>(tensor.shape.elements()) * size_of(parse_type(folder, tensor.type));
@@ -76,6 +80,7 @@ DumpedTensor parse_tensor(const std::string& folder, const nlohmann::json& json)
     fail("'{}/{}' holds {} bytes, but index.json says {} for '{}'", folder, tensor.file, tensor.bytes.size(),
          expected, tensor.name);
   }
+  tensor.as_stated = sha256(tensor.bytes.data(), tensor.bytes.size()) == tensor.sha256;
   return tensor;
 }
 
@@ -123,15 +128,41 @@ std::vector<DumpedTensor> run_and_dump(IntegerModel& file, Which which) {
   return tensors;
 }
 
+namespace {
+
+// Files that an older dump's index names, and that look like ours.
+std::set<std::string> files_of_older_dump(const std::string& folder) {
+  std::set<std::string> files;
+  try {
+    const nlohmann::json index = nlohmann::json::parse(read_text(folder + "/index.json"));
+    for (const nlohmann::json& tensor : index.at("tensors")) {
+      const std::string file = tensor.at("file");
+      const bool numbered = file.find_first_not_of("0123456789") == 4 && file[4] == '_';
+      if (numbered && file.find('/') == std::string::npos && file.ends_with(".bin")) files.insert(file);
+    }
+  } catch (const std::exception&) {  // no dump, or one that nobody can read
+  }
+  return files;
+}
+
+}  // namespace
+
 void write_dump(const std::string& folder, const IntegerModel& model, std::vector<DumpedTensor>& tensors) {
   make_folder(folder);
+  std::set<std::string> old = files_of_older_dump(folder);
+  std::vector<std::string> written = {folder + "/index.json"};
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    tensors[i].file = file_name(i, tensors[i].name);
+    written.push_back(folder + "/" + tensors[i].file);
+    old.erase(tensors[i].file);
+  }
+  for (const std::string& file : old) written.push_back(folder + "/" + file);
+  remove_abandoned_partials(written);
   nlohmann::ordered_json index;
   index["file"] = model.name();
   index["target"] = target_name(model.target());
   index["tensors"] = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    DumpedTensor& tensor = tensors[i];
-    tensor.file = file_name(i, tensor.name);
+  for (const DumpedTensor& tensor : tensors) {
     write_file_atomically(folder + "/" + tensor.file, tensor.bytes);
     index["tensors"].push_back(
         {{"name", tensor.name},
@@ -142,7 +173,12 @@ void write_dump(const std::string& folder, const IntegerModel& model, std::vecto
          {"sha256", tensor.sha256},
          {"file", tensor.file}});
   }
-  write_file_atomically(folder + "/index.json", index.dump(1) + "\n");
+  write_file_atomically(folder + "/index.json",
+                        index.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  for (const std::string& file : old) {
+    std::error_code ignored;
+    std::filesystem::remove(std::filesystem::path(folder) / file, ignored);
+  }
 }
 
 std::vector<DumpedTensor> read_dump(const std::string& folder) {
@@ -151,10 +187,22 @@ std::vector<DumpedTensor> read_dump(const std::string& folder) {
   try {
     const nlohmann::json index = nlohmann::json::parse(read_text(path));
     for (const nlohmann::json& tensor : index.at("tensors")) tensors.push_back(parse_tensor(folder, tensor));
-  } catch (const nlohmann::json::exception& error) {
-    fail("'{}' is not an index written by 'shrike run --output': {}", path, error.what());
+  } catch (const nlohmann::json::exception&) {
+    fail("'{}' is not an index written by 'shrike run --output'; write the dump again", path);
   }
+  if (tensors.empty()) fail("'{}' names no tensors: there is nothing to compare", path);
   return tensors;
+}
+
+void require_as_stated(const std::string& folder, const std::vector<DumpedTensor>& tensors) {
+  for (const DumpedTensor& tensor : tensors) {
+    if (tensor.as_stated) continue;
+    fail(
+        "'{}/{}' is not the file that index.json tells of: the dump was interrupted or changed; write it "
+        "again "
+        "with 'shrike run --output'",
+        folder, tensor.file);
+  }
 }
 
 std::optional<std::string> first_difference(const std::vector<DumpedTensor>& a,

@@ -17,6 +17,7 @@ struct DumpedTensor {
   std::string sha256;  // of the element bytes, little-endian
   std::string file;    // in the folder; empty when not written
   std::vector<uint8_t> bytes;
+  bool as_stated = true;  // the bytes have that hash; read_dump() finds it out
 };
 
 enum class Which { kOutputs, kAll };  // kAll: graph inputs and every node output, in order of production
@@ -24,10 +25,14 @@ enum class Which { kOutputs, kAll };  // kAll: graph inputs and every node outpu
 // Runs the model on the inputs it holds and takes the tensors as they are produced (in the planned memory).
 std::vector<DumpedTensor> run_and_dump(IntegerModel& model, Which which);
 
-// Writes `<number>_<name>.bin` for each tensor and, last, index.json.
+// Writes `<number>_<name>.bin` for each tensor and, last, index.json; then removes what an older dump in the
+// folder had beyond it.
 void write_dump(const std::string& folder, const IntegerModel& model, std::vector<DumpedTensor>& tensors);
 // Reads a folder written by write_dump(); throws Error when something is missing or does not fit.
 std::vector<DumpedTensor> read_dump(const std::string& folder);
+// Throws Error naming the first file that has not the hash which the index states: the dump was interrupted
+// half-way over an older one, or changed.
+void require_as_stated(const std::string& folder, const std::vector<DumpedTensor>& tensors);
 
 // One sentence about the first tensor (in the order of `a`) and element where the dumps differ; none when
 // they agree.

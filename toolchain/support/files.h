@@ -26,6 +26,9 @@ struct NamedBytes {
   std::string bytes;
 };
 void write_files_atomically(const std::vector<NamedBytes>& files);
+// Removes what killed runs have left beside these outputs; what a living run is writing stays. One look at
+// each folder, however many outputs it holds.
+void remove_abandoned_partials(const std::vector<std::string>& outputs);
 
 // Creates the folder and its parents where missing; throws Error when that fails or a file is in the way.
 void make_folder(const std::string& path);
