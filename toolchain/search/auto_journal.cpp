@@ -1,10 +1,17 @@
 #include "toolchain/search/auto_journal.h"
 
-#include <filesystem>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "toolchain/support/error.h"
-#include "toolchain/support/files.h"
+#include "toolchain/support/sha256.h"
 
 namespace shrike::quantize {
 namespace {
@@ -12,10 +19,23 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Raised when judgements of earlier programs no longer hold.
-constexpr int kVersion = 3;
+constexpr int kVersion = 4;
+constexpr size_t kCheckDigits = 16;
 
-Json header_line(const std::string& inputs) {
-  return {{"shrike_auto", kVersion}, {"inputs", inputs}};
+std::string header_line(const std::string& inputs, const std::string& float_path) {
+  Json header = {{"shrike_auto", kVersion}, {"inputs", inputs}};
+  if (!float_path.empty()) header["float_path"] = float_path;
+  return header.dump();
+}
+
+std::string check_of(const std::string& inputs, const Json& json) {
+  const std::string text = inputs + "\n" + json.dump();
+  return sha256(text.data(), text.size()).substr(0, kCheckDigits);
+}
+
+std::string with_check(Json json, const std::string& inputs) {
+  json["check"] = check_of(inputs, json);
+  return json.dump();
 }
 
 Json to_json(const std::string& trial, const Judgement& judgement) {
@@ -41,55 +61,144 @@ Judgement from_json(const Json& json) {
   return judgement;
 }
 
+bool has_shape(const Judgement& judgement, const JudgementShape& shape) {
+  if (!judgement.feasible || shape.outputs == 0) return true;
+  return judgement.noise.size() == shape.outputs && judgement.cost.milliseconds.has_value() == shape.timed;
+}
+
+// The journals of this process, by device and inode.
+std::multiset<std::pair<uint64_t, uint64_t>> held_here;
+
+// What is in a file, seen from a search with certain inputs.
 struct Contents {
-  Json header;
+  Json header;                     // null: there is none
+  std::vector<std::string> lines;  // that belong to this search, in the file's order
   std::map<std::string, Judgement> known;
-  bool finished = false;
-  size_t whole_bytes = 0;  // up to the end of the last whole line
+  bool finished = false;        // as the last line of this search says
+  bool finished_other = false;  // as the last line says, whoever's it is
+  std::vector<size_t> damaged;  // numbers of lines that are none of this search
+  size_t whole_bytes = 0;       // up to the end of the last whole line
 };
 
-Contents read_journal(const std::string& path) {
-  Contents contents;
-  const std::string text = read_text(path);
-  int line = 1;
-  for (size_t end; (end = text.find('\n', contents.whole_bytes)) != std::string::npos; ++line) {
+// Takes a line into the contents; false: it is none of this search.
+bool read_line(const std::string& line, Json json, const std::string& inputs, const JudgementShape& shape,
+               Contents& contents) {
+  if (!json.is_object() || !json.contains("check")) return false;
+  const Json stated = json["check"];
+  json.erase("check");
+  if (stated != check_of(inputs, json)) return false;
+  contents.finished = json.contains("finished");
+  if (!contents.finished) {
     try {
-      const Json json = Json::parse(text.substr(contents.whole_bytes, end - contents.whole_bytes));
-      contents.finished = json.contains("finished");
-      if (line == 1) {
-        contents.header = json;
-      } else if (!contents.finished) {
-        contents.known[json.at("trial").get<std::string>()] = from_json(json);
-      }
-    } catch (const nlohmann::json::exception&) {
-      fail("{} line {}: not a line of a search's journal; remove the file to search anew", path, line);
+      const Judgement judgement = from_json(json);
+      if (!has_shape(judgement, shape)) return false;
+      contents.known[json.at("trial").get<std::string>()] = judgement;
+    } catch (const Json::exception&) {
+      return false;
     }
+  }
+  contents.lines.push_back(line);
+  return true;
+}
+
+Contents read_journal(const std::string& text, const std::string& header, const std::string& inputs,
+                      const JudgementShape& shape) {
+  Contents contents;
+  size_t number = 1;
+  for (size_t end; (end = text.find('\n', contents.whole_bytes)) != std::string::npos; ++number) {
+    const std::string line = text.substr(contents.whole_bytes, end - contents.whole_bytes);
     contents.whole_bytes = end + 1;
+    const Json json = Json::parse(line, nullptr, false);
+    contents.finished_other = json.is_object() && json.contains("finished");
+    if (number == 1 && json.is_object() && json.contains("shrike_auto")) {
+      contents.header = json;
+      if (line != header) contents.damaged.push_back(number);
+    } else if (!read_line(line, json, inputs, shape, contents)) {
+      contents.damaged.push_back(number);
+    }
   }
   return contents;
 }
 
+// A file that was just made, or whose first line was cut short by a kill or a power cut.
+bool holds_nothing(const std::string& text, const std::string& header) {
+  return header.starts_with(text) || text.find_first_not_of('\0') == std::string::npos;
+}
+
 }  // namespace
 
-AutoJournal::AutoJournal(const std::string& path, const std::string& inputs) : path_(path) {
-  bool fresh = true;
-  if (std::filesystem::exists(path)) {
-    Contents contents = read_journal(path);
-    if (contents.header == header_line(inputs)) {
-      fresh = false;
-      known_ = std::move(contents.known);
-      finished_ = contents.finished;
-      std::filesystem::resize_file(path, contents.whole_bytes);
-    } else if (!contents.header.is_null() && !contents.finished) {
-      fail(
-          "'{}' belongs to an unfinished search with another model, other settings or other images; remove "
-          "it or "
-          "name another output",
-          path);
-    }
+AutoJournal::AutoJournal(const std::string& path, const std::string& inputs, const JudgementShape& shape)
+    : path_(path), inputs_(inputs + "\n" + shape.float_path) {
+  open();
+  const std::string header = header_line(inputs, shape.float_path), text = read_text(path);
+  Contents contents = read_journal(text, header, inputs_, shape);
+  const bool same_header = contents.header == Json::parse(header);
+  const bool ours = same_header || !contents.lines.empty();
+  const bool unfinished = !ours && !contents.header.is_null() && !contents.finished_other;
+  if (unfinished && contents.header.value("inputs", Json()) == inputs &&
+      contents.header.value("shrike_auto", Json()) == kVersion) {
+    fail(
+        "'{}' belongs to an unfinished search whose float engine computed with other instructions ({}; here: "
+        "{}); "
+        "go on with it on such a machine, or name another output",
+        path, contents.header.value("float_path", Json("unknown")).dump(), shape.float_path);
   }
-  file_.open(path, fresh ? std::ios::trunc : std::ios::app);
-  if (fresh) append(header_line(inputs).dump());
+  if (unfinished) {
+    fail(
+        "'{}' belongs to an unfinished search with another model, other settings or other images; remove it "
+        "or "
+        "name another output",
+        path);
+  }
+  if (!ours && contents.header.is_null() && !holds_nothing(text, header))
+    fail("'{}' is no journal of a search; move it, or name another output", path);
+  if (!ours) {
+    if (::ftruncate(file_.get(), 0) != 0) fail("cannot write '{}': {}", path, reason(errno));
+    append(header);
+    sync_folder_of(path);
+    return;
+  }
+  known_ = std::move(contents.known);
+  finished_ = contents.finished;
+  if (same_header && contents.damaged.empty()) {
+    if (::ftruncate(file_.get(), static_cast<off_t>(contents.whole_bytes)) != 0)
+      fail("cannot write '{}': {}", path, reason(errno));
+    return;
+  }
+  if (contents.damaged.empty()) contents.damaged.push_back(1);  // the first line is gone altogether
+  std::string sound = header + "\n";
+  for (const std::string& line : contents.lines) sound += line + "\n";
+  write_file_atomically(path, std::string_view(sound));
+  open();  // what now has the name
+  notes_.push_back(fmt::format(
+      "'{}': {} damaged line{} cut, the first is line {}; what they held is tried again", path,
+      contents.damaged.size(), contents.damaged.size() == 1 ? " was" : "s were", contents.damaged[0]));
+}
+
+AutoJournal::Held::Held(uint64_t device, uint64_t inode) : file_(device, inode) {
+  held_here.insert(file_);
+}
+AutoJournal::Held::~Held() {
+  held_here.erase(held_here.find(file_));
+}
+
+// Searches of two processes on one file would destroy it.
+void AutoJournal::open() {
+  held_.reset();
+  for (;;) {
+    Descriptor opened(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+    struct stat held = {}, named = {};
+    if (opened.get() < 0 || ::fstat(opened.get(), &held) != 0)
+      fail("cannot write '{}': {}", path_, reason(errno));
+    const bool locked = ::flock(opened.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    if (!locked && !held_here.contains({held.st_dev, held.st_ino}))
+      fail("another search is writing '{}'; wait for its end, or name another output", path_);
+    file_ = std::move(opened);
+    held_.emplace(held.st_dev, held.st_ino);
+    // It may have been replaced before it was locked.
+    if (::stat(path_.c_str(), &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino)
+      return;
+  }
 }
 
 const Judgement* AutoJournal::find(const std::string& trial) const {
@@ -98,20 +207,20 @@ const Judgement* AutoJournal::find(const std::string& trial) const {
 }
 
 void AutoJournal::add(const std::string& trial, const Judgement& judgement) {
-  append(to_json(trial, judgement).dump());
+  append(with_check(to_json(trial, judgement), inputs_));
   known_[trial] = judgement;
   finished_ = false;
 }
 
 void AutoJournal::finish() {
   if (finished_) return;
-  append(Json{{"finished", true}}.dump());
+  append(with_check(Json{{"finished", true}}, inputs_));
   finished_ = true;
 }
 
 void AutoJournal::append(const std::string& line) {
-  file_ << line << '\n' << std::flush;
-  if (!file_) fail("cannot write '{}': the disk is full or the folder is not writable", path_);
+  if (!write_all(file_.get(), line + "\n") || ::fdatasync(file_.get()) != 0)
+    fail("cannot write '{}': {}", path_, reason(errno));
 }
 
 }  // namespace shrike::quantize

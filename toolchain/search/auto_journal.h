@@ -2,33 +2,65 @@
 // made, so that a search that was killed goes on where it stopped, and one with another budget starts from
 // what is known.
 #pragma once
-#include <fstream>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "toolchain/search/auto_bench.h"
+#include "toolchain/support/partial.h"
 
 namespace shrike::quantize {
 
+// What all judgements of a search have in common.
+struct JudgementShape {
+  // A line that differs is damaged.
+  size_t outputs = 0;  // of the network; 0: not known
+  bool timed = true;   // the chip has a cost model
+  // engine::float_path(): judgements of others are never mixed in, because they differ in the last bits. A
+  // file of another path is treated as one of other inputs.
+  std::string float_path = {};
+};
+
 class AutoJournal {
  public:
-  // Opens or creates `path`. `inputs` says what the judgements depend on (AutoBench::inputs). A file of other
-  // inputs is replaced when its search had finished; when it had not, throws Error, because hours may be in
-  // it. A last line that was cut short is dropped.
-  AutoJournal(const std::string& path, const std::string& inputs);
+  // Opens or creates `path` and locks it (flock) as long as this object lives; throws Error when another
+  // search has it. `inputs` says what the judgements depend on (AutoBench::inputs): every line ends with the
+  // beginning of the SHA-256 of it and the line, so that neither a damaged line nor one of another search is
+  // believed. Damaged lines are cut, which notes() tells; a last line that was cut short is dropped. A file
+  // of other inputs is replaced when its search had finished; when it had not, or when it is no journal,
+  // throws Error.
+  AutoJournal(const std::string& path, const std::string& inputs, const JudgementShape& shape = {});
 
   const Judgement* find(const std::string& trial) const;
+  // On the disk when it returns.
   void add(const std::string& trial, const Judgement& judgement);
   // Marks the search as finished. The file stays.
   void finish();
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
+  void open();
   void append(const std::string& line);
 
-  std::string path_;
+  std::string path_, inputs_;
   std::map<std::string, Judgement> known_;
   bool finished_ = false;
-  std::ofstream file_;
+  Descriptor file_;
+  // Keeps in mind that this process holds the file: it may open one of its own again.
+  class Held {
+   public:
+    Held(uint64_t device, uint64_t inode);
+    ~Held();
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+
+   private:
+    std::pair<uint64_t, uint64_t> file_;
+  };
+  std::optional<Held> held_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace shrike::quantize

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "toolchain/cost/cost_model.h"
+#include "toolchain/engine/float_path.h"
 #include "toolchain/graph/activation.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/pipeline/settings_file.h"
@@ -346,10 +348,12 @@ AutoResult auto_search(const std::string& model_path, const std::string& calibra
                        const Settings& settings, const AutoOptions& options, const PhaseProgress& progress) {
   AutoBench bench(model_path, calibration_folder, settings, options.judge_images,
                   [&](size_t done, size_t total) { progress("calibrate", done, total); });
-  AutoJournal journal(options.journal, bench.inputs());
+  AutoJournal journal(options.journal, bench.inputs(),
+                      {bench.graph().outputs.size(), has_cost_model(settings.target), engine::float_path()});
   Trials trials(bench, journal);
   AutoResult result = Search(bench, trials, settings, options.budget, progress).run();
   journal.finish();
+  result.notes = journal.notes();
   if (bench.judges_were_fitted()) {
     result.notes.push_back(
         "all images of the folder are calibrated on, so --auto judged on them too; more images, or fewer "
