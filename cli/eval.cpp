@@ -10,10 +10,12 @@
 
 #include "cli/commands.h"
 #include "cli/detector_options.h"
+#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "toolchain/evaluate/run.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/outputs.h"
 #include "toolchain/support/progress.h"
 
 namespace shrike::cli {
@@ -62,7 +64,17 @@ std::vector<Table> tables_of(const evaluate::Detector& detector, const evaluate:
   return tables;
 }
 
-Outcome measure(evaluate::Detector& detector, const DetectOptions& options, evaluate::Folder& folder) {
+void require_size(const evaluate::Folder& folder, const evaluate::Picture& picture) {
+  const evaluate::Dataset::ImageEntry& image = folder.dataset.images[picture.index];
+  if (folder.in_shares || (image.width == picture.width && image.height == picture.height)) return;
+  fail(
+      "{}: the labels were made for {}x{} pixels, the picture has {}x{}; replace one of them, or leave "
+      "--strict out",
+      folder.paths[picture.index], image.width, image.height, picture.width, picture.height);
+}
+
+Outcome measure(evaluate::Detector& detector, const DetectOptions& options, evaluate::Folder& folder,
+                evaluate::Labels labels) {
   const std::vector<int> categories = evaluate::category_of_classes(folder.dataset, detector.class_names());
   Outcome outcome;
   outcome.images = folder.paths.size();
@@ -72,6 +84,7 @@ Outcome measure(evaluate::Detector& detector, const DetectOptions& options, eval
     const auto start = std::chrono::steady_clock::now();
     evaluate::detect_all(detector, folder.paths, {.detect = options}, [&](evaluate::Picture picture) {
       const int64_t id = folder.dataset.images[picture.index].id;
+      if (labels == evaluate::Labels::kStrict) require_size(folder, picture);
       sizes[picture.index] = {picture.width, picture.height};
       for (auto& found :
            evaluate::to_coco(picture.results.objects, id, picture.width, picture.height, categories)) {
@@ -123,7 +136,7 @@ void print_json(const Arguments& arguments, const evaluate::Detector& detector, 
                                {"AP", own.map},
                                {"AP50", own.map50}});
   }
-  fmt::print("{}\n", json.dump(2));
+  fmt::print("{}\n", json_text(json));
 }
 
 // What the protocol's numbers mean, in its order.
@@ -212,7 +225,7 @@ void run_classes(const Arguments& arguments, evaluate::Detector& detector,
       json["classes"].push_back(
           {{"name", set.names[i]}, {"images", total[i]}, {"top1", first[i]}, {"top5", fifth[i]}});
     }
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json_text(json));
     return;
   }
   print_heading(arguments, detector);
@@ -232,14 +245,13 @@ void run_objects(const Arguments& arguments, evaluate::Detector& detector) {
         "each class",
         arguments.data);
   }
-  evaluate::Folder folder = evaluate::open_folder(
-      arguments.data,
-      {arguments.limit, arguments.strict ? evaluate::Labels::kStrict : evaluate::Labels::kTolerant,
-       detector.key_points() > 0 ? 3 : 0});
+  const evaluate::Labels labels = arguments.strict ? evaluate::Labels::kStrict : evaluate::Labels::kTolerant;
+  evaluate::Folder folder =
+      evaluate::open_folder(arguments.data, {arguments.limit, labels, detector.key_points() > 0 ? 3 : 0});
   DetectOptions options = detect_options(detector, arguments.detector);
   // Precision over all recalls needs the unlikely boxes too, whatever the mode shows to a user.
   options.score_threshold = arguments.confidence < 0 ? 0.001f : static_cast<float>(arguments.confidence);
-  const Outcome outcome = measure(detector, options, folder);
+  const Outcome outcome = measure(detector, options, folder, labels);
   if (!arguments.save_json.empty()) {
     write_file_atomically(arguments.save_json,
                           std::string_view(evaluate::detections_json(outcome.detections)));
@@ -258,9 +270,13 @@ void run(const Arguments& arguments) {
   // A folder that isn't there is told before the model is loaded.
   std::error_code ignored;
   if (!std::filesystem::exists(arguments.data, ignored)) evaluate::open_folder(arguments.data);
-  if (!arguments.save_json.empty()) require_writable(arguments.save_json);
+  if (!arguments.save_json.empty()) {
+    guard_outputs({{arguments.file, arguments.data, arguments.detector.names_file},
+                   {{arguments.save_json, "--save-json"}}});
+    require_writable(arguments.save_json);
+  }
   evaluate::Detector detector(arguments.file, arguments.detector.detector);
-  if (detector.integer_model() != nullptr) report_assumed_target(*detector.integer_model());
+  if (detector.integer_model() != nullptr) report_on_file(*detector.integer_model());
   if (classes && detector.task() == evaluate::Task::kClasses) {
     run_classes(arguments, detector, evaluate::open_class_folders(arguments.data, arguments.limit));
   } else {

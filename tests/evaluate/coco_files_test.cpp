@@ -59,6 +59,37 @@ TEST_F(CocoFile, EverythingIsRead) {
   EXPECT_FALSE(data.annotations[1].crowd);
 }
 
+TEST_F(CocoFile, NoWordOfTheJsonReaderIsSaid) {
+  for (const std::string& text : {std::string("{"), std::string("{\"images\": [1,]}"), std::string("\xff"),
+                                  with_annotation("{\"image_id\": 1e999}"), std::string("{\"a\": nul}")}) {
+    EXPECT_THAT(error_of(text), testing::AllOf(HasSubstr(path_), HasSubstr("not valid JSON"),
+                                               testing::Not(HasSubstr("json.exception"))));
+  }
+}
+
+TEST_F(CocoFile, AListThatIsThereTwiceIsRefused) {
+  EXPECT_THAT(error_of(R"({"images": [], "annotations": [], "categories": [], "annotations": []})"),
+              HasSubstr("\"annotations\" is there twice"));
+}
+
+TEST_F(CocoFile, WhatCanNotBeIsCountedInOneNote) {
+  const std::string text = with_annotation(
+      R"({"image_id":7,"category_id":1,"bbox":[1,2,0,4]},
+         {"image_id":7,"category_id":1,"bbox":[1,2,-3,4]},
+         {"image_id":7,"category_id":1,"bbox":[100,2,3,4]},
+         {"image_id":7,"category_id":1,"bbox":[1,2,3,4],"area":-1},
+         {"image_id":7,"category_id":1,"bbox":[1,2,3,4],"area":12})");
+  const Dataset data = load(text);
+  ASSERT_EQ(data.remarks.size(), 1u);
+  for (const char* part : {"1 of negative size", "1 outside their pictures", "1 there twice",
+                           "1 without size", "1 with the box's area"})
+    EXPECT_THAT(data.remarks[0], HasSubstr(part));
+  ASSERT_EQ(data.annotations.size(), 2u);
+  EXPECT_EQ(data.annotations[1].area, 12);
+  write_file_atomically(path_, std::string_view(text));
+  EXPECT_THROW(load_coco(path_, Labels::kStrict), Error);
+}
+
 TEST_F(CocoFile, ErrorsNameTheEntry) {
   EXPECT_THAT(error_of("{"), HasSubstr("not valid JSON"));
   EXPECT_THAT(error_of("[]"), HasSubstr("is a JSON object"));

@@ -59,12 +59,21 @@ const json& list_of(const json& root, const std::string& path, const char* key) 
   return *at;
 }
 
+// A list that stands twice in the file: JSON readers take the last and say nothing.
 json parse(const std::string& path) {
   const std::vector<uint8_t> bytes = read_file(path);
+  std::set<std::string> keys;
+  const auto read = [&](int depth, json::parse_event_t event, const json& parsed) {
+    if (depth == 1 && event == json::parse_event_t::key && !keys.insert(parsed.get<std::string>()).second)
+      fail("{}: \"{}\" is there twice; leave one of them out", path, parsed.get<std::string>());
+    return true;
+  };
   try {
-    return json::parse(bytes.begin(), bytes.end());
-  } catch (const json::exception& error) {
-    fail("{}: the file is not valid JSON: {}", path, error.what());
+    return json::parse(bytes.begin(), bytes.end(), read);
+  } catch (const json::parse_error& error) {
+    fail("{}: the file is not valid JSON from byte {} on", path, error.byte);
+  } catch (const json::exception&) {
+    fail("{}: the file is not valid JSON: it holds a number beyond all bounds", path);
   }
 }
 
@@ -170,8 +179,8 @@ GroundTruth read_annotation(const Entry& entry) {
   return truth;
 }
 
-// Boxes that can't be: none of their area is in the picture, or a side is negative; parts outside are cut
-// off.
+// Boxes that can't be: none of their area is in the picture, or a side is negative. Those without size count,
+// as COCO's own tool has it.
 class Checker {
  public:
   Checker(const std::string& path, Labels labels) : path_(path), labels_(labels) {}
@@ -201,6 +210,11 @@ class Checker {
       broken("lies outside its picture", outside_);
       return false;
     }
+    if (truth.width == 0 || truth.height == 0) broken("has a box without size", empty_);
+    if (truth.area < 0) {
+      broken("has a negative area", area_);
+      truth.area = truth.width * truth.height;
+    }
     return true;
   }
 
@@ -209,14 +223,21 @@ class Checker {
     if (negative_ > 0) parts.push_back(fmt::format("{} of negative size", negative_));
     if (outside_ > 0) parts.push_back(fmt::format("{} outside their pictures", outside_));
     if (repeated_ > 0) parts.push_back(fmt::format("{} there twice", repeated_));
-    if (parts.empty()) return {};
-    return {fmt::format("{}: boxes left out: {} (--strict refuses them)", path_, fmt::join(parts, ", "))};
+    std::vector<std::string> kept;
+    if (empty_ > 0) kept.push_back(fmt::format("{} without size, which nothing can meet", empty_));
+    if (area_ > 0) kept.push_back(fmt::format("{} with the box's area for a negative one", area_));
+    std::string remark;
+    if (!parts.empty()) remark = fmt::format("boxes left out: {}", fmt::join(parts, ", "));
+    if (!kept.empty())
+      remark += fmt::format("{}boxes kept: {}", remark.empty() ? "" : "; ", fmt::join(kept, ", "));
+    if (remark.empty()) return {};
+    return {fmt::format("{}: {} (--strict refuses them)", path_, remark)};
   }
 
  private:
   const std::string& path_;
   Labels labels_;
-  int64_t negative_ = 0, outside_ = 0, repeated_ = 0;
+  int64_t negative_ = 0, outside_ = 0, repeated_ = 0, empty_ = 0, area_ = 0;
   std::set<std::tuple<int64_t, int, double, double, double, double>> seen_;
 };
 
