@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <tuple>
@@ -11,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "toolchain/support/interrupt.h"
+#include "toolchain/support/last_words.h"
 #include "toolchain/support/streams.h"
 
 namespace shrike::cli {
@@ -51,6 +53,17 @@ int report_unwritten_output(int error) {
   return error == EPIPE ? kFailed : report("cannot write the output: its disk is full or it is closed");
 }
 
+// What is no Error was not foreseen. A library's words would tell a user nothing; they are for whoever mends
+// it.
+int report_defect(const char* words) {
+  const char* details = std::getenv("SHRIKE_DETAILS");
+  if (details != nullptr && *details != '\0') return report(words);
+  return report(
+      "a defect ended the work; please report the command with its files, and what it says with "
+      "SHRIKE_DETAILS=1 "
+      "in the environment");
+}
+
 int run(int count, char** arguments) {
   const ProgramDescription program{
       "shrike", SHRIKE_VERSION,
@@ -73,9 +86,12 @@ int run(int count, char** arguments) {
     status = exit.status;
   } catch (const std::bad_alloc&) {
     return report("the machine has not enough memory for this");
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
     const int reason = errno;
     return std::ferror(stdout) ? report_unwritten_output(reason) : report(error.what());
+  } catch (const std::exception& error) {
+    const int reason = errno;
+    return std::ferror(stdout) ? report_unwritten_output(reason) : report_defect(error.what());
   }
   return standard_output_is_written() ? status : report_unwritten_output(errno);
 }
@@ -91,5 +107,6 @@ CommandRegistration::CommandRegistration(const char* name, int order, void (*add
 int main(int count, char** arguments) {
   shrike::prepare_standard_streams();
   shrike::remove_temporary_files_on_signals();
+  shrike::install_last_words();
   return shrike::cli::run(count, arguments);
 }

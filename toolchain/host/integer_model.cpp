@@ -16,8 +16,19 @@
 namespace shrike::host {
 namespace {
 
-// Address space, not memory: enough for every model that fits a chip, so that the first attempt succeeds.
-constexpr uint64_t kFirstArena = uint64_t{1} << 30;
+// Address space, not memory: enough for nearly every model that fits a chip, so that the first attempt
+// succeeds. Packed weights take a few times the file's size.
+constexpr uint64_t kFirstArena = uint64_t{64} << 20, kArenaAFileByte = 16;
+constexpr uint64_t kSmallestArena = uint64_t{1} << 20;
+
+bool is_to_be_had(uint64_t bytes) {
+  try {
+    ReservedMemory attempt(bytes);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
 
 const KernelSet* choose_kernels(const IntegerOptions& options) {
   std::string isa = options.isa;
@@ -101,7 +112,8 @@ struct IntegerModel::Impl {
 
   void load(const ModelOptions& runtime_options) {
     const uint64_t limit = physical_memory();
-    uint64_t size = std::min(limit, kFirstArena);
+    uint64_t size = std::min(limit, kFirstArena + kArenaAFileByte * file.bytes());
+    while (size > kSmallestArena && !is_to_be_had(size)) size /= 2;
     for (;;) {
       arena = ReservedMemory(size);
       const Status status =
@@ -110,7 +122,8 @@ struct IntegerModel::Impl {
         require(status);
         break;
       }
-      size = std::min(limit, std::max(2 * size, status.needed));
+      const uint64_t generous = std::min(limit, std::max(2 * size, status.needed));
+      size = is_to_be_had(generous) ? generous : std::max(size + size / 8, status.needed);
     }
     arena.shrink(model.memory().arena_bytes);
   }

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -101,8 +102,12 @@ struct ThreadPool::Impl {
 };
 
 ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>(threads < 1 ? 1 : threads)) {
-  for (size_t i = 1; i < impl_->shares.size(); ++i)
-    impl_->workers.emplace_back([this, i] { impl_->loop(i); });
+  impl_->workers.reserve(impl_->shares.size());
+  try {
+    for (size_t i = 1; i < impl_->shares.size(); ++i)
+      impl_->workers.emplace_back([this, i] { impl_->loop(i); });
+  } catch (const std::system_error&) {  // as many as the system gives; they do the shares of the others
+  }
 }
 
 ThreadPool::~ThreadPool() {

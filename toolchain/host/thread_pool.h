@@ -6,9 +6,9 @@
 
 namespace shrike::host {
 
-// `threads` includes the calling thread. run() is called from one thread at a time and not from a task.
-// Between calls workers spin for a short while, because a network issues its nodes in quick succession, then
-// sleep.
+// `threads` includes the calling thread; where the system gives fewer, there are fewer. run() is called from
+// one thread at a time and not from a task. Between calls workers spin for a short while, because a network
+// issues its nodes in quick succession, then sleep.
 class ThreadPool final : public WorkerPool {
  public:
   explicit ThreadPool(int threads);

@@ -39,9 +39,7 @@ void on_signal(int signal) {
   while (!waiting.compare_exchange_weak(met, met == kEnds || met == kEnding ? kEnding : signal)) {
   }
   if (met != kEnds) return;
-  for (Slot& slot : slots) {
-    if (slot.state.load() == 2) unlink(slot.path);
-  }
+  remove_temporary_files();
   ::signal(signal, SIG_DFL);
   raise(signal);
 }
@@ -88,6 +86,12 @@ SignalsAsk::~SignalsAsk() {
 
 bool SignalsAsk::asked() const {
   return asked_by.load() > 0;
+}
+
+void remove_temporary_files() {
+  for (Slot& slot : slots) {
+    if (slot.state.load() == 2) unlink(slot.path);
+  }
 }
 
 void remove_temporary_files_on_signals() {

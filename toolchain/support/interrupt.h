@@ -40,6 +40,9 @@ class SignalsAsk {
   bool asked() const;
 };
 
+// Removes them at once: for the end of a process that has lost control. Takes no memory.
+void remove_temporary_files();
+
 // Installs handlers that remove the registered files and then end the process the way the signal would have.
 void remove_temporary_files_on_signals();
 

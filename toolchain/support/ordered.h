@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -20,9 +21,9 @@ inline int resolve_threads(int threads) {
 }
 
 // Calls consume(index, make(worker, index)) for 0..count-1 in order on the calling thread; `make` runs on
-// `threads` workers, numbered from 0. At most `ahead` items (0: two a thread) are finished or in work beyond
-// the one that is consumed. The first exception, in item order or consume's, stops the work and is thrown
-// here.
+// `threads` workers (fewer where the system gives fewer), numbered from 0. At most `ahead` items (0: two a
+// thread) are finished or in work beyond the one that is consumed. The first exception, in item order or
+// consume's, stops the work and is thrown here.
 template <typename Item>
 void ordered_parallel(size_t count, int threads, const std::function<Item(int worker, size_t index)>& make,
                       const std::function<void(size_t index, Item&& item)>& consume, size_t ahead = 0) {
@@ -72,7 +73,15 @@ void ordered_parallel(size_t count, int threads, const std::function<Item(int wo
       for (std::thread& thread : threads) thread.join();
     }
   } team{mutex, changed, stop, {}};
-  for (int i = 0; i < threads; ++i) team.threads.emplace_back(work, i);
+  team.threads.reserve(static_cast<size_t>(threads));
+  try {
+    for (int i = 0; i < threads; ++i) team.threads.emplace_back(work, i);
+  } catch (const std::system_error&) {  // as many as the system gives
+  }
+  if (team.threads.empty()) {
+    for (size_t index = 0; index < count; ++index) consume(index, make(0, index));
+    return;
+  }
 
   for (size_t index = 0; index < count; ++index) {
     Slot slot;
