@@ -10,7 +10,7 @@ DATA  ?= ../shared/data/coco_val400
 OUT   ?= build/demo
 PREFIX ?= /usr/local
 
-.PHONY: demo test install package program build sanitize-test firmware-demo firmware-golden bench format clean
+.PHONY: demo test install package program build sanitize-test sanitize-all firmware-demo firmware-golden bench format clean
 
 # What was named is looked for before anything is installed or built.
 demo:
@@ -48,6 +48,13 @@ sanitize-test:
 	cmake --preset asan+ubsan
 	cmake --build --preset asan+ubsan --target sanitize_tests
 	ctest --test-dir build-asan --output-on-failure -j2 -L sanitize
+
+# The whole program and all of its tests under the sanitizers: an hour and more.
+sanitize-all:
+	@scripts/install_packages.sh core float test
+	cmake --preset asan+ubsan
+	cmake --build --preset asan+ubsan
+	ctest --test-dir build-asan --output-on-failure -j2
 
 # Kernels against oneDNN, the network against the float engine. Needs a quantised file: run `make demo` first.
 bench: build
