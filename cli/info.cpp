@@ -136,8 +136,8 @@ void add_info(Command& app) {
   command->add_flag("--json", arguments->json,
                     "Print inputs, outputs, metadata and memory of an .espdl file as JSON");
   command->add_flag("--ops", arguments->ops,
-                    "Print a C++ source that registers the operators of an .espdl file, for firmware that "
-                    "links no others");
+                    "Print a C++ source with the operators of an .espdl file and the decoder of its head, "
+                    "for firmware that links no others");
   command->add_flag("--operators", arguments->operators,
                     "Print which operators can be quantised, at which width (docs/operators.md)");
   command->callback([arguments] { run(*arguments); });

@@ -287,7 +287,7 @@ void add_run_firmware(Command& app) {
   add_picture_options(*command);
   command->add_flag("--layers", arguments->layers, "Print instructions and multiply-adds of every layer");
   command->add_flag("--all-operators", arguments->all_operators,
-                    "Link every operator of the runtime instead of the model's, to compare sizes");
+                    "Link every operator and every decoder instead of the model's, to compare sizes");
   add_model_options(*command, arguments->options);
   command->callback([arguments] { run(*arguments); });
 }

@@ -18,6 +18,7 @@ shrike::Status detect(const void* file, size_t file_bytes, const shrike::ImageVi
   SHRIKE_RETURN_IF_ERROR(model.load(file, file_bytes, arena, arena_bytes, model_options));
   SHRIKE_RETURN_IF_ERROR(shrike::preprocess(image, shrike::preprocess_options(model), model, &placement));
   SHRIKE_RETURN_IF_ERROR(model.run());
-  SHRIKE_RETURN_IF_ERROR(shrike::find_head(model, &head));
+  // Or the one decoder that your model needs (docs/deploy.md 3).
+  SHRIKE_RETURN_IF_ERROR(shrike::find_head(model, shrike::kAllHeads, &head));
   return shrike::decode_detections(head, placement, options, scratch, sizeof scratch, found, count);
 }

@@ -15,7 +15,9 @@ extern const uint8_t model_begin[], model_end[], pictures_begin[], pictures_end[
 }
 
 // What the options below do not name is not in the program.
-extern const shrike::OperatorSet kModelOperators;  // of SHRIKE_OPS
+// Both of SHRIKE_OPS.
+extern const shrike::OperatorSet kModelOperators;
+extern const shrike::HeadSet kModelHeads;
 
 namespace {
 
@@ -99,7 +101,7 @@ int detect(const shrike::ImageView& image, bool show_layers) {
 
   shrike::Head head;
   int32_t count = 0;
-  status = shrike::find_head(model, &head);
+  status = shrike::find_head(model, SHRIKE_HEADS, &head);
   if (!status.ok()) return report("head", status);
   shrike::DetectOptions options;
   options.max_detections = kMostDetections;

@@ -148,11 +148,12 @@ shrike_status shrike_run(shrike_model* model) {
   return to_c(model_of(model).run());
 }
 
-shrike_status shrike_detect(const shrike_model* model, const shrike_placement* placement,
-                            const shrike_detect_options* options, void* scratch, size_t scratch_bytes,
-                            shrike_detection* detections, int32_t* count) {
-  if (placement == nullptr || detections == nullptr || count == nullptr) {
-    return bad_argument("a placement and memory for detections must be given");
+shrike_status shrike_detect(const shrike_model* model, const shrike_head_set* heads,
+                            const shrike_placement* placement, const shrike_detect_options* options,
+                            void* scratch, size_t scratch_bytes, shrike_detection* detections,
+                            int32_t* count) {
+  if (heads == nullptr || placement == nullptr || detections == nullptr || count == nullptr) {
+    return bad_argument("decoders of heads, a placement and memory for detections must be given");
   }
   shrike::DetectOptions own;
   own.max_detections = *count;
@@ -163,7 +164,8 @@ shrike_status shrike_detect(const shrike_model* model, const shrike_placement* p
   }
   *count = 0;
   shrike::Head head;
-  const Status status = shrike::find_head(model_of(model), &head);
+  const Status status =
+      shrike::find_head(model_of(model), *reinterpret_cast<const shrike::HeadSet*>(heads), &head);
   if (!status.ok()) return to_c(status);
   shrike::ImagePlacement placed;
   placed.inverse_scale_x = placement->inverse_scale_x;

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "heads/decoder.h"
+#include "heads/values.h"
 #include "ops/float_math.h"
 
 namespace shrike {
@@ -65,5 +67,39 @@ float probabilistic_overlap(const RotatedBox& a, const RotatedBox& b) {
   distance = distance < kEpsilon ? kEpsilon : distance > 100 ? 100 : distance;
   return 1 - sqrtf(1 - exp_f32(-distance) + kEpsilon);
 }
+
+namespace {
+
+// The sides belong to the turned box: its centre lies off the cell's in the box's own directions.
+Box turned_box(const Head& head, const LevelMap& level, uint32_t place) {
+  float x, y, sides[4];
+  reference_point(head, level, place, &x, &y);
+  read_sides(level, place, sides);
+  const float raw = read_value(level.tensors->third, place);
+  const float angle = head.raw_third ? raw : (sigmoid_f32(raw) - 0.25f) * kPi;
+  const float along = (sides[2] - sides[0]) / 2, across = (sides[3] - sides[1]) / 2;
+  const float sine = sin_f32(angle), cosine = cos_f32(angle);
+  Box box = box_from_centre(x + along * cosine - across * sine, y + along * sine + across * cosine,
+                            sides[0] + sides[2], sides[1] + sides[3]);
+  box.angle = angle;
+  return box;
+}
+
+float overlap(const Box& a, const Box& b) {
+  return probabilistic_overlap({a.x1, a.y1, a.x2, a.y2, a.angle}, {b.x1, b.y1, b.x2, b.y2, b.angle});
+}
+
+}  // namespace
+
+const HeadDecoder head_rotated = {.name = "rotated",
+                                  .kind = HeadKind::kRotatedBoxes,
+                                  .box = "box#",
+                                  .score = "score#",
+                                  .objectness = nullptr,
+                                  .third = "angle#",
+                                  .collect = collect_logits,
+                                  .box_of = turned_box,
+                                  .bins = true,
+                                  .overlap = overlap};
 
 }  // namespace shrike

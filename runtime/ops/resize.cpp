@@ -21,6 +21,7 @@ struct Source {
 
 struct Parameters {
   int32_t batch, in_h, in_w, out_h, out_w, channels;
+  size_t element_bytes;
   int32_t shift;  // output exponent - input exponent
   Rounding rounding;
   bool wraps;  // class C, left shift: the chip narrows without saturation
@@ -123,29 +124,35 @@ void rescale_row(const Run&, const Parameters& p, int16_t* row, int32_t count) {
     row[i] = saturate<int16_t>(rounding_shift_any(row[i], p.shift, p.rounding));
 }
 
-// Output rows that come from one input row are built once and copied.
-template <typename T>
+// Output rows that come from one input row are built once and copied. One loop for both widths: all it does
+// with elements is copying.
 void run_nearest(const Run& node) {
   const Parameters& p = static_cast<const Mode*>(node.parameters)->shape;
-  const T* input = static_cast<const T*>(node.inputs[0]->data);
-  T* output = static_cast<T*>(node.outputs[0]->data);
-  const size_t pixel_bytes = static_cast<size_t>(p.channels) * sizeof(T);
+  const auto* input = static_cast<const uint8_t*>(node.inputs[0]->data);
+  auto* output = static_cast<uint8_t*>(node.outputs[0]->data);
   const int32_t out_row = p.out_w * p.channels;
-  const ptrdiff_t in_row = static_cast<ptrdiff_t>(p.in_w) * p.channels;
+  const size_t pixel_bytes = static_cast<size_t>(p.channels) * p.element_bytes;
+  const size_t row_bytes = static_cast<size_t>(p.out_w) * pixel_bytes;
   parallel_for(node.workers, p.batch * p.out_h, 8192 / out_row + 1, [&](int32_t begin, int32_t end, int32_t) {
     for (int32_t row = begin; row < end; ++row) {
-      T* target = output + static_cast<ptrdiff_t>(row) * out_row;
+      uint8_t* target = output + static_cast<size_t>(row) * row_bytes;
       const int32_t y = row % p.out_h;
       if (row > begin && y > 0 && p.rows[y].index == p.rows[y - 1].index) {
-        memcpy(target, target - out_row, static_cast<size_t>(out_row) * sizeof(T));
+        memcpy(target, target - row_bytes, row_bytes);
         continue;
       }
-      const T* source = input + (static_cast<ptrdiff_t>(row / p.out_h) * p.in_h + p.rows[y].index) * in_row;
-      T* next = target;
-      for (int32_t x = 0; x < p.out_w; ++x, next += p.channels) {
-        memcpy(next, source + static_cast<ptrdiff_t>(p.columns[x].index) * p.channels, pixel_bytes);
+      const int64_t in_row = int64_t{row / p.out_h} * p.in_h + p.rows[y].index;
+      const uint8_t* source = input + static_cast<size_t>(in_row) * static_cast<size_t>(p.in_w) * pixel_bytes;
+      uint8_t* next = target;
+      for (int32_t x = 0; x < p.out_w; ++x, next += pixel_bytes) {
+        memcpy(next, source + static_cast<size_t>(p.columns[x].index) * pixel_bytes, pixel_bytes);
       }
-      if (p.shift != 0) rescale_row(node, p, target, out_row);
+      if (p.shift == 0) continue;
+      if (p.element_bytes == 1) {
+        rescale_row(node, p, reinterpret_cast<int8_t*>(target), out_row);
+      } else {
+        rescale_row(node, p, reinterpret_cast<int16_t*>(target), out_row);
+      }
     }
   });
 }
@@ -211,6 +218,7 @@ Status prepare(Prepare& node) {
   p.out_h = height.out;
   p.out_w = width.out;
   p.channels = shape.dims[shape.rank - 1];
+  p.element_bytes = size_of(input.type);
   p.shift = output.exponent - input.exponent;
   p.rounding = node.rounding;
   p.wraps = node.chip->resize_wraps && p.shift < 0;
@@ -220,11 +228,9 @@ Status prepare(Prepare& node) {
   p.rows = source_table(node, height, linear, align_corners);
   p.columns = source_table(node, width, linear, align_corners);
   if (p.rows == nullptr || p.columns == nullptr) return node.arena_status();
-  if (input.type == DataType::kInt8) {
-    parameters->run = linear ? run_linear<int8_t> : run_nearest<int8_t>;
-  } else {
-    parameters->run = linear ? run_linear<int16_t> : run_nearest<int16_t>;
-  }
+  parameters->run = !linear                         ? run_nearest
+                    : input.type == DataType::kInt8 ? run_linear<int8_t>
+                                                    : run_linear<int16_t>;
   return {};
 }
 

@@ -74,8 +74,7 @@ Color unpack565(uint32_t word) {
           static_cast<uint8_t>((word << 3) & 0xF8)};
 }
 
-template <PixelFormat format>
-Color read_pixel(const uint8_t* p) {
+Color read_pixel(PixelFormat format, const uint8_t* p) {
   switch (format) {
     case PixelFormat::kRgb888:
       return {p[0], p[1], p[2]};
@@ -96,11 +95,12 @@ uint8_t to_gray(Color color) {
   return static_cast<uint8_t>((9798 * color.red + 19235 * color.green + 3735 * color.blue + (1 << 14)) >> 15);
 }
 
-template <typename T>
+// The integers of the 256 brightnesses of each channel, and how they are laid down: one loop for all formats
+// and both widths, because a device keeps the code of all of them.
 struct Writer {
-  T table[3][256];
+  int16_t table[3][256];
   int32_t channels;
-  bool swap;
+  bool swap, wide;
 
   // Section 2.5: product and reciprocal in float32, then the target's rounding.
   void fill(const PreprocessOptions& options, Rounding rounding, int32_t exponent) {
@@ -108,50 +108,56 @@ struct Writer {
     for (int32_t c = 0; c < channels; ++c) {
       const float reciprocal = 1.0f / options.std[c];
       for (int32_t v = 0; v < 256; ++v) {
+        const float value = (static_cast<float>(v) - options.mean[c]) * reciprocal * scale;
         table[c][v] =
-            quantize_float<T>((static_cast<float>(v) - options.mean[c]) * reciprocal * scale, rounding);
+            wide ? quantize_float<int16_t>(value, rounding) : quantize_float<int8_t>(value, rounding);
       }
     }
   }
-  T* put(T* to, Color color) const {
-    if (channels == 1) {
-      *to = table[0][to_gray(color)];
+  size_t pixel_bytes() const { return static_cast<size_t>(channels) << (wide ? 1 : 0); }
+  uint8_t* put(uint8_t* to, Color color) const {
+    const uint8_t first = swap ? color.blue : color.red, last = swap ? color.red : color.blue;
+    if (channels == 1) return put(to, table[0][to_gray(color)]);
+    return put(put(put(to, table[0][first]), table[1][color.green]), table[2][last]);
+  }
+
+ private:
+  uint8_t* put(uint8_t* to, int16_t value) const {
+    if (!wide) {
+      *to = static_cast<uint8_t>(value);
       return to + 1;
     }
-    to[0] = table[0][swap ? color.blue : color.red];
-    to[1] = table[1][color.green];
-    to[2] = table[2][swap ? color.red : color.blue];
-    return to + 3;
+    *reinterpret_cast<int16_t*>(to) = value;
+    return to + 2;
   }
 };
 
-template <PixelFormat format, typename T>
-void copy_rows(const ImageView& image, const Geometry& at, const Writer<T>& writer, const TensorView& input) {
+void copy_rows(const ImageView& image, const Geometry& at, const Writer& writer, const TensorView& input) {
   const int32_t width = input.shape.dims[2];
-  constexpr size_t size = bytes_per_pixel(format);
+  const size_t size = bytes_per_pixel(image.format);
   for (int32_t y = 0; y < at.inner_height; ++y) {
     const size_t row = static_cast<size_t>(at.crop_y + nearest(y, at.inverse_y, image.height - at.crop_y));
     const uint8_t* from = image.pixels + row * static_cast<size_t>(image.width) * size;
-    T* to = static_cast<T*>(input.data) +
-            (static_cast<size_t>(at.top + y) * static_cast<size_t>(width) + static_cast<size_t>(at.left)) *
-                static_cast<size_t>(writer.channels);
+    uint8_t* to =
+        static_cast<uint8_t*>(input.data) +
+        (static_cast<size_t>(at.top + y) * static_cast<size_t>(width) + static_cast<size_t>(at.left)) *
+            writer.pixel_bytes();
     for (int32_t x = 0; x < at.inner_width; ++x) {
       const size_t column =
           static_cast<size_t>(at.crop_x + nearest(x, at.inverse_x, image.width - at.crop_x));
-      to = writer.put(to, read_pixel<format>(from + column * size));
+      to = writer.put(to, read_pixel(image.format, from + column * size));
     }
   }
 }
 
-template <typename T>
-void fill_border(const Geometry& at, const Writer<T>& writer, Color color, const TensorView& input) {
+void fill_border(const Geometry& at, const Writer& writer, Color color, const TensorView& input) {
   const int32_t height = input.shape.dims[1], width = input.shape.dims[2];
-  T* to = static_cast<T*>(input.data);
+  uint8_t* to = static_cast<uint8_t*>(input.data);
   for (int32_t y = 0; y < height; ++y) {
     const bool inner_row = y >= at.top && y < at.top + at.inner_height;
     for (int32_t x = 0; x < width; ++x) {
       if (inner_row && x >= at.left && x < at.left + at.inner_width) {
-        to += writer.channels;
+        to += writer.pixel_bytes();
       } else {
         to = writer.put(to, color);
       }
@@ -159,26 +165,15 @@ void fill_border(const Geometry& at, const Writer<T>& writer, Color color, const
   }
 }
 
-template <typename T>
 void fill_tensor(const ImageView& image, const PreprocessOptions& options, Rounding rounding,
                  const TensorView& input, const Geometry& at) {
-  Writer<T> writer;
+  Writer writer;
   writer.channels = input.shape.dims[3];
   writer.swap = options.swap_red_blue;
+  writer.wide = input.type == DataType::kInt16;
   writer.fill(options, rounding, input.exponent);
   fill_border(at, writer, {options.background[0], options.background[1], options.background[2]}, input);
-  switch (image.format) {
-    case PixelFormat::kRgb888:
-      return copy_rows<PixelFormat::kRgb888>(image, at, writer, input);
-    case PixelFormat::kBgr888:
-      return copy_rows<PixelFormat::kBgr888>(image, at, writer, input);
-    case PixelFormat::kRgb565le:
-      return copy_rows<PixelFormat::kRgb565le>(image, at, writer, input);
-    case PixelFormat::kRgb565be:
-      return copy_rows<PixelFormat::kRgb565be>(image, at, writer, input);
-    case PixelFormat::kGray8:
-      return copy_rows<PixelFormat::kGray8>(image, at, writer, input);
-  }
+  copy_rows(image, at, writer, input);
 }
 
 Status check(const ImageView& image, const TensorView& input) {
@@ -246,11 +241,7 @@ Status preprocess(const ImageView& image, const PreprocessOptions& options, Roun
                   const TensorView& input, ImagePlacement* placement) {
   SHRIKE_RETURN_IF_ERROR(check(image, input));
   const Geometry at = place(image, input.shape.dims[2], input.shape.dims[1], options.fit);
-  if (input.type == DataType::kInt8) {
-    fill_tensor<int8_t>(image, options, rounding, input, at);
-  } else {
-    fill_tensor<int16_t>(image, options, rounding, input, at);
-  }
+  fill_tensor(image, options, rounding, input, at);
   if (placement != nullptr) {
     const auto offset = [](int32_t border, int32_t crop, float inverse) {
       return border - static_cast<int32_t>(static_cast<float>(crop) / inverse);

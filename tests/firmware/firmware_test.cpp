@@ -77,7 +77,7 @@ TEST(Firmware, Yolo11nGivesTheHostsTensorsAndDetections) {
   // The promises about work and size.
   EXPECT_LE(number_after(finished.output, "all convolutions .*adds:"), 4.0) << finished.output;
   EXPECT_LE(number_after(finished.output, "1x1 from 64 and more channels .*adds:"), 3.0);
-  EXPECT_LE(number_after(finished.output, "runtime: code"), 73.0);
+  EXPECT_LE(number_after(finished.output, "runtime: code"), 68.0);
   EXPECT_LE(
       number_after(finished.output, "RAM beyond the arena") + number_after(finished.output, "stack used"),
       16.0);

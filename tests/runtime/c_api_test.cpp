@@ -65,7 +65,7 @@ TEST(CApi, WalksFromFileToBoxesLikeTheCppApi) {
   EXPECT_EQ(result.output_sum, std::accumulate(output, output + model.output(0).bytes, 0u));
   Head head;
   int32_t count = 0;
-  ASSERT_TRUE(find_head(model, &head).ok());
+  ASSERT_TRUE(find_head(model, kAllHeads, &head).ok());
   DetectOptions detect;
   detect.max_detections = 1;
   std::vector<uint8_t> scratch(detect_scratch_bytes(detect));

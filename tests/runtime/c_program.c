@@ -31,6 +31,6 @@ c_result c_walk(const void* file, size_t file_bytes, void* arena, size_t arena_b
   for (i = 0; i < output.bytes; ++i) result.output_sum += ((const uint8_t*)output.data)[i];
   result.count = 1;
   result.detect =
-      shrike_detect(&model, &placement, NULL, scratch, sizeof scratch, &result.first, &result.count);
+      shrike_detect(&model, shrike_all_heads, &placement, NULL, scratch, sizeof scratch, &result.first, &result.count);
   return result;
 }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "ops/op.h"
+#include "shrike/heads.h"
 #include "toolchain/support/files.h"
 
 namespace shrike::tests {
@@ -42,18 +43,28 @@ class Link : public ::testing::Test {
     return (folder_ / name).string();
   }
 
-  // Puts a program that loads with `operators` into an archive.
-  void make_program(const std::string& operators) {
-    write_file_atomically(path("main.cpp"), R"(#include "shrike/model.h"
+  // Puts a program that loads with `operators` and decodes with `heads` into an archive.
+  void make_program(const std::string& operators, const std::string& heads = "kModelHeads") {
+    write_file_atomically(path("main.cpp"), R"(#include "shrike/detector.h"
 static const shrike::Operator* const kUsed[] = {&shrike::op_conv, &shrike::op_concat, &shrike::op_lut};
 extern const shrike::OperatorSet kModelOperators = {kUsed, 3};
+static const shrike::HeadDecoder* const kDecoders[] = {&shrike::head_detect};
+extern const shrike::HeadSet kModelHeads = {kDecoders, 1};
 alignas(16) static unsigned char arena[4096];
 int main(int, char** arguments) {
   shrike::Model model;
   shrike::ModelOptions options;
   options.operators = &)" + operators + R"(;
   options.kernels = &shrike::kPairKernels;
-  return model.load(arguments[0], 16, arena, sizeof arena, options).ok() && model.run().ok() ? 0 : 1;
+  shrike::Head head;
+  shrike::Detection found[10];
+  int count = 0;
+  return model.load(arguments[0], 16, arena, sizeof arena, options).ok() && model.run().ok() &&
+                 shrike::find_head(model, )" + heads +
+                                                R"(, &head).ok() &&
+                 shrike::decode_detections(head, {}, {}, arena, sizeof arena, found, &count).ok()
+             ? 0
+             : 1;
 }
 )");
     output_of(std::string(SHRIKE_COMPILER) + " -std=c++20 -O1 -I" SHRIKE_SOURCE_DIR "/runtime/include -c " +
@@ -62,24 +73,24 @@ int main(int, char** arguments) {
     output_of("ar rc " + path("libmain.a") + " " + path("main.o"));
   }
 
-  // Operators in the program linked from the archives in this order.
-  std::set<std::string> linked(const std::string& archives) {
+  // Symbols of the program that begin so, linked from the archives in this order.
+  std::set<std::string> linked(const std::string& archives, const std::string& prefix) {
     output_of(std::string(SHRIKE_COMPILER) + " -Wl,--start-group " + archives + " -Wl,--end-group -o " +
               path("program"));
     std::set<std::string> names;
     std::istringstream lines(output_of("nm -C " + path("program")));
     for (std::string line; std::getline(lines, line);) {
-      const size_t at = line.find(" shrike::op_");
+      const size_t at = line.find(" shrike::" + prefix);
       if (at != std::string::npos) names.insert(line.substr(at + 9));
     }
     return names;
   }
 
-  std::set<std::string> linked_behind() {
-    return linked(SHRIKE_RUNTIME_ARCHIVE " " + path("libmain.a"));
+  std::set<std::string> linked_behind(const std::string& prefix) {
+    return linked(SHRIKE_RUNTIME_ARCHIVE " " + path("libmain.a"), prefix);
   }
-  std::set<std::string> linked_before() {
-    return linked(path("libmain.a") + " " SHRIKE_RUNTIME_ARCHIVE);
+  std::set<std::string> linked_before(const std::string& prefix) {
+    return linked(path("libmain.a") + " " SHRIKE_RUNTIME_ARCHIVE, prefix);
   }
 
   std::filesystem::path folder_;
@@ -87,17 +98,32 @@ int main(int, char** arguments) {
 
 TEST_F(Link, ASetOfItsOwnKeepsOtherOperatorsOutOfTheProgram) {
   make_program("kModelOperators");
-  const std::set<std::string> names = linked_before();
-  EXPECT_EQ(linked_behind(), names);
+  const std::set<std::string> names = linked_before("op_");
+  EXPECT_EQ(linked_behind("op_"), names);
   // Gelu stands in LUT's file.
   EXPECT_EQ(names, (std::set<std::string>{"op_concat", "op_conv", "op_gelu", "op_lut"}));
 }
 
 TEST_F(Link, AllOperatorsAreLinkedByWhoNamesThem) {
-  make_program("shrike::kAllOperators");
-  const std::set<std::string> names = linked_before();
-  EXPECT_EQ(linked_behind(), names);
+  make_program("shrike::kAllOperators", "shrike::kAllHeads");
+  const std::set<std::string> names = linked_before("op_");
+  EXPECT_EQ(linked_behind("op_"), names);
   EXPECT_EQ(names.size(), static_cast<size_t>(kAllOperators.count));
+}
+
+TEST_F(Link, OneDecoderKeepsTheOthersOutOfTheProgram) {
+  make_program("kModelOperators");
+  EXPECT_EQ(linked_before("head_"), std::set<std::string>{"head_detect"});
+  EXPECT_EQ(linked_behind("head_"), std::set<std::string>{"head_detect"});
+  // Nor what only others need.
+  EXPECT_TRUE(linked_before("probabilistic_overlap").empty());
+  EXPECT_TRUE(linked_before("decode_mask").empty());
+}
+
+TEST_F(Link, AllDecodersAreLinkedByWhoNamesThem) {
+  make_program("kModelOperators", "shrike::kAllHeads");
+  EXPECT_EQ(linked_behind("head_").size(), static_cast<size_t>(kAllHeads.count));
+  EXPECT_FALSE(linked_behind("probabilistic_overlap").empty());
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ Status decode_status(const std::vector<HeadLevel>& levels, const ImagePlacement&
   std::vector<uint8_t> scratch(detect_scratch_bytes(options));
   results.resize(static_cast<size_t>(options.max_detections));
   int32_t count = 0;
-  shrike::Head head;
+  shrike::Head head = make_head(head_detect);
   head.rounding = rounding;
   head.level_count = static_cast<int32_t>(levels.size());
   std::copy_n(levels.begin(), std::min<size_t>(levels.size(), kMaxHeadLevels), head.levels);
@@ -376,7 +376,7 @@ TEST(Robustness, MistakesAreReported) {
   int32_t count = 0;
   uint8_t scratch[16];
   results.resize(10);
-  shrike::Head whole;
+  shrike::Head whole = make_head(head_detect);
   whole.level_count = 1;
   whole.levels[0] = head.level();
   const Status small =

@@ -68,8 +68,7 @@ TEST(HeadAnchors, SizesAreFractionsOfTheAnchors) {
   box.set(10, 7, {0, 0, 0, 0, 0.2f, -0.4f, 0.1f, -0.3f});  // the second of three anchors
   objectness.set(10, 7, {kNever, 1});
   score.set(10, 7, {kNever, kNever, kNever, 2});
-  Head head;
-  head.code = BoxCode::kAnchors;
+  Head head = make_head(head_anchors);
   head.anchor_count = 3;
   head.level_count = 1;
   head.levels[0] = {box.view(), score.view(), 16, objectness.view(), {}, {{0, 0}, {62, 45}, {0, 0}, {0, 0}}};
@@ -86,8 +85,7 @@ TEST(HeadObjectness, SizesArePowersOfE) {
   box.set(5, 3, {0.25f, -0.5f, 1.2f, 0.7f});
   objectness.set(5, 3, {1.5f});
   score.set(5, 3, {0.5f});
-  Head head;
-  head.code = BoxCode::kCentreSize;
+  Head head = make_head(head_objectness);
   head.level_count = 1;
   head.levels[0] = {box.view(), score.view(), 8, objectness.view(), {}, {}};
   const auto found = decode(head);
@@ -104,8 +102,8 @@ struct OneCell {
     score.set(4, 2, {1});
     third.set(4, 2, extra);
   }
-  Head head() {
-    Head head;
+  Head head(const HeadDecoder& decoder = head_detect) {
+    Head head = make_head(decoder);
     head.level_count = 1;
     head.levels[0] = {box.view(), score.view(), 16, {}, third.view(), {}};
     return head;
@@ -122,8 +120,7 @@ TEST(HeadDistances, AreCountedFromTheOffsetOfTheCell) {
 
 TEST(HeadKeyPoints, OldAndNewFormula) {
   OneCell cell({1, 1, 1, 1}, {1.2f, -0.3f, 0.5f});
-  Head head = cell.head();
-  head.kind = HeadKind::kKeyPoints;
+  Head head = cell.head(head_pose);
   head.key_points = 1;
   head.key_point_values = 3;
   const Detection found = decode(head).at(0);
@@ -141,8 +138,7 @@ TEST(HeadKeyPoints, OldAndNewFormula) {
 // The chip compares the raw visibility with one half, truncates and clips (spec/runtime-and-vision.md 7).
 TEST(HeadKeyPoints, TheChipZeroesHiddenPoints) {
   OneCell cell({1, 1, 1, 1}, {1.2f, -0.3f, 0.5f, 1.2f, -0.3f, 0.49f});
-  Head head = cell.head();
-  head.kind = HeadKind::kKeyPoints;
+  Head head = cell.head(head_pose);
   head.key_points = 2;
   head.key_point_values = 3;
   KeyPoint points[2];
@@ -157,8 +153,7 @@ TEST(HeadKeyPoints, TheChipZeroesHiddenPoints) {
 TEST(HeadRotated, TheCentreMovesInTheBoxsOwnDirections) {
   const float kZero = -std::log(3.0f), kEighthTurn = 0;
   OneCell flat({1, 2, 3, 1}, {kZero}), turned({1, 2, 3, 1}, {kEighthTurn}), raw({1, 2, 3, 1}, {kPi / 2});
-  Head head = flat.head();
-  head.kind = HeadKind::kRotatedBoxes;
+  Head head = flat.head(head_rotated);
   const Detection a = decode(head).at(0);
   expect_centre(a, 88, 32, 64, 48);
   EXPECT_NEAR(a.angle, 0, 1e-6);
@@ -194,7 +189,7 @@ TEST(HeadRotated, SineAndCosine) {
 TEST(HeadEndToEnd, DoesNotSuppressOverlaps) {
   Map box(2, 2, 4, 1), score(2, 2, 2, kNever);
   score.set(0, 0, {1, 2});
-  Head head;
+  Head head = make_head(head_detect);
   head.level_count = 1;
   head.levels[0] = {box.view(), score.view(), 8, {}, {}, {}};
   head.one_to_one = true;
@@ -209,7 +204,7 @@ TEST(HeadEndToEnd, DoesNotSuppressOverlaps) {
 TEST(HeadDistances, PlainDistancesKeepScoresAtTheThreshold) {
   const auto found = [](int32_t bins) {
     std::vector<int8_t> box(static_cast<size_t>(4 * bins), 0), score = {0};
-    Head head;
+    Head head = make_head(head_detect);
     head.level_count = 1;
     HeadLevel& level = head.levels[0];
     level.box.type = level.score.type = DataType::kInt8;
@@ -236,8 +231,7 @@ TEST(HeadPico, ShowsTheRootOfItsScores) {
   Map box(1, 2, 32, 0), score(1, 2, 1, 0);
   score.set(0, 0, {0.49f});
   score.set(1, 0, {0.06f});  // root 0.245
-  Head head;
-  head.product_scores = true;
+  Head head = make_head(head_pico);
   head.level_count = 1;
   head.levels[0] = {box.view(), score.view(), 8, {}, {}, {}};
   const auto results = decode(head);
@@ -255,8 +249,7 @@ TEST(HeadMasks, AreDecidedByTheSumOfCoefficientsTimesPrototypes) {
     for (int x = 0; x < 8; ++x)
       prototypes.set(x, y, {x < 4 ? 1.0f : -1.0f, x < 4 ? 1.0f : 0.5f});  // 1, or -2.5
   }
-  Head head;
-  head.kind = HeadKind::kMasks;
+  Head head = make_head(head_segment);
   head.level_count = 1;
   head.levels[0] = {box.view(), score.view(), 8, {}, coefficients.view(), {}};
   head.prototypes = prototypes.view();
@@ -282,8 +275,7 @@ TEST(HeadMasks, AreDecidedByTheSumOfCoefficientsTimesPrototypes) {
 
 TEST(HeadMasks, MistakesAreReported) {
   OneCell cell({1, 1, 1, 1}, {1, 1});
-  Head head = cell.head();
-  head.kind = HeadKind::kMasks;
+  Head head = cell.head(head_segment);
   uint8_t memory[8];
   const Detection detection = decode(head).at(0);
   EXPECT_EQ(

@@ -47,25 +47,6 @@ TensorView view_of(std::vector<float>& values, const graph::Shape& shape) {
   return view;
 }
 
-HeadKind kind_of(heads::Result result) {
-  switch (result) {
-    case heads::Result::kKeyPoints:
-      return HeadKind::kKeyPoints;
-    case heads::Result::kMasks:
-      return HeadKind::kMasks;
-    case heads::Result::kRotatedBoxes:
-      return HeadKind::kRotatedBoxes;
-    default:
-      return HeadKind::kBoxes;
-  }
-}
-
-BoxCode code_of(heads::BoxCode code) {
-  return code == heads::BoxCode::kDistances ? BoxCode::kDistances
-         : code == heads::BoxCode::kAnchors ? BoxCode::kAnchors
-                                            : BoxCode::kCentreSize;
-}
-
 class FloatBackend final : public Detector::Backend {
  public:
   FloatBackend(const std::string& file, const DetectorOptions& options)
@@ -147,8 +128,9 @@ class FloatBackend final : public Detector::Backend {
 
   void take(const heads::Head& head) {
     outputs_ = head.outputs();
-    head_.kind = kind_of(head.row->result);
-    head_.code = code_of(head.row->code);
+    const HeadDecoder* decoder = find_decoder(kAllHeads, head.row->name.c_str());
+    if (decoder == nullptr) fail("{}: the head '{}' has no decoder", path, head.row->name);
+    head_ = make_head(*decoder);
     head_.level_count = static_cast<int32_t>(head.levels.size());
     head_.cell_offset = head.cell_offset;
     head_.one_to_one = head.one_to_one;

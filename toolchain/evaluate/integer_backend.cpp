@@ -94,7 +94,7 @@ class IntegerBackend final : public Detector::Backend {
   Outputs read() {
     Outputs outputs;
     const Model& network = model_.model();
-    const Status status = find_head(network, &outputs.head);
+    const Status status = find_head(network, kAllHeads, &outputs.head);
     if (status.ok()) return outputs;
     if (network.output_count() == 1 && is_vector(network.output(0))) {
       task = Task::kClasses;

@@ -3,6 +3,7 @@
 // beyond its box is decoded for the survivors only. Two modes: the chip's (spec/runtime-and-vision.md 6 and
 // 7) and the evaluation's (suppression within a class, 300 boxes, float boxes).
 #pragma once
+#include "shrike/heads.h"
 #include "shrike/model.h"
 
 namespace shrike {
@@ -45,11 +46,10 @@ constexpr DetectOptions evaluation_options() {
 
 // What comes with a box.
 enum class HeadKind : uint8_t { kBoxes, kKeyPoints, kMasks, kRotatedBoxes };
-// How the box tensor becomes a box (spec/heads.md 1.6), in pixels of the input, s = stride, (x, y) = cell:
-// kDistances: left, top, right, bottom from ((x + offset) s, (y + offset) s), each in strides, as one number
-// or as a distribution over bins. kAnchors: centre (2 sigmoid(t) - 1/2 + x) s, size (2 sigmoid(t))^2 anchor.
-// kCentreSize: centre (t + x) s, size exp(t) s.
-enum class BoxCode : uint8_t { kDistances, kAnchors, kCentreSize };
+// How the box tensor becomes a box is the decoder's (spec/heads.md 1.6), in pixels of the input, s = stride,
+// (x, y) = cell: left, top, right, bottom from ((x + offset) s, (y + offset) s), each in strides, as one
+// number or as a distribution over bins (head_detect and others); centre (2 sigmoid(t) - 1/2 + x) s, size (2
+// sigmoid(t))^2 anchor (head_anchors); centre (t + x) s, size exp(t) s (head_objectness).
 
 constexpr int32_t kMaxHeadLevels = 8;
 constexpr int32_t kMaxAnchors = 4;
@@ -61,28 +61,33 @@ struct HeadLevel {
   int32_t stride = 0;
   TensorView objectness = {};          // [1,H,W,anchors]: factor of the score; none where it has no type
   TensorView third = {};               // [1,H,W,..]: key points, coefficients of masks, or the angle
-  float anchors[kMaxAnchors][2] = {};  // width and height in pixels, kAnchors only
+  float anchors[kMaxAnchors][2] = {};  // width and height in pixels, head_anchors only
 };
 
 struct Head {
+  const HeadDecoder* decoder = nullptr;
   HeadKind kind = HeadKind::kBoxes;
-  BoxCode code = BoxCode::kDistances;
   Rounding rounding = Rounding::kHalfEven;  // the chip's, for its threshold on integers
   int32_t level_count = 0;
   HeadLevel levels[kMaxHeadLevels];
   float cell_offset = 0.5f;
-  bool one_to_one = false;      // one box an object: overlaps are not suppressed
-  bool product_scores = false;  // scores are products of two probabilities, shown as their root
-  bool raw_third = false;       // YOLO26: key points without the factor 2, the angle in radians
+  bool one_to_one = false;  // one box an object: overlaps are not suppressed
+  bool raw_third = false;   // YOLO26: key points without the factor 2, the angle in radians
   int32_t anchor_count = 1;
   int32_t key_points = 0, key_point_values = 0;  // 3 values: x, y, visibility; 2: x, y
   TensorView prototypes = {};                    // [1,H,W,coefficients] of kMasks; none where it has no type
 };
 
-// The head that the outputs of a loaded model are, by their names (box0, score0, ...; spec/heads.md 3) and by
-// the metadata "head" for what names and shapes don't tell. Strides follow from the input size. The views are
-// valid until the model runs again. kNotFound when the outputs are none.
-Status find_head(const Model& model, Head* head);
+// A head without levels, with what `decoder` says of it: for programs that fill in tensors themselves.
+Head make_head(const HeadDecoder& decoder);
+// "detect", "pose", ...
+const char* decoder_name(const Head& head);
+
+// The head that the outputs of a loaded model are: the first of `heads` whose names (box0, score0, ...;
+// spec/heads.md 3) are all its outputs, and that the metadata "head" names where the file has any. Metadata
+// tell too what names and shapes don't; strides follow from the input size. The views are valid until the
+// model runs again. kNotFound when none of them is the model's, whatever outputs they share.
+Status find_head(const Model& model, const HeadSet& heads, Head* head);
 
 // Bytes of scratch that decode_detections needs for `max_candidates`; any alignment.
 size_t detect_scratch_bytes(const DetectOptions& options);

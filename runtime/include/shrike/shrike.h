@@ -50,14 +50,17 @@ typedef struct {
   const char* detail; /* a static phrase, never null */
 } shrike_status;
 
-/* Sets of operators and of inner loops. Naming one links it. "shrike info --ops FILE" writes a source that
- * defines shrike_model_operators with what one file needs. */
+/* Sets of operators, of inner loops and of decoders of heads. Naming one links it. "shrike info --ops FILE"
+ * writes a source that defines shrike_model_operators and shrike_model_heads with what one file needs. */
 typedef struct shrike_operator_set shrike_operator_set;
 typedef struct shrike_kernel_set shrike_kernel_set;
+typedef struct shrike_head_set shrike_head_set;
 extern const shrike_operator_set* const shrike_all_operators;
 extern const shrike_operator_set* const shrike_model_operators;
 extern const shrike_kernel_set* const shrike_portable_kernels; /* for any machine */
 extern const shrike_kernel_set* const shrike_pair_kernels;     /* for 32-bit cores without vectors */
+extern const shrike_head_set* const shrike_all_heads;
+extern const shrike_head_set* const shrike_model_heads;
 
 typedef struct {
   const shrike_operator_set* operators; /* required */
@@ -145,12 +148,14 @@ shrike_tensor shrike_output(const shrike_model* model, int32_t index);
  * every run. */
 shrike_status shrike_picture(shrike_model* model, const shrike_image* image, shrike_placement* placement);
 shrike_status shrike_run(shrike_model* model);
-/* Boxes of a detector that has run, best first, at most *count of them (which then says how many). `options`
- * null: the defaults. `scratch`: any alignment; SHRIKE_ARENA_TOO_SMALL tells how much (12 bytes a candidate
- * and a few). */
-shrike_status shrike_detect(const shrike_model* model, const shrike_placement* placement,
-                            const shrike_detect_options* options, void* scratch, size_t scratch_bytes,
-                            shrike_detection* detections, int32_t* count);
+/* Boxes of a detector that has run, best first, at most *count of them (which then says how many). `heads`:
+ * what may decode its outputs, required; SHRIKE_NOT_FOUND when none of them is the model's. `options` null:
+ * the defaults. `scratch`: any alignment; SHRIKE_ARENA_TOO_SMALL tells how much (12 bytes a candidate and a
+ * few). */
+shrike_status shrike_detect(const shrike_model* model, const shrike_head_set* heads,
+                            const shrike_placement* placement, const shrike_detect_options* options,
+                            void* scratch, size_t scratch_bytes, shrike_detection* detections,
+                            int32_t* count);
 
 #ifdef __cplusplus
 }

@@ -17,6 +17,10 @@ constexpr int32_t kWidth = 320, kHeight = 240;
 
 shrike::Model model;
 
+// What else a model could end in is not linked.
+constexpr const shrike::HeadDecoder* kDecoders[] = {&shrike::head_detect};
+constexpr shrike::HeadSet kHeads = {kDecoders, 1};
+
 bool succeeded(const char* step, const shrike::Status& status) {
   if (!status.ok()) {
     ESP_LOGE(kTag, "%s: %s (node %d, needed %llu bytes)", step, status.detail, static_cast<int>(status.node),
@@ -57,7 +61,7 @@ void detect(const shrike::ImageView& image) {
   const int64_t prepared = esp_timer_get_time();
   if (!succeeded("run", model.run())) return;
   const int64_t computed = esp_timer_get_time();
-  if (!succeeded("head", shrike::find_head(model, &head))) return;
+  if (!succeeded("head", shrike::find_head(model, kHeads, &head))) return;
   if (!succeeded("decode", shrike::decode_detections(head, placement, options, scratch, sizeof scratch,
                                                      detections, &count)))
     return;

@@ -1,56 +1,15 @@
-// What belongs to a detection beyond its box (spec/runtime-and-vision.md 7: yolo11-pose, yolo11-seg;
-// spec/heads.md 2.4).
+// Masks of YOLOv8, YOLO11 and YOLO26 (spec/heads.md 2.4; spec/runtime-and-vision.md 7, yolo11-seg).
 #include <math.h>
 
+#include "heads/decoder.h"
+#include "heads/places.h"
 #include "heads/values.h"
 #include "ops/float_math.h"
-#include "shrike/detector.h"
 
 namespace shrike {
 namespace {
 
-// The chip compares the raw visibility, not its probability.
-constexpr float kChipVisibility = 0.5f;
 constexpr int32_t kMaxCoefficients = 64;
-
-struct Place {
-  const HeadLevel* level;
-  int64_t index;  // among the boxes of the level
-  float column, row;
-};
-
-bool find_place(const Head& head, uint32_t place, Place& found) {
-  int64_t rest = place;
-  for (int32_t i = 0; i < head.level_count; ++i) {
-    const HeadLevel& level = head.levels[i];
-    const int64_t width = level.box.shape.dims[2];
-    const int64_t count = level.box.shape.dims[1] * width * head.anchor_count;
-    if (rest < count) {
-      const int64_t cell = rest / head.anchor_count;
-      found = {&level, rest, static_cast<float>(cell % width), static_cast<float>(cell / width)};
-      return true;
-    }
-    rest -= count;
-  }
-  return false;
-}
-
-Status check_third(const Head& head, const Place& place, int32_t channels) {
-  const TensorView& third = place.level->third;
-  if (!is_given(third) || third.data == nullptr || third.shape.rank != 4 || !has_readable_type(third)) {
-    return make_status(StatusCode::kBadArgument, "the head has no such tensor");
-  }
-  if (third.shape.dims[3] != channels * head.anchor_count ||
-      third.shape.dims[1] != place.level->box.shape.dims[1] ||
-      third.shape.dims[2] != place.level->box.shape.dims[2]) {
-    return make_status(StatusCode::kBadShape, "the third tensor of a level does not fit its boxes");
-  }
-  return {};
-}
-
-float clipped(float value, float highest) {
-  return value > 0 ? (value < highest ? value : highest) : 0;
-}
 
 // Cells [x1, x2) x [y1, y2) of the prototypes.
 struct Cells {
@@ -174,33 +133,15 @@ void enlarge_bilinear(const MaskJob& job, const MaskArea& area, uint8_t* mask) {
 
 }  // namespace
 
-Status decode_key_points(const Head& head, const Detection& detection, const ImagePlacement& placement,
-                         DetectMode mode, KeyPoint* points) {
-  Place place;
-  if (points == nullptr || head.key_point_values < 2 || !find_place(head, detection.place, place)) {
-    return make_status(StatusCode::kBadArgument,
-                       "a head with key points and a detection of it must be given");
-  }
-  const int32_t values = head.key_point_values;
-  SHRIKE_RETURN_IF_ERROR(check_third(head, place, head.key_points * values));
-  const float stride = static_cast<float>(place.level->stride);
-  const float factor = head.raw_third ? 1.0f : 2.0f, offset = head.raw_third ? 0.5f : 0.0f;
-  for (int32_t i = 0; i < head.key_points; ++i) {
-    const int64_t at = (place.index * head.key_points + i) * values;
-    const float raw = values == 3 ? read_value(place.level->third, at + 2) : INFINITY;
-    const float x = (read_value(place.level->third, at) * factor + place.column + offset) * stride;
-    const float y = (read_value(place.level->third, at + 1) * factor + place.row + offset) * stride;
-    KeyPoint point{(x - static_cast<float>(placement.left)) * placement.inverse_scale_x,
-                   (y - static_cast<float>(placement.top)) * placement.inverse_scale_y, sigmoid_f32(raw)};
-    if (mode == DetectMode::kChip) {
-      const bool visible = raw >= kChipVisibility;
-      point.x = visible ? clipped(truncf(point.x), static_cast<float>(placement.image_width - 1)) : 0;
-      point.y = visible ? clipped(truncf(point.y), static_cast<float>(placement.image_height - 1)) : 0;
-    }
-    points[i] = point;
-  }
-  return {};
-}
+const HeadDecoder head_segment = {.name = "segment",
+                                  .kind = HeadKind::kMasks,
+                                  .box = "box#",
+                                  .score = "score#",
+                                  .objectness = nullptr,
+                                  .third = "mc#",
+                                  .collect = collect_logits,
+                                  .box_of = box_from_distances,
+                                  .bins = true};
 
 MaskArea mask_area(const Detection& detection, DetectMode mode) {
   const bool chip = mode == DetectMode::kChip;
@@ -266,35 +207,6 @@ Status decode_mask(const Head& head, const Detection& detection, const ImagePlac
   } else {
     enlarge_bilinear(job, area, mask);
   }
-  return {};
-}
-
-Status decode_classes(const TensorView& output, bool softmax, float threshold, ClassScore* results,
-                      int32_t capacity, int32_t* count) {
-  const int64_t classes = output.shape.elements();
-  if (output.data == nullptr || !has_readable_type(output) || results == nullptr || capacity < 1 ||
-      count == nullptr || classes < 1 || classes > INT32_MAX) {
-    return make_status(StatusCode::kBadArgument,
-                       "a tensor with a number for each class and memory must be given");
-  }
-  float highest = -INFINITY, sum = 0;
-  for (int64_t i = 0; softmax && i < classes; ++i) {
-    const float value = read_value(output, i);
-    if (value > highest) highest = value;
-  }
-  for (int64_t i = 0; softmax && i < classes; ++i) sum += exp_f32(read_value(output, i) - highest);
-  int32_t kept = 0;
-  for (int64_t i = 0; i < classes; ++i) {
-    const float value = read_value(output, i);
-    const ClassScore one{static_cast<int32_t>(i), softmax ? exp_f32(value - highest) / sum : value};
-    if (!(one.score > threshold)) continue;
-    int32_t at = kept < capacity ? kept++ : capacity;
-    for (; at > 0 && results[at - 1].score < one.score; --at) {
-      if (at < capacity) results[at] = results[at - 1];
-    }
-    if (at < capacity) results[at] = one;
-  }
-  *count = kept;
   return {};
 }
 
