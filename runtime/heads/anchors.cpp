@@ -1,4 +1,4 @@
-// YOLOv5 and YOLOv7 (spec/heads.md 2.1, D3).
+// YOLOv5 and YOLOv7, kind D3 of spec/heads.md 1.6.
 #include "heads/decoder.h"
 #include "heads/values.h"
 #include "ops/float_math.h"

@@ -1,4 +1,4 @@
-// Boxes by the distances of their sides from a point of the cell (spec/heads.md 1.6, D1 and D2).
+// Boxes by the distances of their sides from a point of the cell, kinds D1 and D2 of spec/heads.md 1.6.
 #include "heads/decoder.h"
 #include "heads/values.h"
 #include "ops/float_math.h"

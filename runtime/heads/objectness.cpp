@@ -1,4 +1,4 @@
-// YOLOX (spec/heads.md 2.2, D4).
+// YOLOX, kind D4 of spec/heads.md 1.6.
 #include "heads/decoder.h"
 #include "heads/values.h"
 #include "ops/float_math.h"
