@@ -9,7 +9,9 @@
 #include <sstream>
 #include <string>
 
+#include "firmware/qemu-virt/head_cases.h"
 #include "tests/firmware/every_operator.h"
+#include "tests/firmware/tools.h"
 #include "tests/shared_data.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/host/link_map.h"
@@ -22,32 +24,6 @@ namespace shrike::tests {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::string kBuild = fs::path(SHRIKE_PROGRAM).parent_path().parent_path().string() + "/firmware-test";
-
-struct Finished {
-  int status;
-  std::string output;
-};
-
-Finished run(const std::string& command) {
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  if (pipe == nullptr) return {-1, "popen failed"};
-  Finished finished{};
-  char buffer[4096];
-  for (size_t got; (got = fread(buffer, 1, sizeof buffer, pipe)) > 0;) finished.output.append(buffer, got);
-  const int status = pclose(pipe);
-  finished.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return finished;
-}
-
-bool has_tools() {
-  return run("command -v qemu-system-riscv32").status == 0 &&
-         run("command -v riscv64-unknown-elf-g++").status == 0;
-}
-
-#define SHRIKE_NEEDS_TOOLS() \
-  if (!has_tools()) GTEST_SKIP() << "needs gcc-riscv64-unknown-elf and qemu-system-misc"
 
 double number_after(const std::string& text, const std::string& pattern) {
   std::smatch match;
@@ -159,6 +135,24 @@ TEST(Firmware, EveryOperatorGivesTheHostsHash) {
   const Finished finished = run_vectors(folder, "esp32p4 " + path + "\n");
   EXPECT_EQ(finished.status, 0) << finished.output;
   EXPECT_EQ(finished.output.substr(0, finished.output.rfind("vectors ")), expected);
+}
+
+// Boxes, angles, key points, masks and classes to the last bit, of both modes and every type of tensor.
+TEST(Firmware, EveryDecoderGivesTheHostsBits) {
+  SHRIKE_NEEDS_TOOLS();
+  const Finished built = build_without_model();
+  ASSERT_EQ(built.status, 0) << built.output;
+  std::string expected;
+  head_cases::decode_all([&](const char* line) { expected += std::string(line) + "\n"; });
+  // Each has found something, or the comparison would be of nothing.
+  EXPECT_EQ(expected.find(": 0 ("), std::string::npos) << expected;
+  EXPECT_EQ(expected.find(" 00000000\n"), std::string::npos) << expected;  // no key points, no mask
+  const Finished finished = run(
+      "timeout 100 qemu-system-riscv32 -M virt -cpu rv32 -m 256M -nographic -monitor none -serial none -bios "
+      "none -semihosting-config enable=on -kernel " +
+      kBuild + "/vectors/bin/heads.elf </dev/null");
+  EXPECT_EQ(finished.status, 0) << finished.output;
+  EXPECT_EQ(finished.output, expected);
 }
 
 TEST(Firmware, KernelTablesAgreeWithTheNaiveLoop) {
