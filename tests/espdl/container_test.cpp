@@ -144,7 +144,7 @@ TEST(Container, TestVectorsAreThoseOfTheirVariables) {
   const StoredValue& input = value_named(program, "x");
   std::vector<int64_t> pixels(108);
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<int64_t>(i);
-  StoredTensor test_input{input.name, input.dims, input.type, {input.exponent}, {}};
+  StoredTensor test_input{input.name, input.dims, input.type, {input.exponent}, {}, ""};
   for (const int64_t pixel : to_stored(input, pixels))
     test_input.bytes.push_back(static_cast<uint8_t>(static_cast<int8_t>(pixel)));
   program.test_inputs = {test_input};
