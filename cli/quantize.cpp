@@ -1,8 +1,6 @@
 // shrike quantize: float ONNX in, `.espdl` out.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -128,14 +126,7 @@ void require_usable_files(const Arguments& arguments) {
   const CommandFiles files = files_of(arguments);
   guard_outputs(files);
   for (const PlannedOutput& output : files.writes) require_writable(output.path);
-  for (const std::string& path : data::paths_of(arguments.test_image)) {
-    const std::vector<uint8_t> bytes = read_file(path);
-    const std::string array = "\x93NUMPY";
-    if (bytes.size() < array.size() ||
-        !std::equal(array.begin(), array.end(), bytes.begin(),
-                    [](char a, uint8_t b) { return static_cast<uint8_t>(a) == b; }))
-      data::load_image(path);
-  }
+  data::require_readable(arguments.test_image);
 }
 
 // One progress bar a phase.

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "toolchain/data/decode.h"
+#include "toolchain/data/samples.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 
@@ -27,12 +28,13 @@ bool starts_with(const std::vector<uint8_t>& bytes, std::initializer_list<uint8_
   return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
 }
 
-bool is_image_name(const fs::path& path) {
-  const std::string extension = lower_extension(path);
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
-
 }  // namespace
+
+FileKind kind_of_file(const std::string& path) {
+  const std::string extension = lower_extension(path);
+  if (extension == ".jpg" || extension == ".jpeg" || extension == ".png") return FileKind::kPicture;
+  return extension == ".npy" ? FileKind::kArray : FileKind::kOther;
+}
 
 Image load_image(const std::string& path) {
   std::error_code ignored;
@@ -89,8 +91,10 @@ Listing in_folder(const std::string& folder, Listed listed) {
       continue;
     }
     if (!entry->is_regular_file(ignored)) continue;
-    const bool array = listed == Listed::kPicturesAndArrays && lower_extension(path) == ".npy";
-    if (is_image_name(path) || array) listing.paths.push_back(path.string());
+    const FileKind kind = kind_of_file(path.string());
+    const bool wanted =
+        kind == FileKind::kPicture || (kind == FileKind::kArray && listed == Listed::kPicturesAndArrays);
+    if (wanted) listing.paths.push_back(path.string());
     if (is_other_picture(path)) ++listing.others[lower_extension(path)];
   }
   if (error) fail("{}: the folder can't be read: {}", folder, error.message());

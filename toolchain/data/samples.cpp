@@ -22,7 +22,7 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 }
 
 bool is_array(const std::string& path) {
-  return fs::path(path).extension() == ".npy";
+  return kind_of_file(path) == FileKind::kArray;
 }
 
 std::vector<int64_t> without_ones(const std::vector<int64_t>& shape) {
@@ -123,6 +123,16 @@ std::vector<std::string> paths_of(const std::string& sample) {
   std::istringstream stream(sample);
   for (std::string line; std::getline(stream, line);) lines.push_back(line);
   return lines;
+}
+
+void require_readable(const std::string& sample) {
+  for (const std::string& path : paths_of(sample)) {
+    if (is_array(path)) {
+      load_npy(path);
+    } else {
+      load_image(path);
+    }
+  }
 }
 
 bool is_picture(const std::string& sample) {

@@ -31,6 +31,13 @@ std::vector<std::string> input_warnings(const graph::Graph& graph, size_t sample
 // and '_' or '-'; files that belong together have the same name otherwise. Sorted. Throws Error.
 std::vector<std::string> list_samples(const std::string& place, const std::vector<Port>& ports,
                                       std::vector<std::string>* notes = nullptr);
+// What a file holds, by its name: a picture (.jpg, .jpeg, .png), an array (.npy) or neither. Everything that
+// reads samples asks this; what is inside then has to be that.
+enum class FileKind { kPicture, kArray, kOther };
+FileKind kind_of_file(const std::string& path);
+// Decodes the files of a sample: what can't be read is told here, before long work. Throws Error naming the
+// file.
+void require_readable(const std::string& sample);
 // A sample of one picture, by its name.
 bool is_picture(const std::string& sample);
 // The files of a sample, in the order of the ports.
