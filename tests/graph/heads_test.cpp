@@ -414,6 +414,16 @@ TEST(Heads, AnyOtherGraphKeepsItsOutputsAndSaysSo) {
   EXPECT_THAT(notes, ElementsAre(HasSubstr("own outputs are kept, map")));
 }
 
+// Channels would fit, a Sigmoid is there; but boxes and scores are never added up.
+TEST(Heads, AResidualBlockAtTheEndIsNone) {
+  OnnxBuilder builder;
+  builder.input("images", {1, 3, 64, 64}).conv("images", 3, 4, "a", 2).conv("images", 3, 4, "b", 2);
+  builder.node("Sigmoid", {"b"}, {"s"}).node("Add", {"a", "s"}, {"sum"}).output("sum");
+  Graph graph = builder.graph();
+  prepare(graph, {});
+  EXPECT_THAT(graph.outputs, ElementsAre("sum"));
+}
+
 TEST(Heads, LevelsThatDoNotMatchAreNoHead) {
   OnnxBuilder builder = network({});
   builder.conv("p2", 8, 7, "odd");

@@ -43,13 +43,45 @@ class Walk {
         if (!add(tensor, node)) return false;
         continue;
       }
-      if (is_network_operator(node.op)) return false;
+      if (is_network_operator(node.op) || joins_branches(node)) return false;
       frontier_.tail.insert(node.op);
       for (auto input = node.inputs.rbegin(); input != node.inputs.rend(); ++input) {
         if (!input->empty() && !graph_.tensor(*input).constant) open.push_back(*input);
       }
     }
     return true;
+  }
+
+  // A residual network ends so, too: what two convolutions made is added up. A decoder adds constants, and
+  // sides of one box.
+  bool joins_branches(const Node& node) const {
+    if (node.op != "Add" && node.op != "Sub") return false;
+    std::set<std::string> sources[2];
+    for (size_t i = 0; i < 2; ++i) sources[i] = convolutions_behind(node.inputs[i]);
+    if (sources[0].empty() || sources[1].empty()) return false;
+    for (const std::string& tensor : sources[0]) {
+      if (sources[1].count(tensor) > 0) return false;
+    }
+    return true;
+  }
+
+  std::set<std::string> convolutions_behind(const std::string& from) const {
+    std::vector<std::string> open = {from};
+    std::set<std::string> seen, found;
+    while (!open.empty()) {
+      const std::string tensor = open.back();
+      open.pop_back();
+      const auto made_by = links_.producer.find(tensor);
+      if (!seen.insert(tensor).second || made_by == links_.producer.end()) continue;
+      const Node& node = graph_.nodes[static_cast<size_t>(made_by->second)];
+      if (node.op == "Shape") continue;
+      if (node.op == "Conv" && !is_expectation(node)) {
+        found.insert(tensor);
+        continue;
+      }
+      open.insert(open.end(), node.inputs.begin(), node.inputs.end());
+    }
+    return found;
   }
 
   // The decoder's 1x1 convolution with the weights 0, 1, 2, ... that takes the mean of a distribution.
