@@ -78,6 +78,10 @@ class Merger {
     } else {
       for (StoredNode& reader : program_.nodes)
         std::replace(reader.inputs.begin(), reader.inputs.end(), to, from);
+      for (HeldValue& held : program_.held) {
+        if (held.holder == to) held.holder = from;
+      }
+      program_.held.push_back({to, from, value(to).permutation});
       std::erase_if(program_.values, [&](const StoredValue& v) { return v.name == to; });
     }
     program_.nodes.erase(program_.nodes.begin() + static_cast<std::ptrdiff_t>(i));
@@ -89,6 +93,9 @@ class Merger {
       std::replace(node.inputs.begin(), node.inputs.end(), from, to);
       std::replace(node.outputs.begin(), node.outputs.end(), from, to);
     }
+    for (HeldValue& held : program_.held) {
+      if (held.holder == from) held.holder = to;
+    }
   }
 
   bool compose(StoredNode& second) {
@@ -98,9 +105,13 @@ class Merger {
     for (const int64_t axis : perm(second)) merged.push_back(perm(*first)[static_cast<size_t>(axis)]);
     // Where the first has to stay anyway, merging pays only if the second vanishes.
     if (!private_to_reader(second.inputs[0]) && !std::is_sorted(merged.begin(), merged.end())) return false;
+    const std::string between = second.inputs[0], behind = second.outputs[0];
+    const std::vector<int64_t> moved = perm(second);
     perm(second) = merged;
     second.inputs[0] = first->inputs[0];
-    remove_if_unread(*first);
+    if (is_read(between) || outputs_.contains(between)) return true;
+    hold(between, behind, moved);
+    remove(between);
     return true;
   }
 
@@ -113,24 +124,45 @@ class Merger {
     StoredValue& passed = value(middle->outputs[0]);
     const StoredValue& source = value(first->inputs[0]);
     const std::vector<int64_t> shift = perm(*first);
-    Permutation order(shift.size());
-    for (size_t i = 0; i < shift.size(); ++i) order[static_cast<size_t>(shift[i])] = passed.permutation[i];
-    passed.permutation = order;
+    const auto shifted = [&](const Permutation& before) {
+      Permutation order(shift.size());
+      for (size_t i = 0; i < shift.size(); ++i) order[static_cast<size_t>(shift[i])] = before[i];
+      return order;
+    };
+    passed.permutation = shifted(passed.permutation);
+    for (HeldValue& held : program_.held) {
+      if (held.holder == passed.name) held.permutation = shifted(held.permutation);
+    }
     passed.dims = source.dims;
     for (int64_t& axis : perm(second)) axis = shift[static_cast<size_t>(axis)];
+    const std::string turned = first->outputs[0];
     middle->inputs[0] = first->inputs[0];
-    remove_if_unread(*first);
+    remove(turned);
     return true;
   }
 
-  void remove_if_unread(const StoredNode& node) {
-    const std::string output = node.outputs[0];
-    for (const StoredNode& reader : program_.nodes) {
-      if (std::find(reader.inputs.begin(), reader.inputs.end(), output) != reader.inputs.end()) return;
+  bool is_read(const std::string& name) const {
+    return std::any_of(program_.nodes.begin(), program_.nodes.end(), [&](const StoredNode& reader) {
+      return std::find(reader.inputs.begin(), reader.inputs.end(), name) != reader.inputs.end();
+    });
+  }
+
+  // The variable goes, its elements stay in `holder`, whose stored axis i is its own stored axis moved[i].
+  void hold(const std::string& name, const std::string& holder, const std::vector<int64_t>& moved) {
+    const auto behind = [&](const Permutation& before) {
+      Permutation order;
+      for (const int64_t axis : moved) order.push_back(before[static_cast<size_t>(axis)]);
+      return order;
+    };
+    for (HeldValue& held : program_.held) {
+      if (held.holder == name) held = {held.name, holder, behind(held.permutation)};
     }
-    if (outputs_.contains(output)) return;
-    std::erase_if(program_.values, [&](const StoredValue& v) { return v.name == output; });
-    std::erase_if(program_.nodes, [&](const StoredNode& n) { return n.outputs[0] == output; });
+    program_.held.push_back({name, holder, behind(value(name).permutation)});
+  }
+
+  void remove(const std::string& made) {
+    std::erase_if(program_.values, [&](const StoredValue& v) { return v.name == made; });
+    std::erase_if(program_.nodes, [&](const StoredNode& n) { return n.outputs[0] == made; });
   }
 
   void remove_unread() {
@@ -154,6 +186,7 @@ class Merger {
     }
     std::erase_if(program_.initializers, [&](const StoredTensor& t) { return !used.contains(t.name); });
     std::erase_if(program_.values, [&](const StoredValue& v) { return !made.contains(v.name); });
+    std::erase_if(program_.held, [&](const HeldValue& v) { return !made.contains(v.holder); });
   }
 
   Program& program_;

@@ -28,6 +28,12 @@ struct StoredValue {  // value_info
   std::vector<int> permutation;  // stored axis i is logical axis permutation[i]; host-side only
 };
 
+// A variable without bytes of its own: the Transpose that made it moved nothing in stored order.
+struct HeldValue {
+  std::string name, holder;
+  std::vector<int> permutation;  // of the holder's stored axes
+};
+
 struct StoredNode {
   std::string name, op;
   std::vector<std::string> inputs, outputs;
@@ -41,6 +47,7 @@ struct Program {
   std::vector<StoredNode> nodes;
   std::vector<StoredTensor> initializers;  // tables first
   std::vector<StoredValue> values;         // graph inputs and node outputs
+  std::vector<HeldValue> held;             // host-side only
   std::vector<std::string> inputs, outputs;
   std::vector<StoredTensor> test_inputs, test_outputs;
   std::map<std::string, std::string> metadata;  // "target" is always written

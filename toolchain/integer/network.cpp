@@ -73,7 +73,9 @@ const StoredVariable& IntegerNetwork::comparable(const std::string& variable) co
 }
 
 TensorView IntegerNetwork::view(const std::string& variable) const {
-  return model().variable(variable.c_str());
+  const StoredVariable* stored = find(variable);
+  return model().variable(stored == nullptr || stored->holder.empty() ? variable.c_str()
+                                                                      : stored->holder.c_str());
 }
 
 int IntegerNetwork::bits(const std::string& variable) const {

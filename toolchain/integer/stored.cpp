@@ -17,7 +17,7 @@ const std::set<std::string> kSpatial = {"Conv",        "ConvTranspose",     "Max
                                         "Resize",      "DepthToSpace",      "SpaceToDepth"};
 // Operators whose result is stored as ONNX orders it.
 const std::set<std::string> kLogical = {"Reshape", "Flatten", "Squeeze", "Unsqueeze",
-                                        "MatMul",  "Gemm",    "Gather"};
+                                        "MatMul",  "Gemm",    "Gather",  "ReverseSequence"};
 
 Dims dims_of(const Shape& shape) {
   return {shape.dims, shape.dims + shape.rank};
@@ -172,6 +172,8 @@ StoredVariables stored_variables(const espdl::Program& program) {
         made->second.producer = static_cast<int32_t>(node);
     }
   }
+  for (const espdl::HeldValue& held : program.held)
+    variables[held.name] = {variables.at(held.holder).producer, held.name, held.permutation, held.holder};
   return variables;
 }
 

@@ -19,6 +19,7 @@ struct StoredVariable {
   std::string logical;
   // Stored axis i is logical axis order[i]; empty when it can't be told.
   espdl::Permutation order;
+  std::string holder;  // the file's variable with its bytes; empty: itself
 
   bool comparable() const { return !logical.empty() && !order.empty(); }
 };
