@@ -177,9 +177,13 @@ class Evaluator {
     } else if (op == "Slice") {
       const auto& starts = values_.at(node.inputs[1]).integers;
       const auto& axes = values_.at(node.inputs[3]).integers;
+      const auto steps = node.inputs.size() > 4 ? values_.at(node.inputs[4]).integers : Shape(axes.size(), 1);
       fill([&](const Shape& index) {
         Shape source = index;
-        for (size_t i = 0; i < axes.size(); ++i) source[static_cast<size_t>(axes[i])] += starts[i];
+        for (size_t i = 0; i < axes.size(); ++i) {
+          int64_t& place = source[static_cast<size_t>(axes[i])];
+          place = starts[i] + place * steps[i];
+        }
         return at(x, source);
       });
     } else if (op == "Pad") {

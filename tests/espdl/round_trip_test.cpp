@@ -301,6 +301,26 @@ TEST_P(RoundTrip, ElementWiseNodeBetweenTransposesMovesInFront) {
   expect_equal(m, target(), {r, u});  // now the middle is visible and has to stay
 }
 
+// The stem that space is folded to channels by, and arithmetic in front of the first convolution: a camera's
+// picture is channel-last.
+TEST_P(RoundTrip, PicturesThatAreSlicedOrScaledFirstAreChannelLast) {
+  Maker m = maker();
+  const auto x = m.input("x", {1, 4, 6, 6});
+  const auto slice = [&](const std::string& name, int64_t start) {
+    return m.node("Slice",
+                  {x, m.int64s(name + "s", {start}), m.int64s(name + "e", {6}), m.int64s(name + "a", {2}),
+                   m.int64s(name + "t", {2})},
+                  {1, 4, 3, 6}, m.grid());
+  };
+  const auto both =
+      m.node("Concat", {slice("even", 0), slice("odd", 1)}, {1, 8, 3, 6}, m.grid(), {{"axis", int64_t{1}}});
+  const auto y = m.conv(both, 8, {});
+  expect_equal(m, target(), {y});
+  const Program program = lower(m.graph, target());
+  EXPECT_EQ(value_named(program, "x").dims, (std::vector<int64_t>{1, 6, 6, 4}));
+  EXPECT_EQ(count(program, "Transpose"), 0);
+}
+
 TEST_P(RoundTrip, TransposeAsGraphOutputKeepsItsName) {
   Maker m = maker();
   const auto c = m.conv(m.input("x", {1, 4, 5, 6}), 8, {});

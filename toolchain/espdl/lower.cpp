@@ -17,7 +17,7 @@ using graph::Node;
 using operators::Layout;
 
 // Images and sequences that reach a convolution are declared channel-last, all other inputs as in the graph
-// (section 4.3).
+// (section 4.3); so are those that are sliced or scaled first: pictures are fed to the chip channel-last.
 bool reaches_spatial_operator(const graph::Graph& graph, const graph::Links& links, const std::string& tensor,
                               std::set<std::string>& seen) {
   if (!seen.insert(tensor).second) return false;
@@ -28,8 +28,7 @@ bool reaches_spatial_operator(const graph::Graph& graph, const graph::Links& lin
     const operators::Operator* row = operators::find(node.op);
     if (row == nullptr) continue;
     if (row->layout == Layout::kChannelsLast) return true;
-    if (row->layout != Layout::kHandedOn)
-      continue;  // a graph input in front may as well arrive as wanted behind
+    if (row->layout == Layout::kLogical) continue;  // wants the order of the graph
     for (const std::string& output : node.outputs) {
       if (reaches_spatial_operator(graph, links, output, seen)) return true;
     }

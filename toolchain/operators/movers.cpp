@@ -217,7 +217,7 @@ std::vector<Operator> mover_rows() {
       renamed("Flatten", flatten),
       renamed("Squeeze", squeeze),
       renamed("Unsqueeze", unsqueeze),
-      mover("Transpose", transpose, transposed, espdl::lower_transpose, kRewritten),
+      mover("Transpose", transpose, transposed, espdl::lower_transpose, kLogical),
       channelwise(mover("Identity", same_shape, in_order, espdl::lower_unary, kHandedOn)),
       noted(mover("Dropout", same_shape, in_order, nullptr, kRewritten), "disappears"),
       in_copies(mover("Expand", expand, expanded, nullptr, kRewritten), rewrite_expand),
