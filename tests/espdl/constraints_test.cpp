@@ -140,7 +140,7 @@ TEST(Constraints, NearestMustMeanFloor) {
     return refusal(m);
   };
   EXPECT_EQ(resized("half_pixel"), "");
-  EXPECT_THAT(resized("asymmetric"), HasSubstr("reads pixel 1 for output 3 of axis 2, the chip reads 0"));
+  EXPECT_THAT(resized("asymmetric"), HasSubstr("the chip reads other pixels"));
 }
 
 TEST(Constraints, EightBitSoftmaxMustNotOverflow) {

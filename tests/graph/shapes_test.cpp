@@ -189,10 +189,14 @@ TEST(InferShapes, AnAttributeOfTheWrongKindIsNamed) {
             "again");
 }
 
-TEST(InferShapes, SoftmaxOverSeveralAxesOfOldOpsetsIsRefused) {
+TEST(InferShapes, SoftmaxOverSeveralAxesOfOldOpsetsIsOneOverOneAxis) {
   OnnxBuilder builder(12);
   Graph joint = builder.input("x", {1, 4, 5}).node("Softmax", {"x"}, {"y"}).output("y").graph();
-  EXPECT_THAT(error_of([&] { infer_shapes(joint); }), HasSubstr("normalises axes 1 to 2 together"));
+  prepare(joint, {.size = {}, .outputs = {"y"}});
+  ASSERT_EQ(joint.nodes.size(), 3u);
+  EXPECT_EQ(joint.tensor(joint.nodes[1].inputs[0]).shape, (Shape{1, 20}));
+  EXPECT_EQ(joint.nodes[1].op, "Softmax");
+  EXPECT_EQ(joint.tensor("y").shape, (Shape{1, 4, 5}));
 }
 
 // 64x64 image, stride 16, flattened, attended (here: a MatMul that keeps the shape) and unflattened.

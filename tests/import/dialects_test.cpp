@@ -171,7 +171,8 @@ TEST(DialectErrors, OtherMeanings) {
     return error_of([&] { builder.graph(); });
   };
   EXPECT_THAT(refusal("Dropout", {"training_mode", int64_t{1}}), HasSubstr("model.eval()"));
-  EXPECT_THAT(refusal("Resize", {"antialias", int64_t{1}}), HasSubstr("antialiasing"));
+  EXPECT_THAT(refusal("Resize", {"keep_aspect_ratio_policy", std::string("not_larger")}),
+              HasSubstr("keep_aspect_ratio_policy"));
   EXPECT_THAT(refusal("Swish", {"alpha", 2.0f}), HasSubstr("an alpha of 1 was expected, found 2"));
   EXPECT_THAT(refusal("LeakyRelu", {"alpha", NAN}), HasSubstr("'alpha' is NaN"));
 }

@@ -73,11 +73,48 @@ RowCase pool(const std::string& op, const Nodes& attributes) {
   return plain(op, all);
 }
 
-RowCase resize(const std::string& mode, const std::string& transform, const std::string& rounding) {
+RowCase resize(const std::string& mode, const std::string& transform, const std::string& rounding,
+               const Floats& scales = {1, 1, 2, 2}) {
   return {[=](OnnxBuilder& b) {
-    b.floats("scales", {4}, {1, 1, 2, 2});
+    b.floats("scales", {4}, scales);
     b.node("Resize", {"x", "", "scales"}, {"y"},
            {{"mode", mode}, {"coordinate_transformation_mode", transform}, {"nearest_mode", rounding}});
+  }};
+}
+
+// Opset 18: of the last two axes only.
+RowCase resize_some_axes() {
+  return {[](OnnxBuilder& b) {
+    b.integers("sizes", {12, 5});
+    b.node("Resize", {"x", "", "", "sizes"}, {"y"}, {{"axes", Ints{2, -1}}, {"mode", std::string("linear")}});
+  }};
+}
+
+RowCase pad_some_axes() {
+  return {[](OnnxBuilder& b) {
+    b.integers("pads", {1, 2, 0, 3}).integers("axes", {-1, 1});
+    b.node("Pad", {"x", "pads", "", "axes"}, {"y"});
+  }};
+}
+
+// Before opset 13: all axes from the second on.
+RowCase softmax_of_many_axes(const std::string& op) {
+  RowCase row = plain(op, {{"axis", int64_t{1}}});
+  row.opset = 12;
+  return row;
+}
+
+// Rows of one channel's picture as a sequence of 8 steps; the states of all steps are the output.
+RowCase recurrent(const std::string& op, int64_t gates, const Nodes& attributes) {
+  return {[=](OnnxBuilder& b) {
+    const int64_t hidden = 6, rows = gates * hidden;
+    b.floats("W", {1, rows, kSide}, drawn(static_cast<size_t>(rows * kSide), -0.6f, 0.6f, 51))
+        .floats("R", {1, rows, hidden}, drawn(static_cast<size_t>(rows * hidden), -0.6f, 0.6f, 52))
+        .floats("B", {1, 2 * rows}, drawn(static_cast<size_t>(2 * rows), -0.4f, 0.4f, 53));
+    b.integers("steps", {kSide, 1, kSide}).integers("first", {1, 1, kSide, kSide});
+    b.integers("from", {0}).integers("to", {1}).integers("channel", {1});
+    b.node("Slice", {"x", "from", "to", "channel"}, {"one"}).node("Reshape", {"one", "steps"}, {"sequence"});
+    b.node(op, {"sequence", "W", "R", "B"}, {"y"}, attributes);
   }};
 }
 
@@ -170,6 +207,17 @@ RowCase squeeze() {
   }};
 }
 
+// What tf2onnx leaves: the second Transpose moves nothing in the file, and the filters behind it are rounded
+// all the same.
+RowCase channels_last_in_between() {
+  return {[](OnnxBuilder& b) {
+    b.floats("c", {kChannels}, drawn(kChannels, 0.5f, 2, 61));
+    b.floats("w2", {6, kChannels, 3, 3}, drawn(6 * kChannels * 9, -0.5f, 0.5f, 62));
+    b.node("Transpose", {"x"}, {"last"}, {{"perm", Ints{0, 2, 3, 1}}}).node("Mul", {"last", "c"}, {"m"});
+    b.node("Transpose", {"m"}, {"first"}, {{"perm", Ints{0, 3, 1, 2}}}).node("Conv", {"first", "w2"}, {"y"});
+  }};
+}
+
 RowCase softmax(const std::string& op) {
   return plain(op, {{"axis", int64_t{1}}});
 }
@@ -241,12 +289,32 @@ const std::multimap<std::string, RowCase>& row_cases() {
         {"Resize", resize("nearest", "half_pixel", "round_prefer_floor")},
         {"Resize", resize("nearest", "tf_half_pixel_for_nn", "floor")},
         {"Resize", resize("linear", "half_pixel", "floor")},
+        {"Resize", resize("nearest", "tf_half_pixel_for_nn", "round_prefer_floor")},
+        {"Resize", resize("nearest", "asymmetric", "ceil")},
+        {"Resize", resize("nearest", "align_corners", "round_prefer_ceil", {1, 1, 1.5f, 0.5f})},
+        {"Resize", resize("nearest", "asymmetric", "floor", {1, 2, 1, 2})},
         {"Resize", resize("linear", "align_corners", "floor")},
+        {"Resize", resize("linear", "asymmetric", "floor")},
+        {"Resize", resize("linear", "asymmetric", "floor", {1, 1, 1.5f, 0.25f})},
+        {"Resize", resize("linear", "half_pixel_symmetric", "floor")},
+        {"Resize", resize("linear", "half_pixel", "floor", {1, 1, 0.45f, 1.3f})},
+        {"Resize", resize("linear", "half_pixel", "floor", {1, 2, 2, 1})},
+        {"Resize", resize_some_axes()},
+        {"ReverseSequence",
+         with_integers("ReverseSequence", {{5}}, {{"batch_axis", int64_t{0}}, {"time_axis", int64_t{1}}})},
+        {"ReverseSequence", with_integers("ReverseSequence", {{1, 1, 1, 1, 1, 1, 1, 1}})},
+        {"Softmax", softmax_of_many_axes("Softmax")},
+        {"LogSoftmax", softmax_of_many_axes("LogSoftmax")},
+        {"GRU", recurrent("GRU", 3, {{"hidden_size", int64_t{6}}})},
+        {"GRU", recurrent("GRU", 3, {{"hidden_size", int64_t{6}}, {"linear_before_reset", int64_t{1}}})},
+        {"LSTM", recurrent("LSTM", 4, {{"hidden_size", int64_t{6}}, {"direction", std::string("reverse")}})},
+        {"RNN", recurrent("RNN", 1, {{"hidden_size", int64_t{6}}})},
         {"Reshape", with_integers("Reshape", {{1, 16, 32}})},
         {"Flatten", plain("Flatten")},
         {"Squeeze", squeeze()},
         {"Unsqueeze", squeeze()},
         {"Transpose", plain("Transpose", {{"perm", Ints{0, 2, 1, 3}}})},
+        {"Transpose", channels_last_in_between()},
         {"Identity", {[](OnnxBuilder& b) { b.node("Relu", {"x"}, {"r"}).node("Identity", {"r"}, {"y"}); }}},
         {"Dropout", {[](OnnxBuilder& b) { b.node("Relu", {"x"}, {"r"}).node("Dropout", {"r"}, {"y"}); }}},
         {"Expand", {[](OnnxBuilder& b) {
@@ -265,6 +333,9 @@ const std::multimap<std::string, RowCase>& row_cases() {
         {"Gather", gather()},
         {"Pad", with_integers("Pad", {{0, 0, 1, 2, 0, 0, 3, 0}}, {{"mode", std::string("constant")}})},
         {"Pad", with_integers("Pad", {{0, 0, 1, 2, 0, 0, 3, 0}}, {{"mode", std::string("reflect")}})},
+        {"Pad", with_integers("Pad", {{0, 0, 1, 2, 0, 0, 3, 0}}, {{"mode", std::string("wrap")}})},
+        {"Pad", with_integers("Pad", {{0, 0, -1, 2, 0, 0, 3, -2}}, {{"mode", std::string("edge")}})},
+        {"Pad", pad_some_axes()},
         {"ReduceLogSum", reduction("ReduceLogSum", true)},
         {"ReduceProd",
          {[](OnnxBuilder& b) {
@@ -311,7 +382,7 @@ const std::multimap<std::string, RowCase>& row_cases() {
 }
 
 OnnxBuilder model_of(const RowCase& row) {
-  OnnxBuilder b(18);
+  OnnxBuilder b(row.opset);
   b.input("image", {1, 3, kSide, kSide});
   const size_t weights = static_cast<size_t>(kChannels) * 3;
   if (row.positive) {  // pictures are in 0..1: x in about 0.3..2

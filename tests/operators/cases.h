@@ -12,6 +12,7 @@ namespace shrike::tests {
 struct RowCase {
   std::function<void(OnnxBuilder&)> add;
   bool positive = false;  // x in about 0.3..2
+  int64_t opset = 18;
 };
 
 // By operator; several operators have more than one.

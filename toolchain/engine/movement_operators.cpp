@@ -177,6 +177,25 @@ Results gather(const Call& call) {
   return {at::index_select(input, axis, index_tensor(indices)).reshape(shape)};
 }
 
+// Of each sequence the first steps in reverse order, the others as they are.
+Results reverse_sequence(const Call& call) {
+  const at::Tensor& input = call.input(0);
+  const auto lengths = call.integers(1, "sequence_lens");
+  const int64_t batch = call.node.integer("batch_axis", 1), time = 1 - batch;
+  if (!lengths || static_cast<int64_t>(lengths->size()) != input.size(batch))
+    call.refuse("lengths are missing or not one a sequence");
+  std::vector<at::Tensor> sequences;
+  for (int64_t i = 0; i < input.size(batch); ++i) {
+    std::vector<int64_t> order(static_cast<size_t>(input.size(time)));
+    std::iota(order.begin(), order.end(), 0);
+    const int64_t length = (*lengths)[static_cast<size_t>(i)];
+    if (length < 0 || length > input.size(time)) call.refuse("a length of {} is not in the sequence", length);
+    std::reverse(order.begin(), order.begin() + length);
+    sequences.push_back(at::index_select(input.narrow(batch, i, 1), time, index_tensor(order)));
+  }
+  return {at::cat(sequences, batch)};
+}
+
 int64_t reflected(int64_t index, int64_t size) {
   if (size == 1) return 0;
   const int64_t period = 2 * (size - 1);
@@ -194,7 +213,7 @@ Results pad(const Call& call) {
   if (given->size() != 2 * axes.size())
     call.refuse("expected {} pads, found {}", 2 * axes.size(), given->size());
   const std::string mode = call.node.text("mode", "constant");
-  if (mode != "constant" && mode != "reflect" && mode != "edge")
+  if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
     call.refuse("mode '{}' is not supported", mode);
   const double value = call.number(2, "value").value_or(0.0);
 
@@ -211,7 +230,9 @@ Results pad(const Call& call) {
     }
     std::vector<int64_t> indices;
     for (int64_t index = -begin; index < size + end; ++index) {
-      indices.push_back(mode == "edge" ? std::clamp<int64_t>(index, 0, size - 1) : reflected(index, size));
+      indices.push_back(mode == "edge"   ? std::clamp<int64_t>(index, 0, size - 1)
+                        : mode == "wrap" ? ((index % size) + size) % size
+                                         : reflected(index, size));
     }
     result = at::index_select(result, axis, index_tensor(indices));
   }
@@ -255,6 +276,7 @@ OperatorList movement_operators() {
           {"Unsqueeze", unsqueeze},
           {"Expand", expand},
           {"Gather", gather},
+          {"ReverseSequence", reverse_sequence},
           {"Pad", pad},
           {"DepthToSpace", depth_to_space},
           {"SpaceToDepth", space_to_depth}};

@@ -103,11 +103,13 @@ Results rms_normalization(const Call& call) {
   return {input * at::rsqrt(at::mean(at::square(input), axes, true) + epsilon) * call.input(1)};
 }
 
-// Until opset 12 the axes from `axis` on were one; exporters use the last axis, where both readings agree.
+// Until opset 12 the axes from `axis` on were one.
 at::Tensor softmax_rows(const Call& call,
                         at::Tensor (*function)(const at::Tensor&, int64_t, c10::optional<at::ScalarType>)) {
   const at::Tensor& input = call.input(0);
   const int64_t axis = call.axis(call.node.integer("axis", -1), input.dim());
+  if (call.node.integer("flattens", 0) != 0)
+    return function(input.flatten(axis).contiguous(), -1, c10::nullopt).reshape(input.sizes());
   // Along the last axis every row is computed alike; elsewhere LibTorch's vectors depend on the number of
   // threads.
   return function(input.transpose(axis, -1).contiguous(), -1, c10::nullopt).transpose(axis, -1);

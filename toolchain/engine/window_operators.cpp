@@ -122,6 +122,10 @@ struct Coordinates {
     }
     if (transform == "pytorch_half_pixel" && output_size == 1) return 0;
     if (transform == "tf_half_pixel_for_nn") return (position + 0.5f) * inverse;
+    if (transform == "half_pixel_symmetric") {
+      const float share = static_cast<float>(output_size) * inverse / static_cast<float>(input_size);
+      return static_cast<float>(input_size) / 2 * (1 - share) + (position + 0.5f) * inverse - 0.5f;
+    }
     return (position + 0.5f) * inverse - 0.5f;
   }
 };
@@ -170,7 +174,8 @@ Results resize(const Call& call) {
   if (mode != "nearest" && mode != "linear")
     call.refuse("mode '{}' is not supported, only nearest and linear", mode);
   if (transform != "asymmetric" && transform != "half_pixel" && transform != "pytorch_half_pixel" &&
-      transform != "align_corners" && transform != "tf_half_pixel_for_nn") {
+      transform != "align_corners" && transform != "tf_half_pixel_for_nn" &&
+      transform != "half_pixel_symmetric") {
     call.refuse("coordinate_transformation_mode '{}' is not supported", transform);
   }
   if (call.node.attributes.contains("axes")) call.refuse("the attribute axes is not supported");

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -97,8 +98,12 @@ void make_attributes_explicit(Graph& graph) {
     if (split || row.role == operators::Role::kConcat) {
       node.attributes["axis"] = context.axis(node.integer("axis", 0), context.rank(0));
     } else if (row.role == operators::Role::kFloatResult) {
-      node.attributes["axis"] = context.axis(node.integer("axis", -1), context.rank(0));
-      node.attributes.erase("flattens");
+      const int64_t axis = context.axis(node.integer("axis", -1), context.rank(0));
+      node.attributes["axis"] = axis;
+      const Shape& shape = context.shape(0);
+      const bool alone =
+          std::all_of(shape.begin() + axis + 1, shape.end(), [](int64_t dim) { return dim == 1; });
+      if (alone) node.attributes.erase("flattens");
     }
     if (split && !context.has(1)) {
       std::vector<int64_t> sizes;
@@ -120,6 +125,7 @@ std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
   fold_entry(graph);
   if (!options.outputs.empty()) cut_at(graph, options.outputs);
   fold_constants(graph);
+  write_out_axes(graph);
   remove_identities(graph);
   if (options.outputs.empty()) notes = choose_outputs(graph);
   remove_dead_nodes(graph);

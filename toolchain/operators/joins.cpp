@@ -7,6 +7,7 @@
 #include "toolchain/operators/evaluate.h"
 #include "toolchain/operators/lower.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/operators/rewrites.h"
 #include "toolchain/operators/rules.h"
 
 namespace shrike::graph {
@@ -112,16 +113,19 @@ void gather_elements(const RuleContext& c) {
 }
 
 void pad(const RuleContext& c) {
-  if (c.has(3)) c.fail("pads for some axes only are not supported");
   const auto pads = c.integers(1, "the pads");
-  const size_t rank = c.shape(0).size();
-  if (pads.size() != 2 * rank) c.fail("{} pads were expected, found {}", 2 * rank, pads.size());
+  std::vector<int64_t> axes(c.shape(0).size());
+  std::iota(axes.begin(), axes.end(), int64_t{0});
+  if (c.has(3)) axes = c.axes(c.integers(3, "the axes"), c.rank(0));
+  if (pads.size() != 2 * axes.size()) c.fail("{} pads were expected, found {}", 2 * axes.size(), pads.size());
   Shape result = c.shape(0);
-  for (size_t i = 0; i < rank; ++i) {
-    for (const int64_t amount : {pads[i], pads[rank + i]}) {
+  for (size_t i = 0; i < axes.size(); ++i) {
+    int64_t& size = result[static_cast<size_t>(axes[i])];
+    for (const int64_t amount : {pads[i], pads[axes.size() + i]}) {
       if (amount < -(1 << 24) || amount > (1 << 24)) c.fail("a pad of {} is not sensible", amount);
-      result[i] += amount;
+      size += amount;
     }
+    if (size < 0) c.fail("more than there is would be cut from axis {}", axes[i]);
   }
   c.set(std::move(result));
 }
@@ -232,18 +236,69 @@ Operator gather_row() {
   return row;
 }
 
+void reverse_sequence(const RuleContext& c) {
+  const int64_t batch = c.node.integer("batch_axis", 1), time = c.node.integer("time_axis", 0);
+  if (c.rank(0) < 2 || batch < 0 || batch > 1 || time != 1 - batch)
+    c.fail("batch_axis and time_axis were expected to be 0 and 1 of at least two axes");
+  if (c.shape(1) != Shape{c.shape(0)[static_cast<size_t>(batch)]})
+    c.fail("sequence_lens of [{}] do not fit an input [{}]", fmt::join(c.shape(1), ","),
+           fmt::join(c.shape(0), ","));
+  c.set(c.shape(0));
+}
+
+Source reversed(const RuleContext& c, size_t, const Shape& output) {
+  const Tensor* lengths = c.value(1);
+  if (lengths == nullptr || lengths->type != ElementType::kInt64) return std::nullopt;
+  const auto batch = static_cast<size_t>(c.node.integer("batch_axis", 1)), time = 1 - batch;
+  const auto own = row_major_strides(output);
+  std::vector<int64_t> source(static_cast<size_t>(graph::element_count(output)));
+  bool inside = true;
+  for_each_index(output, [&](int64_t flat, const std::vector<int64_t>& index) {
+    const int64_t length = lengths->integers[static_cast<size_t>(index[batch])];
+    inside = inside && length >= 0 && length <= output[time];
+    const int64_t from = index[time] < length ? length - 1 - index[time] : index[time];
+    source[static_cast<size_t>(flat)] = flat + (from - index[time]) * own[time];
+  });
+  if (!inside) return std::nullopt;
+  return source;
+}
+
+std::string refuse_reverse_sequence(const Situation& s) {
+  const Tensor& lengths = s.graph.tensor(s.node.inputs[1]);
+  const int64_t steps =
+      s.graph.tensor(s.node.inputs[0]).shape[static_cast<size_t>(s.node.integer("time_axis", 0))];
+  if (!lengths.constant)
+    return fmt::format("sequence_lens '{}' are not constant; turn the sequences round outside of the network",
+                       lengths.name);
+  for (const int64_t length : lengths.integers) {
+    if (length < 1 || length > steps)
+      return fmt::format("a length of {} of {} steps; the chip turns 1 to {} round", length, steps, steps);
+  }
+  return "";
+}
+
+Operator reverse_sequence_row() {
+  Operator row =
+      piece("ReverseSequence", reverse_sequence, reversed, espdl::lower_reverse_sequence, Layout::kLogical);
+  row.support = kIntegers;
+  row.refuse = refuse_reverse_sequence;
+  row.note = "constant lengths";
+  return row;
+}
+
 std::string refuse_pad(const Situation& s) {
   const std::string mode = s.node.text("mode", "constant");
   if (mode != "constant" && mode != "reflect" && mode != "edge")
-    return fmt::format("mode {} does not exist on the chip; use constant, reflect or edge", mode);
+    return fmt::format("mode {} does not exist on the chip; use constant, reflect, edge or wrap", mode);
   return "";
 }
 
 Operator pad_row() {
   Operator row = piece("Pad", pad, nullptr, espdl::lower_pad, Layout::kRewritten);
   row.stays_on_grid = false;  // the fill value is rounded
+  row.rewrite = rewrite_pad;
   row.refuse = refuse_pad;
-  row.note = "constant, reflect or edge";
+  row.note = "constant, reflect or edge; negative pads as Slice, wrap as Concat of slices";
   return row;
 }
 
@@ -263,7 +318,7 @@ std::vector<Operator> join_rows() {
       gather_row(),
       pad_row(),
       unsupported("GatherElements", gather_elements, "write it as Gather with constant indices"),
-      unsupported("ReverseSequence", same_shape, "Slice with step -1 where all lengths are the whole axis"),
+      reverse_sequence_row(),
       unsupported("ScatterND", same_shape, "Concat of the parts, or Mul and Add of a constant mask"),
       unsupported("CumSum", same_shape, "MatMul with a constant triangle of ones"),
   };

@@ -37,6 +37,7 @@ void lower_reduce(Builder& builder, const graph::Node& node);
 void lower_reshape(Builder& builder, const graph::Node& node);
 void lower_transpose(Builder& builder, const graph::Node& node);
 void lower_gather(Builder& builder, const graph::Node& node);
+void lower_reverse_sequence(Builder& builder, const graph::Node& node);
 
 // Shared by them. The operand in [N, H, W, C] or [N, W, C]; other ranks are an error.
 std::string in_channels_last(Builder& builder, const graph::Node& node, const std::string& tensor);

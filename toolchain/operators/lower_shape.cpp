@@ -192,4 +192,15 @@ void lower_gather(Builder& builder, const Node& node) {
                    {node.outputs[0]}, {{"axis", node.integer("axis", 0)}}, bits_of(builder.graph(), node));
 }
 
+// The chip knows the first two axes only.
+void lower_reverse_sequence(Builder& builder, const Node& node) {
+  const graph::Tensor& lengths = builder.tensor(node.inputs[1]);
+  builder.define(node.outputs[0], identity_order(builder.tensor(node.outputs[0]).shape.size()));
+  builder.add_node(
+      "ReverseSequence", node.name,
+      {builder.in_logical_order(node.inputs[0]), builder.add_constant(lengths.name)}, {node.outputs[0]},
+      {{"batch_axis", node.integer("batch_axis", 1)}, {"time_axis", node.integer("time_axis", 0)}},
+      bits_of(builder.graph(), node));
+}
+
 }  // namespace shrike::espdl

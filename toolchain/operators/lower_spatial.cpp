@@ -61,12 +61,19 @@ float scale_between(int64_t from, int64_t to) {
 
 }  // namespace
 
-// Scales stay in [N, C, H, W] order and full rank; sizes become scales (section 5.2).
+// Scales stay in [N, C, H, W] order and full rank; sizes become scales (section 5.2). A given scale may lie
+// beside the ratio of the sizes, which are rounded down.
 void lower_resize(Builder& builder, const Node& node) {
   const Dims& from = builder.tensor(node.inputs[0]).shape;
   const Dims& to = builder.tensor(node.outputs[0]).shape;
+  const bool by_scales = (node.inputs.size() < 4 || node.inputs[3].empty()) && node.inputs.size() > 2 &&
+                         builder.tensor(node.inputs[2]).values.size() == from.size();
   std::vector<float> scales;
-  for (size_t i = 0; i < from.size(); ++i) scales.push_back(scale_between(from[i], to[i]));
+  for (size_t i = 0; i < from.size(); ++i) {
+    const float given = by_scales ? builder.tensor(node.inputs[2]).values[i] : 0.0f;
+    const bool fits = static_cast<int64_t>(static_cast<float>(from[i]) * given) == to[i];
+    scales.push_back(fits ? given : scale_between(from[i], to[i]));
+  }
   const std::string input = in_channels_last(builder, node, node.inputs[0]);
   const bool linear = node.text("mode", "nearest") == "linear";
   const bool align = node.text("coordinate_transformation_mode", "half_pixel") == "align_corners";

@@ -129,9 +129,10 @@ void top_k(const RuleContext& c) {
   c.set(1, result, ElementType::kInt64);
 }
 
-// GRU and LSTM: Y [steps, directions, batch, hidden], then the last state(s).
+// GRU, LSTM and RNN: Y [steps, directions, batch, hidden], then the last state(s).
 void recurrent(const RuleContext& c) {
-  if (c.rank(0) != 3 || c.rank(1) != 3) c.fail("an input and weights of rank 3 were expected");
+  if (c.rank(0) != 3 || c.rank(1) != 3 || c.rank(2) != 3)
+    c.fail("an input and weights of rank 3 were expected");
   const bool batch_first = c.node.integer("layout", 0) != 0;
   const int64_t hidden = c.node.integer("hidden_size", c.rank(2) == 3 ? c.shape(2)[2] : 0);
   const int64_t directions = c.node.text("direction", "forward") == "bidirectional" ? 2 : 1;
@@ -147,18 +148,7 @@ void recurrent(const RuleContext& c) {
 }
 
 void softmax(const RuleContext& c) {
-  const int64_t axis = c.axis(c.node.integer("axis", -1), c.rank(0));
-  if (c.node.integer("flattens", 0) != 0) {
-    for (int64_t i = axis + 1; i < c.rank(0); ++i) {
-      if (c.shape(0)[static_cast<size_t>(i)] != 1) {
-        c.fail(
-            "before opset 13 it normalises axes {} to {} together, which is not supported; export the model "
-            "with "
-            "opset 13 or newer",
-            axis, c.rank(0) - 1);
-      }
-    }
-  }
+  c.axis(c.node.integer("axis", -1), c.rank(0));
   c.set(c.shape(0));
 }
 
@@ -212,6 +202,7 @@ Operator reduce(const char* name, Role role) {
 Operator softmax_row(const char* name) {
   Operator row{.name = name, .role = Role::kFloatResult, .shape = softmax};
   row.lower = espdl::lower_softmax;
+  row.rewrite = rewrite_softmax;
   row.support = kAllTypes;
   row.note = "the result is float";
   return row;
@@ -224,6 +215,14 @@ Operator normalization_row(const char* name, std::vector<Operand> operands) {
   row.support = kAllTypes;
   row.refuse = refuse_normalization;
   row.note = "over the last axes";
+  return row;
+}
+
+Operator recurrent_row(const char* name) {
+  Operator row{.name = name, .shape = recurrent};
+  row.rewrite = rewrite_recurrent;
+  row.refuse = [](const Situation& s) { return recurrent_obstacle(s.graph, s.node); };
+  row.note = "as Gemm, Sigmoid, Tanh, Mul and Add of every step; constant weights, sequences of one length";
   return row;
 }
 
@@ -276,8 +275,9 @@ std::vector<Operator> reduction_rows() {
       unsupported("ArgMax", index_of_extreme, "end the graph before it with --outputs"),
       unsupported("ArgMin", index_of_extreme, "end the graph before it with --outputs"),
       unsupported("TopK", top_k, "end the graph before it with --outputs"),
-      unsupported("GRU", recurrent, "unrolled to Gemm, Sigmoid, Tanh and Mul by the exporter"),
-      unsupported("LSTM", recurrent, "unrolled to Gemm, Sigmoid, Tanh and Mul by the exporter"),
+      recurrent_row("GRU"),
+      recurrent_row("LSTM"),
+      recurrent_row("RNN"),
   };
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "toolchain/operators/replacement.h"
 #include "toolchain/operators/rewrites.h"
 
@@ -42,6 +44,62 @@ Nodes rewrite_expand(Graph& graph, const Node& node) {
     if (size != to[axis]) result = repeat(nodes, result, static_cast<int64_t>(axis), to[axis]);
   }
   if (result == node.inputs[0]) nodes.add("Identity", {result});
+  return nodes.finish();
+}
+
+Nodes rewrite_pad(Graph& graph, const Node& node) {
+  if (node.inputs.size() < 2 || node.inputs.size() > 3 || !graph.tensor(node.inputs[1]).constant) return {};
+  const Shape shape = graph.tensor(node.inputs[0]).shape;
+  const size_t rank = shape.size();
+  Ints pads = graph.tensor(node.inputs[1]).integers;
+  const bool cuts = std::any_of(pads.begin(), pads.end(), [](int64_t amount) { return amount < 0; });
+  const bool wraps = node.text("mode", "constant") == "wrap";
+  if (!cuts && !wraps) return {};
+  Replacement nodes(graph, node);
+  std::string result = node.inputs[0];
+  const auto part = [&](const std::string& of, size_t axis, int64_t from, int64_t to) {
+    return nodes.add("Slice", {of, nodes.constant("starts", Ints{from}), nodes.constant("ends", Ints{to}),
+                               nodes.constant("axes", Ints{static_cast<int64_t>(axis)})});
+  };
+  for (size_t axis = 0; axis < rank; ++axis) {
+    int64_t &before = pads[axis], &after = pads[rank + axis], size = shape[axis];
+    if (wraps && (before > size || after > size)) return {};
+    if (wraps && (before > 0 || after > 0)) {
+      std::vector<std::string> parts = {result};
+      if (before > 0) parts.insert(parts.begin(), part(result, axis, size - before, size));
+      if (after > 0) parts.push_back(part(result, axis, 0, after));
+      result = nodes.add("Concat", parts, {{"axis", static_cast<int64_t>(axis)}});
+      size += std::max<int64_t>(0, before) + std::max<int64_t>(0, after);
+      before = std::min<int64_t>(0, before);
+      after = std::min<int64_t>(0, after);
+    }
+    if (before >= 0 && after >= 0) continue;
+    const int64_t front = std::max<int64_t>(0, -before), back = std::max<int64_t>(0, -after);
+    if (size - front - back < 1) return {};
+    result = part(result, axis, front, size - back);
+    before = std::max<int64_t>(0, before);
+    after = std::max<int64_t>(0, after);
+  }
+  if (std::any_of(pads.begin(), pads.end(), [](int64_t amount) { return amount > 0; })) {
+    std::vector<std::string> inputs = node.inputs;
+    inputs[0] = result;
+    inputs[1] = nodes.constant("pads", pads);
+    nodes.add("Pad", inputs, node.attributes);
+  }
+  if (result == node.inputs[0]) nodes.add("Identity", {result});
+  return nodes.finish();
+}
+
+Nodes rewrite_softmax(Graph& graph, const Node& node) {
+  if (node.integer("flattens", 0) == 0) return {};
+  const Shape shape = graph.tensor(node.inputs[0]).shape;
+  const auto axis = shape.begin() + node.integer("axis", 0);
+  Replacement nodes(graph, node);
+  const Shape rows = {graph::element_count(Shape(shape.begin(), axis)),
+                      graph::element_count(Shape(axis, shape.end()))};
+  const std::string flat = nodes.add("Reshape", {node.inputs[0], nodes.constant("rows", rows)});
+  const std::string result = nodes.add(node.op, {flat}, {{"axis", int64_t{1}}});
+  nodes.add("Reshape", {result, nodes.constant("shape", shape)});
   return nodes.finish();
 }
 

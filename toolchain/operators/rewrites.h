@@ -1,6 +1,7 @@
 // Operators, and forms of operators, that the chip lacks, written in those that it has: the same function, up
 // to rounding. Their rows name these (Operator::rewrite).
 #pragma once
+#include <string>
 #include <vector>
 
 #include "toolchain/graph/graph.h"
@@ -29,6 +30,22 @@ Nodes rewrite_transposed_convolution(graph::Graph& graph, const graph::Node& nod
 Nodes rewrite_grouped_convolution(graph::Graph& graph, const graph::Node& node);
 // alpha and beta go into filter and bias.
 Nodes rewrite_gemm(graph::Graph& graph, const graph::Node& node);
+
+// Step by step, as long as the sequence is.
+Nodes rewrite_recurrent(graph::Graph& graph, const graph::Node& node);
+// Why a GRU, LSTM or RNN can't be written out, with what to do instead; else empty.
+std::string recurrent_obstacle(const graph::Graph& graph, const graph::Node& node);
+
+// Nearest of any kind: Gather along each axis, unless the chip reads the same pixels. Linear with asymmetric
+// coordinates: with align_corners and one row and column more, which are cut off. Linear along axes that are
+// no picture's: turned to where the chip has them.
+Nodes rewrite_resize(graph::Graph& graph, const graph::Node& node);
+// Why the chip doesn't compute a Resize as it is written; else empty.
+std::string resize_obstacle(const graph::Graph& graph, const graph::Node& node);
+// Negative pads cut, mode wrap puts copies side by side.
+Nodes rewrite_pad(graph::Graph& graph, const graph::Node& node);
+// Until opset 12 the axes from `axis` on were normalised together: as one.
+Nodes rewrite_softmax(graph::Graph& graph, const graph::Node& node);
 
 // Copies side by side.
 Nodes rewrite_tile(graph::Graph& graph, const graph::Node& node);

@@ -22,13 +22,13 @@ std::string cut_before(const Node& node) {
 std::string reason_against(const Graph& graph, const Node& node, int bits) {
   const Operator* row = find(node.op);
   if (row == nullptr) return fmt::format("nobody knows the operator; {}", cut_before(node));
-  if (!row->on_chip()) {
-    return fmt::format("the chip has no such operator; {}{}{}", row->note, *row->note == '\0' ? "" : ", or ",
-                       cut_before(node));
-  }
   const Situation situation{graph, node, bits};
   if (row->refuse != nullptr) {
     if (const std::string reason = row->refuse(situation); !reason.empty()) return reason;
+  }
+  if (!row->on_chip()) {
+    return fmt::format("the chip has no such operator; {}{}{}", row->note, *row->note == '\0' ? "" : ", or ",
+                       cut_before(node));
   }
   if (bits == 16 && !row->support.int16 && row->support.int8)
     return "the chip has it at 8 bit only: give it and its neighbours 8 bits";

@@ -1,6 +1,7 @@
 // Pools and Resize, and the arithmetic of sliding windows.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "toolchain/espdl/window.h"
 #include "toolchain/graph/inference.h"
@@ -73,17 +74,21 @@ void global_pooling(const RuleContext& c) {
 void resize(const RuleContext& c) {
   const size_t rank = c.shape(0).size();
   Shape result = c.shape(0);
+  std::vector<int64_t> axes(rank);
+  std::iota(axes.begin(), axes.end(), int64_t{0});
+  if (const auto named = c.node.integers("axes"); !named.empty()) axes = c.axes(named, c.rank(0));
   if (c.has(3)) {
     const auto sizes = c.integers(3, "the sizes");
-    if (sizes.size() != rank) c.fail("{} sizes were expected, found {}", rank, sizes.size());
-    result = sizes;
+    if (sizes.size() != axes.size()) c.fail("{} sizes were expected, found {}", axes.size(), sizes.size());
+    for (size_t i = 0; i < axes.size(); ++i) result[static_cast<size_t>(axes[i])] = sizes[i];
   } else {
     if (!c.has(2)) c.fail("neither scales nor sizes are given");
     const auto scales = c.reals(2, "the scales");
-    if (scales.size() != rank) c.fail("{} scales were expected, found {}", rank, scales.size());
-    for (size_t i = 0; i < rank; ++i) {
+    if (scales.size() != axes.size()) c.fail("{} scales were expected, found {}", axes.size(), scales.size());
+    for (size_t i = 0; i < axes.size(); ++i) {
       if (!(scales[i] > 0) || scales[i] > 4096) c.fail("a scale of {} is not sensible", scales[i]);
-      result[i] = static_cast<int64_t>(std::floor(static_cast<double>(result[i]) * scales[i]));
+      int64_t& size = result[static_cast<size_t>(axes[i])];
+      size = static_cast<int64_t>(std::floor(static_cast<double>(size) * scales[i]));
     }
   }
   c.set(std::move(result));
@@ -108,60 +113,11 @@ std::string refuse_pool(const Situation& s) {
   return "";
 }
 
-// The chip takes floor(o / scale) whatever the attributes say; they have to mean the same pixels.
-std::string refuse_nearest_axis(const Situation& s, size_t axis, const std::string& transform) {
-  const int64_t outputs = s.graph.tensor(s.node.outputs[0]).shape[axis];
-  const double in = static_cast<double>(s.graph.tensor(s.node.inputs[0]).shape[axis]),
-               out = static_cast<double>(outputs);
-  const double scale = out / in;
-  const float inverse = 1.0f / static_cast<float>(scale);
-  const std::string rounding = s.node.text("nearest_mode", "round_prefer_floor");
-  for (int64_t o = 0; o < outputs; ++o) {
-    const double position = static_cast<double>(o);
-    double source = position / scale;
-    if (transform == "half_pixel" || (transform == "pytorch_half_pixel" && out > 1))
-      source = (position + 0.5) / scale - 0.5;
-    if (transform == "align_corners") source = out > 1 ? position * (in - 1) / (out - 1) : 0;
-    if (transform == "tf_half_pixel_for_nn") source = (position + 0.5) / scale;
-    double wanted = std::floor(source);
-    if (rounding == "ceil") wanted = std::ceil(source);
-    if (rounding == "round_prefer_floor") wanted = std::ceil(source - 0.5);
-    if (rounding == "round_prefer_ceil") wanted = std::floor(source + 0.5);
-    wanted = std::clamp(wanted, 0.0, in - 1);
-    const double chip = std::min(std::floor(static_cast<double>(static_cast<float>(o) * inverse)), in - 1);
-    if (wanted != chip) {
-      return fmt::format(
-          "nearest with {} and {} reads pixel {} for output {} of axis {}, the chip reads {}; use asymmetric "
-          "and "
-          "floor",
-          transform, rounding, wanted, o, axis, chip);
-    }
-  }
-  return "";
-}
-
 std::string refuse_resize(const Situation& s) {
-  const graph::Shape& output = s.graph.tensor(s.node.outputs[0]).shape;
-  if (output.size() != 3 && output.size() != 4)
-    return fmt::format("an output [{}]; the chip resizes [N, C, W] and [N, C, H, W]", fmt::join(output, ","));
+  if (std::string reason = resize_obstacle(s.graph, s.node); !reason.empty()) return reason;
   if (s.bits != 8) {
     return fmt::format("{} bits; the chip resizes 8-bit tensors only: give it and its neighbours 8 bits",
                        s.bits);
-  }
-  const std::string mode = s.node.text("mode", "nearest");
-  const std::string transform = s.node.text("coordinate_transformation_mode", "half_pixel");
-  if (mode == "linear") {
-    if (transform != "half_pixel" && transform != "pytorch_half_pixel" && transform != "align_corners") {
-      return fmt::format(
-          "linear with {} coordinates does not exist on the chip; use half_pixel or align_corners",
-          transform);
-    }
-    return "";
-  }
-  if (mode != "nearest")
-    return fmt::format("mode '{}' does not exist on the chip; use nearest or linear", mode);
-  for (size_t axis = 0; axis < output.size(); ++axis) {
-    if (const std::string reason = refuse_nearest_axis(s, axis, transform); !reason.empty()) return reason;
   }
   return "";
 }
@@ -184,10 +140,12 @@ Operator resize_row() {
   row.homogeneous = true;
   row.lower = espdl::lower_resize;
   row.support = {true, false, false};
+  row.rewrite = rewrite_resize;
   row.refuse = refuse_resize;
   row.note =
-      "nearest with asymmetric coordinates and floor (or what reads the same pixels), linear with half_pixel "
-      "or align_corners";
+      "nearest of every kind (as Gather where the chip reads other pixels), linear with half_pixel, "
+      "align_corners "
+      "or asymmetric; any one or two axes";
   return row;
 }
 

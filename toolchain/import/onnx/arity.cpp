@@ -25,6 +25,7 @@ Arity input_arity(const std::string& op) {
         {"QuantizeLinear", {2, 3}},
         {"Range", {3, 3}},
         {"Resize", {1, 4}},
+        {"RNN", {3, 6}},
         {"ScatterND", {3, 3}},
         {"Slice", {1, 5}},
         {"Split", {1, 2}},

@@ -314,6 +314,13 @@ class Importer {
       case AttributeProto::FLOATS:
         node.attributes[key] = std::vector<float>(proto.floats().begin(), proto.floats().end());
         break;
+      case AttributeProto::STRINGS: {  // activations of recurrent layers
+        std::string list;
+        for (const std::string& text : proto.strings())
+          list += (list.empty() ? "" : ",") + printable(text, "an attribute's text");
+        node.attributes[key] = list;
+        break;
+      }
       case AttributeProto::TENSOR: {
         if (node.op != "ConstantOfShape")
           fail("{}: node '{}' ({}): attribute '{}' has a type that is not supported", file_, node.name,

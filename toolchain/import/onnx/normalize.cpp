@@ -119,12 +119,8 @@ class Normalizer {
   }
 
   void refuse_adaptive_resize(Node& node) {
-    if (node.integer("antialias", 0) != 0)
-      refuse(node, "antialiasing is not supported; export with antialias off");
     if (node.text("keep_aspect_ratio_policy", "stretch") != "stretch")
       refuse(node, "keep_aspect_ratio_policy is not supported; export with fixed sizes");
-    if (node.attributes.count("axes") > 0)
-      refuse(node, "sizes for some axes only are not supported; export with opset 17 or older");
   }
 
   void refuse_scaled_swish(Node& node) {
