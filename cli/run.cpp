@@ -1,24 +1,18 @@
 // shrike run: an integer model on raw or generated input.
 #include <fmt/format.h>
 
-#include <cmath>
-#include <cstring>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "cli/commands.h"
 #include "cli/json_text.h"
+#include "cli/model_input.h"
 #include "cli/model_options.h"
 #include "cli/picture_options.h"
-#include "runtime/ops/numeric.h"
-#include "toolchain/data/samples.h"
 #include "toolchain/host/dump.h"
 #include "toolchain/host/tensors.h"
-#include "toolchain/support/error.h"
-#include "toolchain/support/files.h"
 #include "toolchain/support/outputs.h"
 
 namespace shrike::cli {
@@ -31,99 +25,6 @@ struct Arguments {
   std::vector<std::string> inputs;  // NAME=FILE
   bool seed_given = false, all_tensors = false, json = false;
 };
-
-std::string input_names(const InspectableModel& model) {
-  std::string names;
-  for (int32_t i = 0; i < model.input_count(); ++i)
-    names += fmt::format("{}'{}'", i == 0 ? "" : ", ", host::to_string(model.input(i).name));
-  return names;
-}
-
-bool has_input(const InspectableModel& model, const std::string& name) {
-  for (int32_t i = 0; i < model.input_count(); ++i) {
-    if (model.input(i).name == name.c_str()) return true;
-  }
-  return false;
-}
-
-std::vector<int64_t> dims_of(const TensorView& input) {
-  return {input.shape.dims, input.shape.dims + input.shape.rank};
-}
-
-// The real values of an array or a picture in the order in which the tensor is stored (channels last).
-// Nothing: the file holds the tensor's own bytes.
-std::optional<std::vector<float>> real_values(const host::IntegerModel& file, const TensorView& input,
-                                              const std::string& path) {
-  const std::string extension = std::filesystem::path(path).extension().string();
-  const bool picture = extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-  if (extension != ".npy" && !picture) return std::nullopt;
-  data::InputOptions stored;
-  if (input.shape.rank == 4) stored.channels_last = true;
-  const std::string metadata = picture ? host::to_string(file.model().metadata(data::kInputKey)) : "";
-  const data::Port port{host::to_string(input.name), dims_of(input),
-                        picture ? data::input_spec(dims_of(input), metadata, stored) : std::nullopt};
-  return data::load_sample(path, {port})[0];
-}
-
-void write_values(const host::IntegerModel& file, const TensorView& input, const std::vector<float>& values) {
-  const float inverse = std::ldexp(1.0f, -input.exponent);
-  for (size_t i = 0; i < values.size(); ++i) {
-    const float scaled = values[i] * inverse;
-    if (input.type == DataType::kInt16) {
-      static_cast<int16_t*>(input.data)[i] = quantize_float<int16_t>(scaled, rounding_of(file.target()));
-    } else if (input.type == DataType::kInt8) {
-      static_cast<int8_t*>(input.data)[i] = quantize_float<int8_t>(scaled, rounding_of(file.target()));
-    } else {
-      fail("input '{}' of '{}' is {}: give its bytes in a raw file", host::to_string(input.name), file.name(),
-           host::type_name(input.type));
-    }
-  }
-}
-
-void load_input(const host::IntegerModel& file, const std::string& name, const std::string& path) {
-  const InspectableModel& model = file.model();
-  for (int32_t i = 0; i < model.input_count(); ++i) {
-    const TensorView input = model.input(i);
-    if (!(input.name == name.c_str())) continue;
-    if (const auto values = real_values(file, input, path)) {
-      write_values(file, input, *values);
-      continue;
-    }
-    const std::vector<uint8_t> bytes = read_file(path);
-    if (bytes.size() != input.bytes) {
-      fail("'{}' holds {} bytes, but input '{}' of '{}' is {} {}: {} bytes", path, bytes.size(), name,
-           file.name(), host::type_name(input.type), host::shape_text(input.shape), input.bytes);
-    }
-    std::memcpy(input.data, bytes.data(), bytes.size());
-  }
-}
-
-// Raw files for the inputs that are named; the generator for all when none is, or when --seed asks for it.
-void set_inputs(const host::IntegerModel& file, const Arguments& arguments) {
-  const InspectableModel& model = file.model();
-  std::map<std::string, std::string> files;
-  for (const std::string& entry : arguments.inputs) {
-    const size_t equals = entry.rfind('=');
-    if (equals == std::string::npos) {
-      throw WrongCommandLine("--input: '" + entry + "' is not of the form NAME=FILE");
-    }
-    files[entry.substr(0, equals)] = entry.substr(equals + 1);
-  }
-  for (const auto& [name, path] : files) {
-    if (!has_input(model, name))
-      fail("'{}' has no input '{}'; it has {}", file.name(), name, input_names(model));
-  }
-  if (files.empty() || arguments.seed_given) {
-    host::fill_inputs(model, arguments.seed);
-  } else {
-    for (int32_t i = 0; i < model.input_count(); ++i) {
-      const std::string name = host::to_string(model.input(i).name);
-      if (!files.contains(name))
-        fail("input '{}' of '{}' is not given; add --input {}=FILE or --seed N", name, file.name(), name);
-    }
-  }
-  for (const auto& [name, path] : files) load_input(file, name, path);
-}
 
 nlohmann::ordered_json to_json(const host::DumpedTensor& tensor) {
   nlohmann::ordered_json json = {
@@ -154,7 +55,8 @@ void run(const Arguments& arguments) {
   if (!arguments.output.empty()) require_harmless_dump(arguments);
   host::IntegerModel model = host::IntegerModel::open(arguments.file, arguments.options);
   report_on_file(model);
-  set_inputs(model, arguments);
+  const auto seed = arguments.seed_given ? std::optional<uint64_t>(arguments.seed) : std::nullopt;
+  set_inputs(model, parse_inputs(arguments.inputs), seed);
   auto tensors = host::run_and_dump(model, arguments.all_tensors ? host::Which::kAll : host::Which::kOutputs);
   if (!arguments.output.empty()) host::write_dump(arguments.output, model, tensors);
   report_saturation(model);
@@ -187,7 +89,8 @@ void add_run(Command& app) {
       "Raw input: the elements in stored order ([N, H, W, C]), little-endian, no header. A .npy array holds "
       "real\n"
       "values in the model's or the stored order of axes; a .jpg or .png picture becomes what the file "
-      "says.\n"
+      "says,\n"
+      "as on the chip.\n"
       "Generated input: splitmix64 from the seed, the low bits of each number.\n"
       "Sums that met a limit of the chip's accumulators, and multiply-adds that were cut there, are\n"
       "reported on the error output and in --json.");

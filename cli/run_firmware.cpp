@@ -1,17 +1,22 @@
-// shrike run-firmware: the same file and pictures on a bare RISC-V machine in QEMU and on this one, compared.
+// shrike run-firmware: the same file and inputs on a bare RISC-V machine in QEMU and on this one, compared.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/firmware_output.h"
+#include "cli/model_input.h"
 #include "cli/model_options.h"
 #include "cli/picture_options.h"
 #include "toolchain/data/image.h"
+#include "toolchain/data/samples.h"
 #include "toolchain/evaluate/detect.h"
 #include "toolchain/host/file_image.h"
 #include "toolchain/host/link_map.h"
@@ -28,40 +33,50 @@ namespace {
 
 struct Arguments {
   std::string file, build = std::string(SHRIKE_SOURCE_DIR) + "/build-firmware";
-  std::vector<std::string> images;
+  std::vector<std::string> files;   // a sample each, of a network with one input
+  std::vector<std::string> inputs;  // NAME=FILE: one sample
   host::IntegerOptions options;
   std::string kernels = "pairs";
   int timeout = 600;
   bool layers = false, all_operators = false;
 };
 
-struct HostPicture {
+struct HostSample {
+  std::string name;
   std::vector<FirmwareOutput> outputs;
   std::vector<Detection> detections;
 };
 
-// What this machine computes in the chip's mode, with the firmware's limits.
-HostPicture run_on_host(evaluate::Detector& detector, const data::Image& image) {
-  HostPicture picture;
-  const evaluate::Results results = detector.detect(detector.prepare(image), detector.default_options());
-  picture.detections.assign(results.objects.begin(), results.objects.end());
-  const InspectableModel& model = detector.integer_model()->model();
+std::vector<FirmwareOutput> outputs_of(const InspectableModel& model) {
+  std::vector<FirmwareOutput> outputs;
   for (int32_t i = 0; i < model.output_count(); ++i) {
     const TensorView output = model.output(i);
-    picture.outputs.push_back({host::to_string(output.name), sha256(output.data, output.bytes)});
+    outputs.push_back({host::to_string(output.name), sha256(output.data, output.bytes)});
   }
-  return picture;
+  return outputs;
 }
 
 void append_word(std::vector<uint8_t>& bytes, uint32_t word) {
   for (int shift = 0; shift < 32; shift += 8) bytes.push_back(static_cast<uint8_t>(word >> shift));
 }
 
-void append_picture(std::vector<uint8_t>& bytes, const data::Image& image) {
-  append_word(bytes, static_cast<uint32_t>(image.width));
-  append_word(bytes, static_cast<uint32_t>(image.height));
-  bytes.insert(bytes.end(), image.pixels.begin(), image.pixels.end());
+// An input as firmware/qemu-virt/detect.cpp reads it: two words, then bytes padded to 4.
+void append_record(std::vector<uint8_t>& bytes, uint32_t first, uint32_t second, const uint8_t* data,
+                   size_t size) {
+  append_word(bytes, first);
+  append_word(bytes, second);
+  bytes.insert(bytes.end(), data, data + size);
   while (bytes.size() % 4 != 0) bytes.push_back(0);
+}
+
+void append_picture(std::vector<uint8_t>& bytes, const data::Image& image) {
+  append_record(bytes, static_cast<uint32_t>(image.width), static_cast<uint32_t>(image.height),
+                image.pixels.data(), image.pixels.size());
+}
+
+void append_tensor(std::vector<uint8_t>& bytes, const TensorView& input) {
+  append_record(bytes, 0, static_cast<uint32_t>(input.bytes), static_cast<const uint8_t*>(input.data),
+                static_cast<size_t>(input.bytes));
 }
 
 std::string quoted(const std::string& text) {
@@ -102,7 +117,7 @@ void build(const Arguments& arguments, const std::string& target, uint64_t arena
   }
 }
 
-std::vector<FirmwarePicture> run_in_qemu(const Arguments& arguments, FirmwareRun& run) {
+void run_in_qemu(const Arguments& arguments, size_t samples, FirmwareRun& run) {
   const std::string command = fmt::format(
       "timeout {} qemu-system-riscv32 -M virt -cpu rv32 -m 256M -nographic -monitor none -serial none -bios "
       "none "
@@ -113,14 +128,13 @@ std::vector<FirmwarePicture> run_in_qemu(const Arguments& arguments, FirmwareRun
   if (status == 124)
     fail("the firmware was still running after {} s; --timeout gives it more", arguments.timeout);
   run = parse_firmware_output(output);
-  if (status != 0 || run.pictures.size() != arguments.images.size()) {
+  if (status != 0 || run.pictures.size() != samples) {
     fail("the firmware ended with status {} (Debian package: qemu-system-misc):\n{}", status, output);
   }
-  return run.pictures;
 }
 
 // Returns whether everything is equal.
-bool compare_outputs(const HostPicture& host, const FirmwarePicture& firmware) {
+bool compare_outputs(const HostSample& host, const FirmwarePicture& firmware) {
   bool equal = host.outputs.size() == firmware.outputs.size();
   for (size_t i = 0; i < host.outputs.size(); ++i) {
     const std::string other = i < firmware.outputs.size() ? firmware.outputs[i].sha256 : "none";
@@ -146,7 +160,7 @@ std::string in_words(const Detection& d, const std::vector<std::string>& names) 
                      category < names.size() ? names[category] : "?", d.score, d.x1, d.y1, d.x2, d.y2);
 }
 
-bool compare_detections(const HostPicture& host, const FirmwarePicture& firmware,
+bool compare_detections(const HostSample& host, const FirmwarePicture& firmware,
                         const std::vector<std::string>& names) {
   bool equal = host.detections.size() == firmware.detections.size();
   if (!equal)
@@ -207,37 +221,97 @@ void print_sizes(const Arguments& arguments, const FirmwareRun& run) {
 }
 
 void require_harmless_folder(const Arguments& arguments) {
-  CommandFiles files{arguments.images, {}};
+  CommandFiles files{arguments.files, {}};
   files.reads.push_back(arguments.file);
+  for (const auto& [name, path] : parse_inputs(arguments.inputs)) files.reads.push_back(path);
   for (const char* name : {"/model.espdl", "/pictures.bin", "/model_operators.cpp"})
     files.writes.push_back({arguments.build + name, "--build"});
   guard_outputs(files);
 }
 
-void run(const Arguments& arguments) {
-  require_harmless_folder(arguments);
+bool all_pictures(const std::vector<std::string>& files) {
+  return !files.empty() && std::all_of(files.begin(), files.end(), [](const std::string& path) {
+    return data::kind_of_file(path) == data::FileKind::kPicture;
+  });
+}
+
+// What both machines get, and what this one makes of it in the chip's mode, with the firmware's limits.
+struct Work {
+  std::vector<uint8_t> inputs;
+  std::vector<HostSample> expected;
+  std::vector<std::string> class_names;
+};
+
+// A network that ends in a head: pictures, and the objects on them.
+Work detect_on_host(const Arguments& arguments) {
   evaluate::DetectorOptions options;
   options.mode = DetectMode::kChip;
   options.integer = arguments.options;
   evaluate::Detector detector(arguments.file, options);
-  if (detector.integer_model() == nullptr)
-    fail("'{}' is a float model; firmware runs .espdl files: make one with \"shrike quantize\"",
-         arguments.file);
-  const host::IntegerModel& file = *detector.integer_model();
-  report_on_file(file);
-
-  std::vector<uint8_t> pictures;
-  std::vector<HostPicture> expected;
-  for (const std::string& path : arguments.images) {
+  Work work;
+  work.class_names = detector.class_names().names;
+  for (const std::string& path : arguments.files) {
     const data::Image image = data::load_image(path);
-    append_picture(pictures, image);
-    expected.push_back(run_on_host(detector, image));
+    append_picture(work.inputs, image);
+    const evaluate::Results results = detector.detect(detector.prepare(image), detector.default_options());
+    work.expected.push_back({path,
+                             outputs_of(detector.integer_model()->model()),
+                             {results.objects.begin(), results.objects.end()}});
   }
+  return work;
+}
+
+using Files = std::map<std::string, std::string>;  // by input
+
+// Samples as `shrike run` takes them; generated where no file is given.
+std::vector<std::pair<std::string, Files>> samples_of(const Arguments& arguments,
+                                                      const InspectableModel& model) {
+  if (!arguments.inputs.empty())
+    return {{fmt::format("{}", fmt::join(arguments.inputs, " ")), parse_inputs(arguments.inputs)}};
+  if (arguments.files.empty()) return {{"generated input", {}}};
+  if (model.input_count() != 1) {
+    fail("'{}' has {} inputs: name each with --input NAME=FILE, or none for generated ones", arguments.file,
+         model.input_count());
+  }
+  std::vector<std::pair<std::string, Files>> samples;
+  for (const std::string& path : arguments.files)
+    samples.push_back({path, {{host::to_string(model.input(0).name), path}}});
+  return samples;
+}
+
+// Any network: its outputs. Pictures for the first input go to the firmware as they are, to be fitted there.
+Work run_on_host(const Arguments& arguments, host::IntegerModel& file) {
+  InspectableModel& model = file.model();
+  Work work;
+  for (const auto& [name, files] : samples_of(arguments, model)) {
+    set_inputs(file, files, std::nullopt);
+    for (int32_t i = 0; i < model.input_count(); ++i) {
+      const auto given = files.find(host::to_string(model.input(i).name));
+      if (i == 0 && given != files.end() && all_pictures({given->second})) {
+        append_picture(work.inputs, data::load_image(given->second));
+      } else {
+        append_tensor(work.inputs, model.input(i));
+      }
+    }
+    file.run();
+    work.expected.push_back({name, outputs_of(model), {}});
+  }
+  return work;
+}
+
+void run(const Arguments& arguments) {
+  require_harmless_folder(arguments);
+  host::IntegerModel file = host::IntegerModel::open(arguments.file, arguments.options);
+  report_on_file(file);
+  Head head;
+  const bool detects = find_head(file.model(), kAllHeads, &head).ok() && all_pictures(arguments.files);
+  const Work work = detects ? detect_on_host(arguments) : run_on_host(arguments, file);
+
   make_folder(arguments.build);
   const host::FileImage model(read_file(arguments.file));
   write_file_atomically(arguments.build + "/model.espdl",
                         std::string_view(static_cast<const char*>(model.data()), model.bytes()));
-  write_file_atomically(arguments.build + "/pictures.bin", pictures);
+  write_file_atomically(arguments.build + "/pictures.bin", work.inputs);
   write_file_atomically(arguments.build + "/model_operators.cpp", host::op_set_source(file.model()));
   // Tables and scratch of the firmware's kernels; pointers are twice as long here.
   host::IntegerOptions on_device = arguments.options;
@@ -247,19 +321,20 @@ void run(const Arguments& arguments) {
       host::IntegerModel::open(arguments.file, on_device).model().memory().arena_bytes;
   build(arguments, host::target_name(file.target()), arena_bytes);
   FirmwareRun result;
-  run_in_qemu(arguments, result);
+  run_in_qemu(arguments, work.expected.size(), result);
 
   bool equal = true;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    fmt::print("{}\n", arguments.images[i]);
-    equal = compare_outputs(expected[i], result.pictures[i]) && equal;
-    equal = compare_detections(expected[i], result.pictures[i], detector.class_names().names) && equal;
+  for (size_t i = 0; i < work.expected.size(); ++i) {
+    fmt::print("{}\n", work.expected[i].name);
+    equal = compare_outputs(work.expected[i], result.pictures[i]) && equal;
+    if (detects) equal = compare_detections(work.expected[i], result.pictures[i], work.class_names) && equal;
   }
   if (arguments.layers) print_layers(result);
   print_work(result);
   print_sizes(arguments, result);
-  fmt::print("{}\n", equal ? "firmware and host agree on every output tensor and every detection"
-                           : "firmware and host DIFFER");
+  fmt::print("{}\n", !equal    ? "firmware and host DIFFER"
+                     : detects ? "firmware and host agree on every output tensor and every detection"
+                               : "firmware and host agree on every output tensor");
   if (!equal) throw Exit{1};
 }
 
@@ -270,11 +345,17 @@ void add_run_firmware(Command& app) {
   command->footer(
       "Example:\n"
       "  shrike run-firmware yolo11n.espdl street.jpg\n"
+      "  shrike run-firmware keywords.espdl yes.npy no.npy\n"
+      "  shrike run-firmware stereo.espdl --input left=a.jpg --input right=b.jpg\n"
+      "Any network runs; where it ends in a head and gets pictures, its objects are compared, too.\n"
       "Needs the source tree this program was built from, the RISC-V compiler and QEMU. The exit status is "
       "1\n"
       "when an output tensor or a detection differs.");
-  command->add_option("FILE", arguments->file, "Integer model (.espdl) of a detector")->required();
-  command->add_option("IMAGE", arguments->images, "JPEG or PNG pictures")->required();
+  command->add_option("FILE", arguments->file, "Integer model (.espdl)")->required();
+  command->add_option("SAMPLE", arguments->files,
+                      "Pictures, .npy arrays or raw tensors for the network's input; none: generated");
+  command->add_option("--input", arguments->inputs,
+                      "NAME=FILE: one of several inputs as picture, array or raw tensor; repeatable");
   command->add_option("--build", arguments->build,
                       "Folder to build in (default: build-firmware in the source tree)");
   command->add_option("--timeout", arguments->timeout, "Seconds that QEMU may take (default: 600)")

@@ -1,5 +1,6 @@
-// Objects on the linked pictures, by the linked model: everything from pixels to boxes runs on the bare
-// machine. Prints one fact a line, the first word says which; exits with 0 when every step succeeded.
+// The linked model on the linked inputs, and where it ends in a head the objects: everything from pixels to
+// boxes runs on the bare machine. Prints one fact a line, the first word says which; exits with 0 when every
+// step succeeded.
 #include <stdio.h>
 #include <string.h>
 
@@ -89,11 +90,39 @@ Status run_network(bool show_layers) {
   return {};
 }
 
-int detect(const shrike::ImageView& image, bool show_layers) {
+uint32_t word_at(const uint8_t* bytes) {
+  uint32_t word;
+  memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+// Fills an input from its record, two words and bytes padded to 4: width, height and RGB pixels of a picture,
+// or 0, a number of bytes and the tensor as it is stored. Moves `at` behind it.
+Status fill_input(int32_t index, const uint8_t*& at, shrike::ImagePlacement* placement) {
+  const uint32_t width = word_at(at), second = word_at(at + 4);
+  const uint8_t* bytes = at + 8;
+  const size_t size = width == 0 ? second : size_t{3} * width * second;
+  at = bytes + (size + 3) / 4 * 4;
+  if (width != 0) {
+    const shrike::ImageView image{bytes, static_cast<int32_t>(width), static_cast<int32_t>(second),
+                                  shrike::PixelFormat::kRgb888};
+    return shrike::preprocess(image, shrike::preprocess_options(model), model, placement);
+  }
+  const shrike::TensorView input = model.input(index);
+  if (size != input.bytes)
+    return shrike::make_status(shrike::StatusCode::kBadShape, "an input has another size");
+  memcpy(input.data, bytes, size);
+  return {};
+}
+
+int run_sample(const uint8_t*& at, bool show_layers) {
   const uint64_t start = board::instructions();
   shrike::ImagePlacement placement;
-  Status status = shrike::preprocess(image, shrike::preprocess_options(model), model, &placement);
-  if (!status.ok()) return report("preprocess", status);
+  Status status;
+  for (int32_t i = 0; i < model.input_count(); ++i) {
+    status = fill_input(i, at, &placement);
+    if (!status.ok()) return report("input", status);
+  }
   const uint64_t prepared = board::instructions();
   status = run_network(show_layers);
   if (!status.ok()) return report("run", status);
@@ -101,8 +130,11 @@ int detect(const shrike::ImageView& image, bool show_layers) {
 
   shrike::Head head;
   int32_t count = 0;
-  status = shrike::find_head(model, SHRIKE_HEADS, &head);
-  if (!status.ok()) return report("head", status);
+  if (!shrike::find_head(model, SHRIKE_HEADS, &head).ok()) {
+    print_outputs();
+    printf("instructions %lu %lu 0\n", shown(prepared - start), shown(computed - prepared));
+    return 0;
+  }
   shrike::DetectOptions options;
   options.max_detections = kMostDetections;
   options.max_candidates = kMostCandidates;
@@ -119,20 +151,11 @@ int detect(const shrike::ImageView& image, bool show_layers) {
   return 0;
 }
 
-uint32_t word_at(const uint8_t* bytes) {
-  uint32_t word;
-  memcpy(&word, bytes, sizeof word);
-  return word;
-}
-
-int detect_all() {
+int run_all() {
   int index = 0;
   for (const uint8_t* at = pictures_begin; at < pictures_end; ++index) {
-    const shrike::ImageView image{at + 8, static_cast<int32_t>(word_at(at)),
-                                  static_cast<int32_t>(word_at(at + 4)), shrike::PixelFormat::kRgb888};
-    printf("picture %d %ld %ld\n", index, static_cast<long>(image.width), static_cast<long>(image.height));
-    if (detect(image, index == 0) != 0) return 1;
-    at += 8 + (static_cast<size_t>(image.width) * static_cast<size_t>(image.height) * 3 + 3) / 4 * 4;
+    printf("picture %d\n", index);
+    if (run_sample(at, index == 0) != 0) return 1;
   }
   return 0;
 }
@@ -164,7 +187,7 @@ int main() {
   printf("arena %lu of %lu (tables %lu, activations %lu, scratch %lu)\n", shown(memory.arena_bytes),
          shown(sizeof arena), shown(memory.table_bytes), shown(memory.activation_bytes),
          shown(memory.scratch_bytes));
-  const int result = detect_all();
+  const int result = run_all();
   printf("stack %lu\n", static_cast<unsigned long>(board::stack_used()));
   return result;
 }
