@@ -11,6 +11,10 @@ namespace {
 constexpr int64_t kMostPlaces = 1 << 20;  // of one level
 constexpr float kPi = 3.14159265358979f;
 
+const std::map<std::string, std::string> kTasks = {
+    {"Detect", "detect"}, {"ESPDetect", "detect"}, {"v10Detect", "detect"}, {"Segment", "segment"},
+    {"Pose", "pose"},     {"OBB", "obb"},          {"Classify", "classify"}};
+
 class Head {
  public:
   Head(Layers& layers, const Module& head, const std::vector<std::string>& xs, PictureSize picture)
@@ -175,11 +179,14 @@ void write_classifier(Layers& layers, const Module& head, const std::vector<std:
 }  // namespace
 
 std::string task_of(const Module& head) {
-  static const std::map<std::string, std::string> tasks = {
-      {"Detect", "detect"}, {"ESPDetect", "detect"}, {"v10Detect", "detect"}, {"Segment", "segment"},
-      {"Pose", "pose"},     {"OBB", "obb"},          {"Classify", "classify"}};
-  const auto found = tasks.find(head.kind());
-  return found == tasks.end() ? "" : found->second;
+  const auto found = kTasks.find(head.kind());
+  return found == kTasks.end() ? "" : found->second;
+}
+
+std::vector<std::string> head_classes() {
+  std::vector<std::string> names;
+  for (const auto& [name, task] : kTasks) names.push_back(name);
+  return names;
 }
 
 void write_head(Layers& layers, const Module& head, const std::vector<std::string>& xs, PictureSize picture) {

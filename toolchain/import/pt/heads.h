@@ -16,6 +16,8 @@ struct PictureSize {
 
 // "detect", "segment", "pose", "obb", "classify"; "" for a class that is no head.
 std::string task_of(const Module& head);
+// The classes of heads, sorted.
+std::vector<std::string> head_classes();
 
 // Writes the head behind the feature maps `xs`, finest first, and makes its results the graph's outputs
 // output0 (and output1, a segmentation's prototypes): boxes [1, 4 + classes + ..., places] in pixels, centre

@@ -193,4 +193,12 @@ Graph import_checkpoint(const std::string& bytes, const std::string& file) {
   return CheckpointImporter(bytes, file).run();
 }
 
+std::vector<std::string> checkpoint_classes() {
+  return pt::Layers::classes();
+}
+
+std::vector<std::string> checkpoint_heads() {
+  return pt::head_classes();
+}
+
 }  // namespace shrike::graph

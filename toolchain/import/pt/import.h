@@ -1,6 +1,7 @@
 // Ultralytics checkpoints (.pt) into the IR.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "toolchain/graph/graph.h"
 
@@ -13,5 +14,8 @@ namespace shrike::graph {
 // is not stored. Metadata as in the ONNX export: names, stride, imgsz, task, version, kpt_shape. Never
 // executes or opens what the file names. `file` begins the sentences of errors. Throws Error.
 Graph import_checkpoint(const std::string& bytes, const std::string& file);
+// The classes of layers and of heads that it knows, each sorted.
+std::vector<std::string> checkpoint_classes();
+std::vector<std::string> checkpoint_heads();
 
 }  // namespace shrike::graph

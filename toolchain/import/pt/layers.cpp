@@ -195,9 +195,8 @@ void check_origin(const Module& module) {
   module.refuse("this class is not known; export the model to ONNX where it was made");
 }
 
-std::string Layers::run(const Module& module, const std::string& x) {
-  using Rule = std::string (Layers::*)(const Module&, const std::string&);
-  static const std::map<std::string, Rule> rules = {
+const std::map<std::string, Layers::Rule>& Layers::rules() {
+  static const std::map<std::string, Rule> table = {
       {"Conv2d", &Layers::convolution},
       {"Conv1d", &Layers::convolution},
       {"ConvTranspose2d", &Layers::transposed_convolution},
@@ -247,14 +246,25 @@ std::string Layers::run(const Module& module, const std::string& x) {
       {"Attention", &Layers::attention},
       {"Proto", &Layers::proto},
   };
+  return table;
+}
+
+std::vector<std::string> Layers::classes() {
+  std::vector<std::string> names = {"Concat", "Dropout", "Identity", "Sequential"};
+  for (const auto& [name, rule] : rules()) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string Layers::run(const Module& module, const std::string& x) {
   if (++visited_ > model_limits::kModules)
     module.refuse("more than {} modules; is this a detector?", model_limits::kModules);
   check_origin(module);
   const std::string kind = module.kind();
   if (kind == "Identity" || kind == "Dropout") return x;
   if (kind == "Sequential") return sequence(module, x);
-  const auto rule = rules.find(kind);
-  if (rule == rules.end())
+  const auto rule = rules().find(kind);
+  if (rule == rules().end())
     module.refuse("this class is not known; export the model to ONNX where it was made");
   return (this->*rule->second)(module, x);
 }

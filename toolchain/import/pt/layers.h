@@ -1,6 +1,7 @@
 // Internal to the .pt import: what the modules of Ultralytics' networks compute, written as ONNX nodes
 // (spec/importers.md section A7). Nodes are named as the ONNX export names them: "/model.2/cv1/conv/Conv".
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,15 @@ class Layers {
   std::string run(const Module& module, const std::vector<std::string>& xs);
 
   GraphWriter& writer() { return writer_; }
+  // Names of the classes that run() knows, sorted.
+  static std::vector<std::string> classes();
   // "/model.2/cv1/conv/Conv" for the part of `module`.
   static std::string node_name(const Module& module, const std::string& op);
 
  private:
+  using Rule = std::string (Layers::*)(const Module&, const std::string&);
+  static const std::map<std::string, Rule>& rules();
+
   std::string sequence(const Module& module, std::string x);
   std::string convolution(const Module& module, const std::string& x);
   std::string transposed_convolution(const Module& module, const std::string& x);

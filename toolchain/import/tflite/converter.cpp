@@ -359,4 +359,11 @@ const std::map<int32_t, Converter::Rule>& Converter::rules() {
   return table;
 }
 
+std::vector<std::string> Converter::operators() {
+  std::vector<std::string> names;
+  for (const auto& [code, rule] : rules()) names.push_back(operator_name(code));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 }  // namespace shrike::graph::tflite

@@ -24,6 +24,8 @@ class Converter {
  public:
   Converter(const Model& model, const std::string& file);
   Graph run();
+  // Names of the operators that run() knows, sorted.
+  static std::vector<std::string> operators();
 
  private:
   // What a tensor of the file is in the IR.

@@ -15,4 +15,8 @@ Graph import_tflite(const std::string& bytes, const std::string& file) {
   return graph;
 }
 
+std::vector<std::string> tflite_operators() {
+  return tflite::Converter::operators();
+}
+
 }  // namespace shrike::graph

@@ -1,6 +1,7 @@
 // TensorFlow Lite files (.tflite) into the IR.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "toolchain/graph/graph.h"
 
@@ -12,5 +13,7 @@ namespace shrike::graph {
 // output1, ... Metadata of Ultralytics' exporter are kept. `file` begins the sentences of errors. Throws
 // Error.
 Graph import_tflite(const std::string& bytes, const std::string& file);
+// The operators that it knows, sorted.
+std::vector<std::string> tflite_operators();
 
 }  // namespace shrike::graph
