@@ -3,16 +3,15 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 #include <set>
 #include <utility>
 
+#include "toolchain/engine/conventions.h"
 #include "toolchain/engine/guarded.h"
 #include "toolchain/engine/module.h"
 #include "toolchain/engine/operators.h"
-#include "toolchain/graph/activation.h"
 #include "toolchain/operators/affine.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
@@ -20,94 +19,9 @@
 namespace shrike::engine {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
 constexpr int kFloatBits = 24;  // integers of up to 24 bits are exact in float32
-
-// The grid of a tensor: one exponent, or one for every index of `axis`.
-struct Grid {
-  graph::Format format;
-  int64_t axis = 0;
-  bool half_even = true;
-
-  // 2^exponent, shaped to broadcast against `like`.
-  at::Tensor scale(const at::Tensor& like) const {
-    if (!format.per_channel()) return at::full({}, std::ldexp(1.0, format.exponent), like.options());
-    std::vector<double> scales;
-    for (const int exponent : format.channel_exponents) scales.push_back(std::ldexp(1.0, exponent));
-    std::vector<int64_t> shape(static_cast<size_t>(like.dim()), 1);
-    shape[static_cast<size_t>(axis)] = -1;
-    return at::tensor(scales, at::kDouble).to(like.scalar_type()).reshape(shape);
-  }
-  double lowest() const { return -std::ldexp(1.0, format.bits - 1); }
-  double highest() const { return std::ldexp(1.0, format.bits - 1) - 1; }
-  at::Tensor round(const at::Tensor& integers) const {
-    return half_even ? at::round(integers) : at::floor(integers + 0.5);
-  }
-};
-
-// Rounds to the grid. Backwards: the identity within the range (straight through), zero outside; the exponent
-// receives s ln 2 (round(x/s) - x/s) within and s ln 2 times the limit outside (spec/training.md 6.2).
-struct RoundToGrid : torch::autograd::Function<RoundToGrid> {
-  static Variable forward(AutogradContext* context, const Variable& value, const Variable& exponent,
-                          const Grid& grid) {
-    const at::Tensor scale = grid.scale(value);
-    const at::Tensor units = value / scale;
-    const at::Tensor nearest = grid.round(at::clamp(units, grid.lowest(), grid.highest()));
-    const at::Tensor inside = at::logical_and(units >= grid.lowest(), units <= grid.highest());
-    context->save_for_backward({inside});
-    if (exponent.requires_grad()) {
-      context->saved_data["slope"] =
-          (scale * std::log(2.0) * at::where(inside, nearest - units, nearest)).to(at::kFloat);
-      context->saved_data["channels"] = static_cast<int64_t>(exponent.numel());
-      context->saved_data["axis"] = grid.axis;
-    }
-    return nearest * scale;
-  }
-
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const at::Tensor inside = context->get_saved_variables()[0];
-    const at::Tensor& gradient = gradients[0];
-    at::Tensor by_exponent;
-    if (context->saved_data.count("slope") > 0) {
-      by_exponent = gradient * context->saved_data["slope"].toTensor();
-      const int64_t axis = context->saved_data["axis"].toInt();
-      std::vector<int64_t> others;
-      for (int64_t i = 0; i < by_exponent.dim(); ++i) {
-        if (i != axis || context->saved_data["channels"].toInt() == 1) others.push_back(i);
-      }
-      by_exponent = at::sum(by_exponent.to(at::kDouble), others).reshape({-1});
-    }
-    return {gradient * inside, by_exponent, Variable()};
-  }
-};
-
-// A function of one variable (and constants) that the engine evaluates without derivatives: backwards by its
-// central difference over `step`. For a table that is the slope across the code's own cell.
-struct OneVariable : torch::autograd::Function<OneVariable> {
-  static Variable forward(AutogradContext* context, const Variable& input, const Call& call, double step) {
-    context->save_for_backward({input});
-    const OperatorFunction function = find_operator(call.node.op);
-    Call plain = call;  // what the derivative needs, free of the graph of operations
-    plain.inputs[0] = input;
-    const at::Tensor result = function(plain)[0];
-    static const Arithmetic kFloatArithmetic{};
-    const auto at_offset = [&](double offset) {
-      const Call moved{call.graph, call.node, plain.inputs, kFloatArithmetic, call.graph_batch, call.batch};
-      Call other = moved;
-      other.inputs[0] = input + offset;
-      return function(other)[0].to(at::kFloat);
-    };
-    context->saved_data["slope"] = (at_offset(step) - at_offset(-step)) / (2 * step);
-    return result;
-  }
-
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    return {gradients[0] * context->saved_data["slope"].toTensor(), Variable(), Variable()};
-  }
-};
 
 Array to_array(const at::Tensor& tensor) {
   const at::Tensor dense = tensor.detach().to(at::kFloat).contiguous();
@@ -218,7 +132,7 @@ class Network final : public DifferentiableNetwork {
       const graph::Format& format = tensor.format;
       if (!network.arithmetic_.fake_quantized || format.is_float()) return value.to(at::kFloat);
       const auto axis = network.axis_.find(tensor.name);
-      const Grid grid{format, axis == network.axis_.end() ? 0 : axis->second, half_even};
+      const Grid grid{format, axis == network.axis_.end() ? 0 : axis->second, {half_even}};
       at::Tensor exponent =
           at::zeros({1}, at::kDouble);  // LibTorch wants a tensor, also where none is asked for
       if (exponents_too && format.bits <= 16) {
@@ -228,7 +142,7 @@ class Network final : public DifferentiableNetwork {
         exponents[tensor.name] = exponent;
       }
       const bool wide = format.bits > kFloatBits || value.scalar_type() == at::kDouble;
-      const at::Tensor rounded = RoundToGrid::apply(wide ? value.to(at::kDouble) : value, exponent, grid);
+      const at::Tensor rounded = on_grid_with_gradient(wide ? value.to(at::kDouble) : value, exponent, grid);
       return format.bits > kFloatBits ? rounded : rounded.to(at::kFloat);
     }
 
@@ -257,15 +171,8 @@ class Network final : public DifferentiableNetwork {
       const std::string& op = call.node.op;
       if (network.options_.batch_statistics && operators::is_batch_normalization(call.node))
         return {normalize(call)};
-      if (!operators::is_table(op)) return find_operator(op)(call);
-      if (op == "Swish" && !call.arithmetic.fake_quantized &&
-          !call.node.attributes.contains(graph::kInputScale)) {
-        return {at::silu(call.input(0))};
-      }
-      const graph::Format& format = call.format(0);
-      constexpr double kSmallStep = 0x1p-9;
-      const bool table = call.arithmetic.fake_quantized && format.bits == 8;
-      return {OneVariable::apply(call.input(0), call, table ? std::ldexp(0.5, format.exponent) : kSmallStep)};
+      if (operators::is_table(op)) return {activation_with_gradient(call)};
+      return find_operator(op)(call);
     }
 
     at::Tensor normalize(const Call& call) {
@@ -306,11 +213,9 @@ class Network final : public DifferentiableNetwork {
       value = to_tensor(tensor.values, tensor.shape);
       if (arithmetic_.fake_quantized && !tensor.format.is_float()) {
         const auto axis = axis_.find(name);
-        const Grid grid{tensor.format, axis == axis_.end() ? 0 : axis->second, options_.half_even};
-        const at::Tensor units = value.to(at::kDouble) / grid.scale(value.to(at::kDouble));
-        value =
-            (grid.round(at::clamp(units, grid.lowest(), grid.highest())) * grid.scale(value.to(at::kDouble)))
-                .to(tensor.format.bits > kFloatBits ? at::kDouble : at::kFloat);
+        const Grid grid{tensor.format, axis == axis_.end() ? 0 : axis->second, {options_.half_even}};
+        value = on_grid_with_gradient(value.to(at::kDouble), at::zeros({1}, at::kDouble), grid)
+                    .to(tensor.format.bits > kFloatBits ? at::kDouble : at::kFloat);
       }
     }
   }
