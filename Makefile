@@ -1,12 +1,15 @@
 # Front door. Each target does all the set-up it needs: the Debian packages of its groups that are missing
 # (packages.txt), configuration, build of what it uses and nothing else.
-#   make demo      quantise YOLO11n, measure its mAP, draw detections
+#   make demo      quantise, measure, analyse, train and run a detector: the one of examples/shapes, or MODEL with CALIB and DATA
 #   make test      everything that must hold
 #   make install   program, float module, headers and libraries into PREFIX
 #   make package   three .deb files in build/packages: shrike, shrike-float, shrike-dev
-MODEL ?= ../shared/models/yolo11n.onnx
-CALIB ?= ../shared/data/coco_calib320/images
-DATA  ?= ../shared/data/coco_val400
+# Nothing named: the detector of examples/shapes and pictures that are drawn for it.
+MODEL ?=
+CALIB ?=
+DATA  ?=
+TARGET ?= esp32p4
+STEPS ?= 100
 OUT   ?= build/demo
 PREFIX ?= /usr/local
 
@@ -14,9 +17,10 @@ PREFIX ?= /usr/local
 
 # What was named is looked for before anything is installed or built.
 demo:
-	@scripts/demo.sh check '$(MODEL)' '$(CALIB)' '$(DATA)' '$(OUT)'
+	@scripts/demo.sh check '$(MODEL)' '$(CALIB)' '$(DATA)' '$(TARGET)' '$(STEPS)' '$(OUT)'
 	@$(MAKE) --no-print-directory program
-	@scripts/demo.sh run '$(MODEL)' '$(CALIB)' '$(DATA)' '$(OUT)'
+	@cmake --build --preset release --target draw_shapes
+	@scripts/demo.sh run '$(MODEL)' '$(CALIB)' '$(DATA)' '$(TARGET)' '$(STEPS)' '$(OUT)'
 
 # The program and the module that it opens for float networks.
 program:
@@ -59,15 +63,12 @@ sanitize-all:
 # Kernels against oneDNN, the network against the float engine. Needs a quantised file: run `make demo` first.
 bench: build
 	build/bin/bench_kernels
-	build/bin/bench_network $(OUT)/yolo11n.espdl --onnx $(MODEL) --threads 1,2
+	build/bin/bench_network $(OUT)/model.espdl --onnx $(or $(MODEL),examples/shapes/shapes.onnx) --threads 1,2
 
-# YOLO11n at 320x320 on a bare RISC-V machine in QEMU, beside the host. IMAGE names another picture.
-IMAGE ?= $(firstword $(wildcard $(DATA)/images/*.jpg))
-firmware-demo: program
+# The demo with its last step, the run on a bare RISC-V machine in QEMU, for sure.
+firmware-demo:
 	@scripts/install_packages.sh firmware
-	mkdir -p $(OUT)
-	build/bin/shrike quantize $(MODEL) --calib $(CALIB) --target esp32p4 --imgsz 320 -o $(OUT)/yolo11n_320.espdl
-	build/bin/shrike run-firmware $(OUT)/yolo11n_320.espdl $(IMAGE)
+	@$(MAKE) --no-print-directory demo
 
 # The 8-bit golden vectors of esp32p4, executed in QEMU.
 GOLDEN ?= ../shared/golden/ops/esp32p4_8
