@@ -1,6 +1,7 @@
 // shrike train: detectors from pictures and labels.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,6 +18,7 @@
 #include "toolchain/train/float_training.h"
 #include "toolchain/train/head.h"
 #include "toolchain/train/quantized_training.h"
+#include "toolchain/train/team.h"
 #include "toolchain/train/yolo11.h"
 
 namespace shrike::cli {
@@ -30,6 +32,8 @@ struct Arguments {
   std::string target;  // empty: float training
   int64_t image_size = 0;
   bool quiet = false;
+  int processes = 1;
+  std::string device = "cpu";
   std::map<std::string, const Option*> options;  // whose defaults differ between the two kinds
   bool given(const std::string& option) const { return options.at(option)->count() > 0; }
 };
@@ -63,12 +67,12 @@ void print_report(const Arguments& arguments, const train::FloatReport& report) 
 void print_report(const train::QuantizedReport& report, const std::string& output) {
   const char* score = report.labelled ? "mAP" : "-error";
   fmt::print("{:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "step", "features", "class", "box", "labels", score);
-  fmt::print("{:>9} {:>9} {:>9} {:>9} {:>9} {:>9.4f}{}\n", "start", "", "", "", "", report.start.score,
-             report.best.step == 0 ? "  <- kept" : "");
-  for (const train::QuantizedJudgement& j : report.judgements) {
-    fmt::print("{:>9} {:>9.5f} {:>9.5f} {:>9.5f} {:>9.4f} {:>9.4f}{}\n", j.step, j.features, j.classes,
-               j.boxes, j.labels, j.score, j.step == report.best.step ? "  <- kept" : "");
-  }
+  const auto print = [&](const std::string& name, const train::QuantizedJudgement& j) {
+    fmt::print("{:>9} {:>9.5f} {:>9.5f} {:>9.5f} {:>9.4f} {:>9.4f}{}\n", name, j.features, j.classes, j.boxes,
+               j.labels, j.score, j.step == report.best.step ? "  <- kept" : "");
+  };
+  print("start", report.start);
+  for (const train::QuantizedJudgement& j : report.judgements) print(std::to_string(j.step), j);
   fmt::print("{} steps on {} pictures in {:.0f} s, judged by the integer runtime on {} others\n",
              report.steps, report.training_pictures, report.seconds, report.judging_pictures);
   if (report.best.step == 0) {
@@ -79,17 +83,17 @@ void print_report(const train::QuantizedReport& report, const std::string& outpu
   }
 }
 
-void end_run(bool interrupted, int64_t step) {
+void end_run(bool first, bool interrupted, int64_t step) {
   if (!interrupted) return;
-  fmt::print(stderr, "interrupted behind step {}; the same command with --resume goes on\n", step);
+  if (first) fmt::print(stderr, "interrupted behind step {}; the same command with --resume goes on\n", step);
   throw Exit{1};
 }
 
 void run_float(const Arguments& arguments) {
-  const train::LabelledSet set = train::open_labelled_set(arguments.data, 0);
+  const train::LabelledSet set = train::open_labelled_set(arguments.data);
   const train::FloatReport report = train::train_float(open_network(arguments, set), set, arguments.training);
-  print_report(arguments, report);
-  end_run(report.interrupted, report.steps);
+  if (arguments.training.processes.first()) print_report(arguments, report);
+  end_run(arguments.training.processes.first(), report.interrupted, report.steps);
 }
 
 // The options that both kinds share were given once.
@@ -101,6 +105,7 @@ train::QuantizedOptions quantized_options(const Arguments& arguments) {
   q.seed = t.seed;
   q.threads = t.threads;
   q.resume = t.resume;
+  q.processes = t.processes;
   if (arguments.given("--epochs")) q.epochs = t.epochs;
   if (arguments.given("--batch")) q.batch = t.batch;
   if (arguments.given("--part")) q.part = t.part;
@@ -119,16 +124,19 @@ void run_quantized(const Arguments& arguments) {
   settings.size = {arguments.image_size, arguments.image_size};
   settings.threads = arguments.training.threads;
   const train::QuantizedOptions options = quantized_options(arguments);
-  require_writable(options.output);
-  const train::DetectionHead head = train::find_head(quantize::load_float_graph(arguments.model, settings));
-  const train::LabelledSet set =
-      train::open_labelled_set(arguments.data, static_cast<size_t>(head.head.classes));
+  if (options.processes.first()) require_writable(options.output);
+  const graph::Graph network = quantize::load_float_graph(arguments.model, settings);
+  const train::DetectionHead head = train::find_head(network);
+  const auto names = network.metadata.find("names");
+  const train::LabelledSet set = train::open_labelled_set(
+      arguments.data, evaluate::class_names(static_cast<int>(head.head.classes),
+                                            names == network.metadata.end() ? "" : names->second));
   const train::Parts parts =
       train::hold_out(set, options.held_out, static_cast<size_t>(options.judging_pictures));
   const train::QuantizedStart start = train::quantized_start(arguments.model, parts, settings);
   const train::QuantizedReport report = train::train_quantized(start, parts, settings, options);
-  print_report(report, options.output);
-  end_run(report.interrupted, report.steps);
+  if (options.processes.first()) print_report(report, options.output);
+  end_run(arguments.training.processes.first(), report.interrupted, report.steps);
 }
 
 void run(const Arguments& given) {
@@ -137,13 +145,28 @@ void run(const Arguments& given) {
     throw WrongCommandLine("give either a model file or --new yolo11");
   if (!arguments.target.empty() && !arguments.family.empty())
     throw WrongCommandLine("--target trains a model file for a chip; train --new in float first");
+  if (arguments.device != "cpu") {
+    fail("--device {}: this LibTorch computes on the processor only; leave the option away",
+         arguments.device);
+  }
+  const auto meeting = train::meeting_from_environment();
   const std::string& output = arguments.training.output;
-  guard_outputs({{arguments.model, arguments.data},
-                 {{output, "-o"},
-                  {output + ".ckpt", "the checkpoint of -o"},
-                  {output + ".train.jsonl", "the log of -o"},
-                  {output + ".trial", "the trial beside -o"}}});
-  if (arguments.quiet) silence_progress();
+  if (!meeting || meeting->rank == 0) {  // the others write nothing there
+    guard_outputs({{arguments.model, arguments.data},
+                   {{output, "-o"},
+                    {output + ".ckpt", "the checkpoint of -o"},
+                    {output + ".train.jsonl", "the log of -o"},
+                    {output + ".trial", "the trial beside -o"}}});
+  }
+  if (!meeting && arguments.processes > 1) {
+    const int status = train::run_in_processes(arguments.processes);
+    if (status != 0) throw Exit{status};
+    return;
+  }
+  if (meeting) arguments.training.processes = train::Processes(*meeting);
+  if (meeting && arguments.processes > 1 && arguments.training.threads == 0)
+    arguments.training.threads = std::max(1, train::thread_count(0) / arguments.processes);
+  if (arguments.quiet || !arguments.training.processes.first()) silence_progress();
   arguments.training.optimizer =
       arguments.optimizer == "sgd" ? train::Optimizer::Kind::kSgd : train::Optimizer::Kind::kAdam;
   arguments.target.empty() ? run_float(arguments) : run_quantized(arguments);
@@ -176,7 +199,9 @@ void add_train(Command& app) {
       ->add_option("--imgsz", arguments->image_size, "size of the network's input [the model's; --new: 640]")
       ->check(between(32, 4096));
   command
-      ->add_option("--data", arguments->data, "labelled pictures: a folder with instances.json and images/")
+      ->add_option(
+          "--data", arguments->data,
+          "pictures: what eval --data takes (of a data.yaml its train:), or a plain folder without labels")
       ->required();
   command->add_option("-o,--output", t.output, "file to write, .onnx")->required();
   arguments->options["--epochs"] =
@@ -194,7 +219,7 @@ void add_train(Command& app) {
   arguments->options["--rate"] =
       command
           ->add_option("--rate", t.rate,
-                       "highest learning rate [0.002; --target: units a step, such that a run can move two]")
+                       "highest learning rate [0.002; --target: units a step, 2 / steps, at most 0.005]")
           ->check(between(1e-9, 1.0));
   command->add_option("--decay", t.decay, "weight decay [0.0005]")->check(between(0.0, 1.0));
   arguments->options["--mosaic"] =
@@ -228,6 +253,14 @@ void add_train(Command& app) {
   command->add_option("--threads", t.threads, "threads (0: all cores); never changes the result")
       ->check(between(0, 256));
   add_picture_options(*command);
+  command
+      ->add_option(
+          "--processes", arguments->processes,
+          "processes on this machine that share the run; for several machines start one on each with "
+          "MASTER_ADDR, MASTER_PORT, RANK and WORLD_SIZE set [1]")
+      ->check(between(1, 256));
+  command->add_option("--device", arguments->device, "cpu, or cuda where LibTorch has it [cpu]")
+      ->check(one_of({"cpu", "cuda"}));
   command->add_flag("--resume", t.resume, "go on from OUT.ckpt");
   command->add_flag("--quiet", arguments->quiet, "no progress");
   command->callback([arguments] { run(*arguments); });

@@ -8,6 +8,7 @@
 
 #include "toolchain/graph/passes.h"
 #include "toolchain/support/error.h"
+#include "toolchain/train/optimizer.h"
 #include "toolchain/train/random.h"
 #include "toolchain/train/yolo11.h"
 
@@ -190,6 +191,41 @@ TEST(Rounding, PassesGradientsWithinTheRangeAndGivesTheExponentItsSlope) {
   EXPECT_FLOAT_EQ(static_cast<float>(above[0]), 127 * s);
   EXPECT_EQ(above[1], 0);
   EXPECT_NEAR(above[2], by_log * 127, 1e-5);
+}
+
+// Spec section 8, check 6: an exponent follows data that shrink to half.
+TEST(Rounding, AnExponentFollowsDataThatShrink) {
+  graph::Graph graph = two_convolutions();
+  graph.nodes = {{"only", "Conv", {"x", "w"}, {"y"}, {}}};
+  for (const char* name : {"bias", "h", "a", "v"}) graph.tensors.erase(name);
+  graph.tensor("x").shape = {1, 1, 16, 16};
+  graph.tensor("w").shape = {1, 1, 1, 1};
+  graph.tensor("w").values = {1};
+  graph.tensor("y").format = {8, -4, {}};  // -8 .. 7.94
+  graph::infer_shapes(graph);
+  engine::GradientOptions options;
+  options.precision = engine::Precision::kFakeQuantized;
+  options.outputs = {"y"};
+  const auto network = engine::make_differentiable(graph, options);
+  Random random(3);
+  Array input{{1, 1, 16, 16}, {}};
+  for (int i = 0; i < 256; ++i)
+    input.values.push_back(static_cast<float>(random.uniform(-3.9, 3.9)));  // half of what the format holds
+  Values exponent = {{-4.0f}};
+  Optimizer optimizer(Optimizer::Kind::kAdam, exponent);
+  int steps = 0;
+  for (; steps < 300 && std::lround(exponent[0][0]) == -4; ++steps) {
+    const engine::Gradients found = network->run(
+        input, {},
+        [&](const std::vector<Array>& outputs, std::vector<Array>& derivatives) {
+          for (size_t i = 0; i < 256; ++i)
+            derivatives[0].values[i] = 2 * (outputs[0].values[i] - input.values[i]);  // of the squared error
+        },
+        true);
+    optimizer.step(exponent, {{static_cast<float>(found.exponents.at("y")[0])}}, {1e-2}, {0}, 0.9);
+  }
+  EXPECT_LT(steps, 300);
+  EXPECT_EQ(std::lround(exponent[0][0]), -5);
 }
 
 TEST(Rounding, FollowsNewFormats) {

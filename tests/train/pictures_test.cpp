@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <set>
 
 #include "tests/train/drawn_set.h"
@@ -11,6 +12,12 @@
 
 namespace shrike::train {
 namespace {
+
+data::InputSpec square(int size) {
+  data::InputSpec input;
+  input.width = input.height = size;
+  return input;
+}
 
 // A red object on grey.
 Sample one_object(int width, int height, const Truth& truth) {
@@ -51,12 +58,12 @@ TEST(Augmentation, ObjectsStayWithTheirPixels) {
   flip(flipped);
   expect_near(flipped.truths[0], {0, 30, 12, 54, 30}, 0);
   expect_near(red_box(flipped.image), flipped.truths[0], 0);
-  const Sample boxed = letterbox(sample, 96, 96);
+  const Sample boxed = fitted(sample, square(96));
   EXPECT_EQ(boxed.image.pixels[0], 114);
   expect_near(red_box(boxed.image), boxed.truths[0], 1);
   for (uint64_t seed = 0; seed < 20; ++seed) {
     Random random(seed);
-    const Sample zoomed = zoom_and_shift(letterbox(sample, 64, 64), 64, 64, 0.5, 0.1, random);
+    const Sample zoomed = zoom_and_shift(fitted(sample, square(64)), 64, 64, 0.5, 0.1, random);
     ASSERT_EQ(zoomed.truths.size(), 1u);
     expect_near(red_box(zoomed.image), zoomed.truths[0], 1.1f);
   }
@@ -100,9 +107,9 @@ TEST(Augmentation, ColourGainsOfZeroChangeNothing) {
 
 TEST(LabelledSet, SamplesFollowFromTheSeedAndTheirNumberAlone) {
   const tests::DrawnSet drawn("samples_set", 6, 48);
-  const LabelledSet set = open_labelled_set(drawn.folder, 0);
+  const LabelledSet set = open_labelled_set(drawn.folder);
   EXPECT_EQ(set.class_names, (std::vector<std::string>{"red", "blue"}));
-  const SampleMaker a(set, 64, 64, 3), b(set, 64, 64, 3, 0), c(set, 64, 64, 4);
+  const SampleMaker a(set, square(64), 3), b(set, square(64), 3, 0), c(set, square(64), 4);
   a.make(5, {});  // what was made before does not matter
   const Sample first = a.make(1, {}), second = b.make(1, {}), other = c.make(1, {});
   EXPECT_EQ(first.image.pixels, second.image.pixels);
@@ -112,7 +119,7 @@ TEST(LabelledSet, SamplesFollowFromTheSeedAndTheirNumberAlone) {
 
 TEST(LabelledSet, HeldOutPicturesAreNotTrainedOn) {
   const tests::DrawnSet drawn("held_set", 10, 32);
-  const Parts parts = hold_out(open_labelled_set(drawn.folder, 0), 0.3, 100);
+  const Parts parts = hold_out(open_labelled_set(drawn.folder), 0.3, 100);
   EXPECT_EQ(parts.training.pictures.size(), 7u);
   EXPECT_EQ(parts.judging.pictures.size(), 3u);
   std::set<std::string> paths;
@@ -122,12 +129,70 @@ TEST(LabelledSet, HeldOutPicturesAreNotTrainedOn) {
   EXPECT_EQ(parts.judging.folder.dataset.annotations.size(), 6u);
 }
 
+// Pixels as the network's input says: order of colours, mean and deviation, and how pictures are fitted.
+TEST(LabelledSet, SamplesAreFedAsTheNetworkSays) {
+  const tests::DrawnSet drawn("fed_set", 2, 48);
+  const LabelledSet set = open_labelled_set(drawn.folder);
+  data::InputSpec input = square(32);
+  input.color = data::Color::kBgr;
+  input.mean = {10, 20, 30};
+  input.std = {2, 4, 8};
+  const SampleMaker maker(set, input, 0);
+  const Sample sample = maker.plain(0);
+  const std::vector<float> values = to_network({sample, maker.plain(1)}, maker.input());
+  ASSERT_EQ(values.size(), 2u * 3 * 32 * 32);
+  const uint8_t* rgb = &sample.image.pixels[5 * 3];
+  EXPECT_EQ(values[5], (static_cast<float>(rgb[2]) - 10) / 2);
+  EXPECT_EQ(values[32 * 32 + 5], (static_cast<float>(rgb[1]) - 20) / 4);
+  EXPECT_EQ(values[2 * 32 * 32 + 5], (static_cast<float>(rgb[0]) - 30) / 8);
+}
+
+TEST(LabelledSet, AStretchedPictureFillsTheInputAndACroppedOneLosesItsEdges) {
+  const Sample wide = one_object(96, 48, {0, 40, 10, 56, 38});
+  data::InputSpec input = square(48);
+  input.geometry = data::Geometry::kStretch;
+  const Sample stretched = fitted(wide, input);
+  expect_near(stretched.truths[0], {0, 20, 10, 28, 38}, 0.01f);
+  expect_near(red_box(stretched.image), stretched.truths[0], 1);
+  input.geometry = data::Geometry::kCenterCrop;
+  const Sample cropped = fitted(wide, input);
+  expect_near(cropped.truths[0], {0, 16, 10, 32, 38}, 1);
+  expect_near(red_box(cropped.image), cropped.truths[0], 1);
+  EXPECT_TRUE(fitted(one_object(96, 48, {0, 2, 10, 14, 38}), input).truths.empty());
+}
+
+TEST(LabelledSet, OfADataYamlThePicturesForTrainingAreTaken) {
+  const std::string folder = ::testing::TempDir() + "yaml_set";
+  std::filesystem::remove_all(folder);
+  for (const char* part : {"train", "val"}) {
+    make_folder(folder + "/" + part + "/images");
+    make_folder(folder + "/" + part + "/labels");
+    const std::string name = std::string("/") + (part[0] == 't' ? "a" : "b");
+    data::save_image(one_object(40, 20, {0, 10, 5, 20, 15}).image,
+                     folder + "/" + part + "/images" + name + ".png");
+    write_file_atomically(folder + "/" + part + "/labels" + name + ".txt",
+                          std::string_view("1 0.375 0.5 0.25 0.5\n"));
+  }
+  write_file_atomically(folder + "/data.yaml",
+                        std::string_view("train: train/images\nval: val/images\nnames: [one, two]\n"));
+  for (const std::string& place : {folder, folder + "/data.yaml"}) {
+    const LabelledSet set = open_labelled_set(place);
+    ASSERT_EQ(set.pictures.size(), 1u);
+    EXPECT_EQ(std::filesystem::path(set.pictures[0].path).filename(), "a.png");
+    ASSERT_EQ(set.pictures[0].truths.size(), 1u);
+    const Truth& truth = set.pictures[0].truths[0];
+    EXPECT_EQ(truth.category, 1);
+    expect_near(truth, {1, 0.25f, 0.25f, 0.5f, 0.75f}, 1e-5f);
+    EXPECT_EQ(set.class_names, (std::vector<std::string>{"one", "two"}));
+  }
+}
+
 TEST(LabelledSet, APlainFolderHasNoLabels) {
   const tests::DrawnSet drawn("plain_set", 3, 32);
-  const LabelledSet set = open_labelled_set(drawn.folder + "/images", 0);
+  const LabelledSet set = open_labelled_set(drawn.folder + "/images");
   EXPECT_FALSE(set.labelled);
   EXPECT_EQ(set.pictures.size(), 3u);
-  EXPECT_THROW(open_labelled_set(drawn.folder + "/nothing", 0), Error);
+  EXPECT_THROW(open_labelled_set(drawn.folder + "/nothing"), Error);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
 
 #include "tests/train/drawn_set.h"
 #include "toolchain/formats/materialize.h"
@@ -43,7 +44,7 @@ FloatOptions quick(const std::string& name) {
 
 TEST(FloatTraining, GivesTheSameBytesForAnyNumberOfThreads) {
   const tests::DrawnSet drawn("threads_set", 8, 48);
-  const LabelledSet set = open_labelled_set(drawn.folder, 0);
+  const LabelledSet set = open_labelled_set(drawn.folder);
   const graph::Graph graph = build_yolo11(small(32));
   FloatOptions one = quick("one_thread"), three = quick("three_threads");
   one.threads = 1;
@@ -53,21 +54,49 @@ TEST(FloatTraining, GivesTheSameBytesForAnyNumberOfThreads) {
   EXPECT_EQ(read_file(one.output), read_file(three.output));
 }
 
-TEST(FloatTraining, ResumedItGivesTheBytesOfAnUninterruptedRun) {
+// Spec section 8, check 7.
+TEST(FloatTraining, AFreshSmallNetworkLearnsEightPicturesByHeart) {
+  const tests::DrawnSet drawn("overfit_set", 9, 64);  // the ninth is held out
+  const LabelledSet set = open_labelled_set(drawn.folder);
+  FloatOptions options = quick("overfit");
+  options.steps = 120;
+  options.batch = 8;
+  options.part = 8;
+  options.rate = 0.01;
+  options.evaluations = 1;
+  options.held_out = 1.0 / 9;
+  options.plain_end = 0;
+  options.augmentation = {
+      .mosaic = 0, .scale = 0, .translate = 0, .hue = 0, .saturation = 0, .value = 0, .flip = 0};
+  train_float(build_yolo11(small(64)), set, options);
+  const Parts parts = hold_out(set, options.held_out, 1);
+  ASSERT_EQ(parts.training.pictures.size(), 8u);
+  EXPECT_GT(judge(options.output, parts.training.folder, 1).map50(), 0.95);
+}
+
+// Moments at which a run of `steps` steps is interrupted, in order.
+std::vector<int64_t> five_moments(int64_t steps) {
+  std::set<int64_t> moments;
+  for (Random random(17); moments.size() < 5;)
+    moments.insert(1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(steps) - 1)));
+  return {moments.begin(), moments.end()};
+}
+
+TEST(FloatTraining, InterruptedFiveTimesItGivesTheBytesOfAnUninterruptedRun) {
   const tests::DrawnSet drawn("resume_set", 8, 48);
-  const LabelledSet set = open_labelled_set(drawn.folder, 0);
+  const LabelledSet set = open_labelled_set(drawn.folder);
   const graph::Graph graph = build_yolo11(small(32));
   FloatOptions options = quick("whole");
-  train_float(graph, set, options);
   FloatOptions resumed = quick("resumed");
-  // The first evaluation's checkpoint is what a kill behind it would leave.
-  std::filesystem::remove(resumed.output + ".ckpt");
-  resumed.stop_after = 2;
-  train_float(graph, set, resumed);
+  options.steps = resumed.steps = 12;
+  train_float(graph, set, options);
+  for (const int64_t moment : five_moments(12)) {
+    resumed.stop_after = moment;
+    EXPECT_TRUE(train_float(graph, set, resumed).interrupted);
+    resumed.resume = true;
+  }
   resumed.stop_after = 0;
-  resumed.resume = true;
-  const FloatReport report = train_float(graph, set, resumed);
-  EXPECT_EQ(report.steps, 4);
+  EXPECT_EQ(train_float(graph, set, resumed).steps, 12);
   EXPECT_EQ(read_file(options.output), read_file(resumed.output));
   EXPECT_EQ(read_file(options.output + ".train.jsonl"), read_file(resumed.output + ".train.jsonl"));
   resumed.rate *= 2;
@@ -97,7 +126,7 @@ struct Started {
   QuantizedStart start;
 
   explicit Started(const std::string& name) : drawn(name, 10, 64) {
-    parts = hold_out(open_labelled_set(drawn.folder, 0), 0.2, 100);
+    parts = hold_out(open_labelled_set(drawn.folder), 0.2, 100);
     graph::Graph graph = build_yolo11(small(64));
     const std::string model = ::testing::TempDir() + name + ".onnx";
     write_file_atomically(model, std::string_view(graph::onnx_bytes(graph)));
@@ -108,7 +137,7 @@ struct Started {
 
 TEST(TrainablePlan, BeginsWithThePlansIntegers) {
   const Started s("plan_set");
-  const TrainablePlan trainable(s.start.graph, s.start.plan, s.settings.target);
+  const TrainablePlan trainable(s.start.graph, s.start.plan, s.settings.target, 0.25);
   const quantize::Plan plan = trainable.plan(trainable.start());
   for (const auto& [node, code] : s.start.plan.weights) {
     EXPECT_EQ(plan.weights.at(node).integers, code.integers) << node;
@@ -118,7 +147,7 @@ TEST(TrainablePlan, BeginsWithThePlansIntegers) {
 
 TEST(TrainablePlan, WhatIsTrainedIsWhatTheIntegerRuntimeComputes) {
   const Started s("forward_set");
-  TrainablePlan trainable(s.start.graph, s.start.plan, s.settings.target);
+  TrainablePlan trainable(s.start.graph, s.start.plan, s.settings.target, 0.25);
   // Somewhere else than the plan: every weight moved a bit, and one exponent.
   Values values = trainable.start();
   Random random(1);
@@ -138,9 +167,9 @@ TEST(TrainablePlan, WhatIsTrainedIsWhatTheIntegerRuntimeComputes) {
   quantize::TrialNetwork integer(
       quantize::materialize(s.start.graph, trainable.plan(values), s.settings.target), s.settings.target,
       KeepTensors::kReuseMemory, 1);
-  const SampleMaker maker(s.parts.training, 64, 64, 0);
+  const SampleMaker maker(s.parts.training, find_head(s.start.graph).input, 0);
   for (size_t picture = 0; picture < 3; ++picture) {
-    const std::vector<float> input = to_planar({maker.plain(picture)});
+    const std::vector<float> input = to_network({maker.plain(picture)}, maker.input());
     integer.run(input);
     std::vector<engine::Array> found;
     network->run(
@@ -159,8 +188,8 @@ TEST(QuantizedTraining, WithRoundingSwitchedOffTheStudentIsTheTeacher) {
   options.outputs = head.outputs;
   const auto network = engine::make_differentiable(s.start.graph, options);
   engine::Engine teacher(s.start.graph);
-  const SampleMaker maker(s.parts.training, 64, 64, 0);
-  const engine::Array input{{1, 3, 64, 64}, to_planar({maker.plain(0)})};
+  const SampleMaker maker(s.parts.training, find_head(s.start.graph).input, 0);
+  const engine::Array input{{1, 3, 64, 64}, to_network({maker.plain(0)}, maker.input())};
   const auto reference = teacher.run({{s.start.graph.inputs[0], input}}, head.outputs);
   std::vector<engine::Array> expected;
   for (const std::string& name : head.outputs) expected.push_back(reference.at(name));
@@ -180,22 +209,26 @@ TEST(QuantizedTraining, NeverWritesAFileThatIsWorseThanItsStartAndResumesToTheSa
   const Started s("qat_set");
   QuantizedOptions options;
   options.output = ::testing::TempDir() + "qat.espdl";
-  options.steps = 6;
+  options.steps = 8;
   options.batch = 4;
   options.part = 2;
-  options.evaluations = 3;
+  options.evaluations = 2;
   options.threads = 2;
   const QuantizedReport report = train_quantized(s.start, s.parts, s.settings, options);
-  EXPECT_EQ(report.judgements.size(), 3u);
+  EXPECT_EQ(report.judgements.size(), 2u);
   EXPECT_GE(report.best.score, report.start.score);
+  EXPECT_GT(report.start.features, 0);
   QuantizedOptions resumed = options;
   resumed.output = ::testing::TempDir() + "qat_resumed.espdl";
   resumed.threads = 1;
-  resumed.stop_after = 2;
-  train_quantized(s.start, s.parts, s.settings, resumed);
+  for (const int64_t moment : five_moments(8)) {
+    resumed.stop_after = moment;
+    EXPECT_TRUE(train_quantized(s.start, s.parts, s.settings, resumed).interrupted);
+    resumed.resume = true;
+  }
   resumed.stop_after = 0;
-  resumed.resume = true;
-  train_quantized(s.start, s.parts, s.settings, resumed);
+  const QuantizedReport again = train_quantized(s.start, s.parts, s.settings, resumed);
+  EXPECT_EQ(again.start.features, report.start.features);
   EXPECT_EQ(read_file(options.output), read_file(resumed.output));
   EXPECT_EQ(read_file(options.output + ".train.jsonl"), read_file(resumed.output + ".train.jsonl"));
 }

@@ -151,4 +151,8 @@ std::unique_ptr<DifferentiableNetwork> make_differentiable(const graph::Graph& g
   return float_module().gradients->differentiate(graph, options);
 }
 
+std::unique_ptr<Collective> meet(const Meeting& meeting) {
+  return float_module().collective->meet(meeting);
+}
+
 }  // namespace shrike::engine

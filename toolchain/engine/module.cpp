@@ -37,6 +37,7 @@ extern "C" __attribute__((visibility("default"))) const char* shrike_float_path(
 extern "C" __attribute__((visibility("default"))) const shrike::engine::FloatModule* shrike_float_module() {
   using namespace shrike::engine;
   static const std::string identity = module_identity();
-  static const FloatModule module{identity.c_str(), &kEngineTable, &kLinalgTable, &kGradientTable};
+  static const FloatModule module{identity.c_str(), &kEngineTable, &kLinalgTable, &kGradientTable,
+                                  &kCollectiveTable};
   return &module;
 }

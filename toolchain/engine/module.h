@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "toolchain/engine/collective.h"
 #include "toolchain/engine/engine.h"
 #include "toolchain/engine/gradients.h"
 #include "toolchain/engine/linalg.h"
@@ -58,12 +59,17 @@ struct GradientTable {
                                                           const GradientOptions& options);
 };
 
+struct CollectiveTable {
+  std::unique_ptr<Collective> (*meet)(const Meeting& meeting);
+};
+
 // What the module exports. A new family of functions is a new table at the end.
 struct FloatModule {
   const char* identity;  // first, so that it can be read whatever follows
   const EngineTable* engine;
   const LinalgTable* linalg;
   const GradientTable* gradients;
+  const CollectiveTable* collective;
 };
 
 // Of this build: the version, the compiler, and the sizes of what crosses the border.
@@ -77,6 +83,7 @@ inline std::string module_identity() {
 extern const EngineTable kEngineTable;
 extern const LinalgTable kLinalgTable;
 extern const GradientTable kGradientTable;
+extern const CollectiveTable kCollectiveTable;
 
 // The module, opened by the first call. Throws Error when it can't be; says what to install.
 const FloatModule& float_module();

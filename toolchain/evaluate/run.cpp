@@ -67,14 +67,18 @@ GroundTruth truth_of(const data::YoloLabel& label, int64_t image) {
 
 Folder open_yolo(const std::string& yaml, const FolderOptions& options) {
   const data::YoloYaml set = data::load_yolo_yaml(yaml);
-  if (set.val.empty()) fail("{}: it names no pictures to measure on; `val:` was expected", yaml);
+  const std::vector<std::string>& paths = options.training ? set.train : set.val;
+  if (paths.empty()) {
+    fail("{}: it names no pictures to {}; `{}:` was expected", yaml,
+         options.training ? "train on" : "measure on", options.training ? "train" : "val");
+  }
   Folder result;
   result.in_shares = true;
   for (const auto& [id, name] : set.names) {
     result.dataset.category_ids.push_back(id);
     result.dataset.category_names[id] = name;
   }
-  for (const std::string& path : set.val) {
+  for (const std::string& path : paths) {
     const auto id = static_cast<int64_t>(result.paths.size());
     if (options.limit > 0 && id >= options.limit) break;
     result.paths.push_back(path);

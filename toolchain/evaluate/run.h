@@ -20,6 +20,7 @@ struct FolderOptions {
   int64_t limit = 0;  // > 0: only the first pictures, and their annotations
   Labels labels = Labels::kTolerant;
   int key_point_values = 0;  // of YOLO's labels: 3, or 0 for none
+  bool training = false;     // of a data.yaml the pictures of `train:` instead of those of `val:`
 };
 // `place`: a folder with instances.json and images/, or with _annotations.coco.json beside its pictures; such
 // a JSON file (pictures in images/ beside it, or beside it); a YOLO data.yaml or a folder that holds one.

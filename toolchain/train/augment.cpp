@@ -90,30 +90,6 @@ std::vector<Truth> visible(const std::vector<Truth>& truths, int width, int heig
 
 }  // namespace
 
-Sample letterbox(const Sample& sample, int width, int height) {
-  const double scale = std::min(static_cast<double>(width) / sample.image.width,
-                                static_cast<double>(height) / sample.image.height);
-  const int inner_width = static_cast<int>(std::lround(sample.image.width * scale)),
-            inner_height = static_cast<int>(std::lround(sample.image.height * scale));
-  const int left = (width - inner_width) / 2, top = (height - inner_height) / 2;
-  Sample result;
-  result.image = canvas(width, height);
-  const bool same = inner_width == sample.image.width && inner_height == sample.image.height;
-  paste(result.image, same ? sample.image : data::resize_bilinear(sample.image, inner_width, inner_height),
-        left, top);
-  for (Truth truth : sample.truths) {
-    const auto to = [](float value, int inner, int from, int offset) {
-      return value * static_cast<float>(inner) / static_cast<float>(from) + static_cast<float>(offset);
-    };
-    truth.x1 = to(truth.x1, inner_width, sample.image.width, left);
-    truth.x2 = to(truth.x2, inner_width, sample.image.width, left);
-    truth.y1 = to(truth.y1, inner_height, sample.image.height, top);
-    truth.y2 = to(truth.y2, inner_height, sample.image.height, top);
-    result.truths.push_back(truth);
-  }
-  return result;
-}
-
 Sample mosaic(const std::vector<Sample>& four, int width, int height, Random& random) {
   Sample result;
   result.image = canvas(2 * width, 2 * height);

@@ -8,9 +8,6 @@
 
 namespace shrike::train {
 
-// Grey border around the picture, centred; enlarges and shrinks.
-Sample letterbox(const Sample& sample, int width, int height);
-
 // Four pictures around a random centre of a canvas of twice the size.
 Sample mosaic(const std::vector<Sample>& four, int width, int height, Random& random);
 

@@ -88,7 +88,10 @@ void save_checkpoint(const Checkpoint& checkpoint, const std::string& path) {
 }
 
 Checkpoint load_checkpoint(const std::string& path) {
-  const std::string file = read_text(path);
+  return parse_checkpoint(read_text(path), path);
+}
+
+Checkpoint parse_checkpoint(const std::string& file, const std::string& path) {
   const size_t head = std::strlen(kMagic);
   if (file.compare(0, head, kMagic) != 0 || file.size() < head + kDigest)
     fail("{}: this is no checkpoint of `shrike train`; start without --resume", path);

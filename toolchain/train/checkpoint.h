@@ -19,5 +19,7 @@ struct Checkpoint {
 void save_checkpoint(const Checkpoint& checkpoint, const std::string& path);
 // Throws Error naming the file when it is missing, damaged or of another kind.
 Checkpoint load_checkpoint(const std::string& path);
+// The same from what the file at `path` holds.
+Checkpoint parse_checkpoint(const std::string& file, const std::string& path);
 
 }  // namespace shrike::train

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <memory>
 
 #include "toolchain/data/loader.h"
@@ -20,6 +19,7 @@
 #include "toolchain/train/head.h"
 #include "toolchain/train/judge.h"
 #include "toolchain/train/team.h"
+#include "toolchain/train/trial.h"
 
 namespace shrike::train {
 namespace {
@@ -82,7 +82,7 @@ class Run {
         head_(find_head(graph)),
         trainable_(graph),
         parts_(hold_out(set, options.held_out, static_cast<size_t>(options.judging_pictures))),
-        maker_(parts_.training, static_cast<int>(head_.width), static_cast<int>(head_.height), options.seed),
+        maker_(parts_.training, head_.input, options.seed),
         values_(read(graph, trainable_.parameters)),
         statistics_(read(graph, trainable_.statistics)),
         average_(values_),
@@ -100,7 +100,7 @@ class Run {
                                                  options.batch)));
     graph_.metadata["names"] = names_text(set.class_names);
     graph_.metadata["stride"] = "32";
-    graph_.metadata["imgsz"] = fmt::format("[{}, {}]", head_.height, head_.width);
+    graph_.metadata["imgsz"] = fmt::format("[{}, {}]", head_.input.height, head_.input.width);
     graph_.metadata["task"] = "detect";
     engine::GradientOptions gradients;
     gradients.parameters = trainable_.parameters;
@@ -111,8 +111,10 @@ class Run {
 
   FloatReport run() {
     const auto start = std::chrono::steady_clock::now();
-    require_writable(options_.output);
-    require_writable(checkpoint_path());
+    if (options_.processes.first()) {
+      require_writable(options_.output);
+      require_writable(checkpoint_path());
+    }
     if (options_.resume) resume();
     keep_freed_memory();
     engine::set_threads(1);  // parts run beside one another, each alone
@@ -124,11 +126,10 @@ class Run {
             static_cast<size_t>(steps_ - step_), thread_count(options_.threads), 2,
             [&, first = step_](size_t i) { return make_batch(first + static_cast<int64_t>(i)); },
             [&](size_t, const Batch& batch) {
-              train_on(batch);
+              train_on(batch, signals.asked());
               progress.update(step_, note());
               if (evaluation_due()) evaluate();
-              const bool stopped = signals.asked() || step_ == options_.stop_after;
-              if (stopped && step_ < steps_) throw Interrupted{};
+              if ((stop_ || step_ == options_.stop_after) && step_ < steps_) throw Interrupted{};
             });
       } catch (const Interrupted&) {
         report_.interrupted = true;
@@ -150,13 +151,14 @@ class Run {
     Augmentation augmentation = options_.augmentation;
     if (static_cast<double>(step) >= (1 - options_.plain_end) * static_cast<double>(steps_))
       augmentation.mosaic = 0;
-    return train::make_batch(maker_, step, options_.batch, options_.part, augmentation);
+    return train::make_batch(maker_, step, options_.batch, options_.part, augmentation, options_.processes);
   }
 
-  void train_on(const Batch& batch) {
+  void train_on(const Batch& batch, bool asked_to_stop) {
     std::vector<engine::Gradients> found(batch.inputs.size());
     std::vector<LossTerms> terms(batch.inputs.size());
     for_each_part(batch.inputs.size(), options_.threads, [&](size_t part) {
+      if (!options_.processes.has(part)) return;
       found[part] = network_->run(
           batch.inputs[part], values_,
           [&](const std::vector<engine::Array>& outputs, std::vector<engine::Array>& derivatives) {
@@ -165,16 +167,21 @@ class Run {
           },
           false);
     });
-    Values gradients = std::move(found[0].parameters);
-    for (size_t part = 1; part < found.size(); ++part) {
-      add_into(gradients, found[part].parameters);
+    Values gradients = zeros_like(values_);
+    for (const engine::Gradients& part : found) add_into(gradients, part.parameters);
+    options_.processes.sum(gradients);
+    std::vector<double> shared = {asked_to_stop ? 1.0 : 0.0, 0, 0, 0};
+    for (const LossTerms& part : terms) {
+      shared[1] += part.box / static_cast<double>(terms.size());
+      shared[2] += part.classes / static_cast<double>(terms.size());
+      shared[3] += part.distribution / static_cast<double>(terms.size());
     }
-    for (size_t part = 0; part < found.size(); ++part) {
-      sum_.box += terms[part].box / static_cast<double>(found.size());
-      sum_.classes += terms[part].classes / static_cast<double>(found.size());
-      sum_.distribution += terms[part].distribution / static_cast<double>(found.size());
-      follow_statistics(found[part].statistics);
-    }
+    options_.processes.sum(shared);
+    stop_ = shared[0] > 0;
+    sum_.box += shared[1];
+    sum_.classes += shared[2];
+    sum_.distribution += shared[3];
+    follow_statistics(found);
     ++summed_;
     const double norm = clip_norm(gradients, options_.clip);
     if (!std::isfinite(norm)) fail("step {}: the loss is not a number; lower --rate", step_ + 1);
@@ -188,14 +195,16 @@ class Run {
     average_into(average_statistics_, statistics_, average_keep(step_));
   }
 
-  void follow_statistics(const std::vector<engine::ChannelStatistics>& seen) {
-    for (size_t i = 0; i < seen.size(); ++i) {
-      const auto follow = [](std::vector<float>& running, const std::vector<float>& now) {
-        for (size_t c = 0; c < running.size(); ++c)
-          running[c] = static_cast<float>((1 - kNormMomentum) * running[c] + kNormMomentum * now[c]);
-      };
-      follow(statistics_[2 * i], seen[i].mean);
-      follow(statistics_[2 * i + 1], seen[i].variance);
+  // Part by part, whichever process computed it.
+  void follow_statistics(const std::vector<engine::Gradients>& found) {
+    for (size_t part = 0; part < found.size(); ++part) {
+      Values seen = zeros_like(statistics_);
+      for (size_t i = 0; i < found[part].statistics.size(); ++i) {
+        seen[2 * i] = found[part].statistics[i].mean;
+        seen[2 * i + 1] = found[part].statistics[i].variance;
+      }
+      options_.processes.sum(seen);
+      average_into(statistics_, seen, 1 - kNormMomentum);
     }
   }
 
@@ -226,12 +235,9 @@ class Run {
 
   void evaluate() {
     const std::string bytes = model_bytes();
-    const std::string trial = options_.output + ".trial";
-    const TemporaryFile temporary(trial);
-    write_file_atomically(trial, bytes);
-    const evaluate::Metrics metrics = judge(trial, parts_.judging.folder, options_.threads);
-    std::error_code ignored;
-    std::filesystem::remove(trial, ignored);
+    const TrialFile trial(options_.output, options_.processes, bytes);
+    const evaluate::Metrics metrics =
+        judge(trial.path(), parts_.judging.folder, options_.threads, options_.processes);
     engine::set_threads(1);
     const double count = static_cast<double>(std::max<int64_t>(1, summed_));
     const Judgement judgement{step_,
@@ -268,6 +274,7 @@ class Run {
   }
 
   void save() {
+    if (!options_.processes.first()) return;
     write_file_atomically(options_.output + ".train.jsonl", std::string_view(lines_));
     Checkpoint checkpoint;
     checkpoint.texts = {{"identity", identity()}, {"lines", lines_}, {"best", best_model_}};
@@ -287,7 +294,10 @@ class Run {
   }
 
   void resume() {
-    Checkpoint checkpoint = load_checkpoint(checkpoint_path());
+    std::string file;
+    if (options_.processes.first()) file = read_text(checkpoint_path());
+    options_.processes.broadcast(file);
+    Checkpoint checkpoint = parse_checkpoint(file, checkpoint_path());
     if (checkpoint.texts["identity"] != identity()) {
       fail(
           "{}: the checkpoint is of a run with other options, pictures or another network; give the same "
@@ -321,7 +331,8 @@ class Run {
   Values values_, statistics_, average_, average_statistics_;
   Optimizer optimizer_;
   int64_t steps_ = 0, step_ = 0;
-  LossTerms sum_;  // since the evaluation before
+  bool stop_ = false;  // some process was asked to
+  LossTerms sum_;      // since the evaluation before
   int64_t summed_ = 0;
   std::string lines_, best_model_;
   FloatReport report_;

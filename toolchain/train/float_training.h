@@ -8,6 +8,7 @@
 #include "toolchain/graph/graph.h"
 #include "toolchain/train/optimizer.h"
 #include "toolchain/train/pictures.h"
+#include "toolchain/train/processes.h"
 
 namespace shrike::train {
 
@@ -29,7 +30,8 @@ struct FloatOptions {
   int64_t judging_pictures = 500;  // at most
   int evaluations = 10;
   uint64_t seed = 0;
-  int threads = 0;  // 0: all cores; never changes the result
+  int threads = 0;      // 0: all cores; never changes the result
+  Processes processes;  // that share the run
   bool resume = false;
   int64_t stop_after = 0;  // > 0: interrupted behind this step, as by Ctrl-C
 };

@@ -1,13 +1,14 @@
 #include "toolchain/train/head.h"
 
+#include "toolchain/data/samples.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::train {
 
 DetectionHead find_head(const graph::Graph& graph) {
-  const graph::Shape& input = graph.tensor(graph.inputs.at(0)).shape;
-  if (graph.inputs.size() != 1 || input.size() != 4 || input[1] != 3)
-    fail("'{}': training needs a network with one picture [1,3,H,W] as input", graph.name);
+  const std::vector<data::Port> ports = data::ports_of(graph);
+  if (ports.size() != 1 || !ports[0].picture || ports[0].picture->channels_last)
+    fail("'{}': training needs a network with one picture [1,C,H,W] as input", graph.name);
   const std::optional<heads::Head> found = heads::named(graph);
   if (!found || found->row->result != heads::Result::kBoxes ||
       found->row->code != heads::BoxCode::kDistances || found->bins < 2) {
@@ -17,7 +18,7 @@ DetectionHead find_head(const graph::Graph& graph) {
         graph.name,
         found ? "this is another: " + heads::describe(*found) : std::string("none was recognised"));
   }
-  return {*found, found->outputs(), input[3], input[2]};
+  return {*found, found->outputs(), *ports[0].picture};
 }
 
 LossTerms head_loss(const DetectionHead& head, const std::vector<engine::Array>& outputs,

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "toolchain/data/input_spec.h"
 #include "toolchain/engine/engine.h"
 #include "toolchain/heads/head.h"
 #include "toolchain/train/loss.h"
@@ -13,11 +14,11 @@ namespace shrike::train {
 struct DetectionHead {
   heads::Head head;
   std::vector<std::string> outputs;  // box and score of every level, in turn
-  int64_t width = 0, height = 0;     // of the network's input
+  data::InputSpec input;             // what the network is fed with
 };
 
 // Throws Error when the graph does not end in boxes with a distribution per side, or has another input than
-// one picture [1,3,H,W].
+// one picture [1,C,H,W].
 DetectionHead find_head(const graph::Graph& graph);
 
 // The loss of outputs in the order of DetectionHead::outputs; adds `weight` times its gradients (of B *

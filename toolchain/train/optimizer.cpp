@@ -55,6 +55,12 @@ void Optimizer::step(Values& parameters, const Values& gradients, const std::vec
   }
 }
 
+Values zeros_like(const Values& values) {
+  Values zeros;
+  for (const std::vector<float>& each : values) zeros.emplace_back(each.size(), 0.0f);
+  return zeros;
+}
+
 void add_into(Values& sums, const Values& values) {
   for (size_t p = 0; p < values.size(); ++p) {
     for (size_t i = 0; i < values[p].size(); ++i) sums[p][i] += values[p][i];

@@ -29,6 +29,8 @@ class Optimizer {
   Kind kind_;
 };
 
+// As many zeros.
+Values zeros_like(const Values& values);
 // sums <- sums + values.
 void add_into(Values& sums, const Values& values);
 

@@ -17,10 +17,19 @@ namespace {
 // Streams of random numbers for different uses.
 constexpr uint64_t kOrder = 1, kSample = 2;
 
-}  // namespace
+// Objects in shares of the picture become pixels.
+void make_pixels(Sample& sample) {
+  const auto width = static_cast<float>(sample.image.width), height = static_cast<float>(sample.image.height);
+  for (Truth& truth : sample.truths) {
+    truth.x1 *= width;
+    truth.x2 *= width;
+    truth.y1 *= height;
+    truth.y2 *= height;
+  }
+}
 
 // Labels of shares of the picture become pixels: its size is read once.
-static void make_pixels(evaluate::Folder& folder) {
+void make_pixels(evaluate::Folder& folder) {
   if (!folder.in_shares) return;
   std::vector<std::pair<int, int>> sizes;
   for (size_t i = 0; i < folder.paths.size(); ++i) {
@@ -32,7 +41,9 @@ static void make_pixels(evaluate::Folder& folder) {
   evaluate::to_pixels(folder, sizes);
 }
 
-LabelledSet open_labelled_set(const std::string& path, size_t classes) {
+}  // namespace
+
+LabelledSet open_labelled_set(const std::string& path, const evaluate::ClassNames& model) {
   LabelledSet set;
   std::error_code ignored;
   const std::filesystem::path root(path);
@@ -44,13 +55,11 @@ LabelledSet open_labelled_set(const std::string& path, size_t classes) {
     for (const std::string& image : data::list_images(path)) set.pictures.push_back({image, {}});
     return set;
   }
-  evaluate::Folder folder = evaluate::open_folder(path);
+  evaluate::Folder folder = evaluate::open_folder(path, {.training = true});
   make_pixels(folder);
   const evaluate::Dataset& dataset = folder.dataset;
   const std::vector<int> categories =
-      classes > 0
-          ? evaluate::category_of_classes(dataset, evaluate::class_names(static_cast<int>(classes), ""))
-          : dataset.category_ids;
+      model.names.empty() ? dataset.category_ids : evaluate::category_of_classes(dataset, model);
   std::map<int, int> class_of;
   for (size_t i = 0; i < categories.size(); ++i) {
     class_of[categories[i]] = static_cast<int>(i);
@@ -115,8 +124,9 @@ struct SampleMaker::Cache {
   size_t bytes = 0, limit = 0;
 };
 
-SampleMaker::SampleMaker(const LabelledSet& set, int width, int height, uint64_t seed, size_t cache_bytes)
-    : set_(set), width_(width), height_(height), seed_(seed), cache_(std::make_unique<Cache>()) {
+SampleMaker::SampleMaker(const LabelledSet& set, const data::InputSpec& input, uint64_t seed,
+                         size_t cache_bytes)
+    : set_(set), input_(input), seed_(seed), cache_(std::make_unique<Cache>()) {
   if (set.pictures.empty()) fail("there are no pictures to train on");
   cache_->limit = cache_bytes;
 }
@@ -133,7 +143,11 @@ Sample SampleMaker::load(size_t picture) const {
   }
   if (sample.image.pixels.empty()) {
     const data::Image full = data::load_image(labelled.path);
-    const double ratio = static_cast<double>(std::max(width_, height_)) / std::max(full.width, full.height);
+    const double across = static_cast<double>(input_.width) / full.width,
+                 down = static_cast<double>(input_.height) / full.height;
+    // What is cropped must cover the input, what is letterboxed fit into it.
+    const double ratio =
+        input_.geometry == data::Geometry::kLetterbox ? std::min(across, down) : std::max(across, down);
     const auto side = [&](int size) { return std::max(1, static_cast<int>(std::ceil(size * ratio - 1e-6))); };
     sample.image = data::resize_bilinear(full, side(full.width), side(full.height));
     const std::lock_guard lock(cache_->mutex);
@@ -142,13 +156,8 @@ Sample SampleMaker::load(size_t picture) const {
       cache_->bytes += sample.image.pixels.size();
     }
   }
-  for (Truth truth : labelled.truths) {
-    truth.x1 *= static_cast<float>(sample.image.width);
-    truth.x2 *= static_cast<float>(sample.image.width);
-    truth.y1 *= static_cast<float>(sample.image.height);
-    truth.y2 *= static_cast<float>(sample.image.height);
-    sample.truths.push_back(truth);
-  }
+  sample.truths = labelled.truths;
+  make_pixels(sample);
   return sample;
 }
 
@@ -167,42 +176,46 @@ Sample SampleMaker::make(uint64_t number, const Augmentation& augmentation) cons
   if (random.unit() < augmentation.mosaic) {
     std::vector<Sample> four = {std::move(sample)};
     while (four.size() < 4) four.push_back(load(random.below(set_.pictures.size())));
-    sample = mosaic(four, width_, height_, random);
+    sample = mosaic(four, input_.width, input_.height, random);
   } else {
-    sample = letterbox(sample, width_, height_);
+    sample = fitted(sample, input_);
   }
-  sample = zoom_and_shift(sample, width_, height_, augmentation.scale, augmentation.translate, random);
+  sample =
+      zoom_and_shift(sample, input_.width, input_.height, augmentation.scale, augmentation.translate, random);
   shift_colours(sample.image, augmentation.hue, augmentation.saturation, augmentation.value, random);
   if (random.unit() < augmentation.flip) flip(sample);
   return sample;
 }
 
 Sample SampleMaker::plain(size_t picture) const {
-  Sample sample;
-  const data::Image image = data::load_image(set_.pictures[picture].path);
-  data::Placement placement;
-  sample.image = data::fit(image, width_, height_, data::Geometry::kLetterbox, &placement);
-  for (Truth truth : set_.pictures[picture].truths) {
-    const auto left = static_cast<float>(placement.left), top = static_cast<float>(placement.top);
-    const float width = placement.scale_x * static_cast<float>(image.width),
-                height = placement.scale_y * static_cast<float>(image.height);
-    truth.x1 = truth.x1 * width + left;
-    truth.x2 = truth.x2 * width + left;
-    truth.y1 = truth.y1 * height + top;
-    truth.y2 = truth.y2 * height + top;
-    sample.truths.push_back(truth);
-  }
-  return sample;
+  Sample sample{data::load_image(set_.pictures[picture].path), set_.pictures[picture].truths};
+  make_pixels(sample);
+  return fitted(sample, input_);
 }
 
-std::vector<float> to_planar(const std::vector<Sample>& samples) {
-  if (samples.empty()) return {};
-  const size_t each = samples[0].image.pixels.size();
-  std::vector<float> values(each * samples.size());
-  for (size_t i = 0; i < samples.size(); ++i) {
-    const std::vector<uint8_t>& pixels = samples[i].image.pixels;
-    float* planes = values.data() + i * each;
-    for (size_t at = 0; at < each; ++at) planes[at % 3 * (each / 3) + at / 3] = pixels[at] / 255.0f;
+Sample fitted(const Sample& sample, const data::InputSpec& input) {
+  Sample result;
+  data::Placement placement;
+  result.image = data::fit(sample.image, input.width, input.height, input.geometry, &placement);
+  const auto into = [](float value, float scale, int offset, int size) {
+    return std::clamp(value * scale + static_cast<float>(offset), 0.0f, static_cast<float>(size));
+  };
+  for (Truth truth : sample.truths) {
+    truth.x1 = into(truth.x1, placement.scale_x, placement.left, input.width);
+    truth.x2 = into(truth.x2, placement.scale_x, placement.left, input.width);
+    truth.y1 = into(truth.y1, placement.scale_y, placement.top, input.height);
+    truth.y2 = into(truth.y2, placement.scale_y, placement.top, input.height);
+    if (truth.x2 > truth.x1 && truth.y2 > truth.y1) result.truths.push_back(truth);
+  }
+  return result;
+}
+
+std::vector<float> to_network(const std::vector<Sample>& samples, const data::InputSpec& input) {
+  std::vector<float> values;
+  values.reserve(samples.size() * input.elements());
+  for (const Sample& sample : samples) {
+    const std::vector<float> each = data::to_network(sample.image, input, nullptr);
+    values.insert(values.end(), each.begin(), each.end());
   }
   return values;
 }

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "toolchain/data/image.h"
+#include "toolchain/data/input_spec.h"
+#include "toolchain/evaluate/class_names.h"
 #include "toolchain/evaluate/run.h"
 #include "toolchain/train/assigner.h"
 
@@ -31,10 +33,10 @@ struct Parts {
 // Holds `share` of the pictures back, evenly spread, at most `most` and at least one.
 Parts hold_out(const LabelledSet& set, double share, size_t most);
 
-// A labelled set (anything that `shrike eval --data` takes), or a plain folder of pictures. `classes` > 0:
-// categories become the model's classes as in evaluation, else the set's categories in order. Crowd regions
-// are left out. Throws Error naming what is missing.
-LabelledSet open_labelled_set(const std::string& path, size_t classes);
+// A labelled set (anything that `shrike eval --data` takes; of a data.yaml the pictures of `train:`), or a
+// plain folder of pictures. The set's categories become the model's classes as in evaluation; without `model`
+// they are the classes, in order. Crowd regions are left out. Throws Error naming what is missing.
+LabelledSet open_labelled_set(const std::string& path, const evaluate::ClassNames& model = {});
 
 struct Augmentation {
   double mosaic = 1.0;     // probability of four pictures in one
@@ -53,29 +55,32 @@ struct Sample {
 // Makes the samples of a run. Everything about sample number n of a run follows from the seed and n alone.
 class SampleMaker {
  public:
-  // Keeps decoded pictures in memory up to `cache_bytes`.
-  SampleMaker(const LabelledSet& set, int width, int height, uint64_t seed,
+  // `input` is what the network is fed with. Keeps decoded pictures in memory up to `cache_bytes`.
+  SampleMaker(const LabelledSet& set, const data::InputSpec& input, uint64_t seed,
               size_t cache_bytes = size_t{512} << 20);
   ~SampleMaker();
 
   // The run goes through the set in a new order every time; safe to call from several threads.
   Sample make(uint64_t number, const Augmentation& augmentation) const;
-  // The picture letterboxed as for evaluation, nothing else.
+  // The picture fitted as for evaluation, nothing else.
   Sample plain(size_t picture) const;
+  const data::InputSpec& input() const { return input_; }
 
  private:
   struct Cache;
-  // The picture with its longer side at the network's, and its objects in pixels.
+  // The picture at about the network's size, and its objects in pixels.
   Sample load(size_t picture) const;
   size_t picture_of(uint64_t number) const;
 
   const LabelledSet& set_;
-  int width_, height_;
+  data::InputSpec input_;
   uint64_t seed_;
   std::unique_ptr<Cache> cache_;
 };
 
-// [B,3,H,W] floats in 0..1 of samples of one size.
-std::vector<float> to_planar(const std::vector<Sample>& samples);
+// The picture in the network's geometry, its objects with it.
+Sample fitted(const Sample& sample, const data::InputSpec& input);
+// Fitted samples one behind the other as the network is fed with them.
+std::vector<float> to_network(const std::vector<Sample>& samples, const data::InputSpec& input);
 
 }  // namespace shrike::train

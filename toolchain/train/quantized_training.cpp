@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -21,14 +20,17 @@
 #include "toolchain/train/checkpoint.h"
 #include "toolchain/train/head.h"
 #include "toolchain/train/judge.h"
+#include "toolchain/train/oscillation.h"
 #include "toolchain/train/team.h"
 #include "toolchain/train/trainable_plan.h"
+#include "toolchain/train/trial.h"
 
 namespace shrike::train {
 namespace {
 
-// Units that a weight can move in a whole run when no rate is given.
-constexpr double kReach = 2;
+// Units that a weight can move in a whole run when no rate is given, and in a step: Adam moves all weights at
+// once, and a hundredth of a unit everywhere is already more than a deep network stands.
+constexpr double kReach = 2, kLargestStep = 0.005;
 // Pictures on which outputs are compared where there are no labels.
 constexpr int kComparedPictures = 16;
 
@@ -43,9 +45,9 @@ class Run {
         settings_(settings),
         options_(options),
         head_(find_head(start.graph)),
-        plan_(start.graph, start.plan, settings.target),
+        plan_(start.graph, start.plan, settings.target, options.start_within),
         first_plan_(start.plan),
-        maker_(parts.training, static_cast<int>(head_.width), static_cast<int>(head_.height), options.seed),
+        maker_(parts.training, head_.input, options.seed),
         teacher_(start.graph),
         values_(plan_.start()),
         average_(values_),
@@ -81,14 +83,13 @@ class Run {
             static_cast<size_t>(steps_ - step_), thread_count(options_.threads), 2,
             [&, first = step_](size_t i) {
               return make_batch(maker_, first + static_cast<int64_t>(i), options_.batch, options_.part,
-                                options_.augmentation);
+                                options_.augmentation, options_.processes);
             },
             [&](size_t, const Batch& batch) {
-              train_on(batch);
+              train_on(batch, signals.asked());
               progress.update(step_, note());
               if (evaluation_due()) evaluate();
-              const bool stopped = signals.asked() || step_ == options_.stop_after;
-              if (stopped && step_ < steps_) throw Interrupted{};
+              if ((stop_ || step_ == options_.stop_after) && step_ < steps_) throw Interrupted{};
             });
       } catch (const Interrupted&) {
         report_.interrupted = true;
@@ -112,12 +113,13 @@ class Run {
   std::string checkpoint_path() const { return options_.output + ".ckpt"; }
   bool exponents_move() const { return options_.exponent_rate > 0 && step_ * 3 < steps_; }
 
-  void train_on(const Batch& batch) {
+  void train_on(const Batch& batch, bool asked_to_stop) {
     const bool move_exponents = exponents_move();
     const size_t parts = batch.inputs.size();
     std::vector<engine::Gradients> found(parts);
     std::vector<Sums> sums(parts);
     for_each_part(parts, options_.threads, [&](size_t part) {
+      if (!options_.processes.has(part)) return;
       const auto reference = teacher_.run({{graph_.inputs[0], batch.inputs[part]}}, watched_);
       std::vector<engine::Array> teacher;
       for (const std::string& name : watched_) teacher.push_back(reference.at(name));
@@ -134,33 +136,51 @@ class Run {
           },
           move_exponents);
     });
-    Values gradients = std::move(found[0].parameters);
-    Values exponent_gradients = plan_.exponent_gradients(found[0].exponents);
-    for (size_t part = 1; part < parts; ++part) {
-      add_into(gradients, found[part].parameters);
-      add_into(exponent_gradients, plan_.exponent_gradients(found[part].exponents));
+    Values gradients = zeros_like(values_), exponent_gradients = zeros_like(exponents_);
+    for (const engine::Gradients& part : found) {
+      add_into(gradients, part.parameters);
+      if (move_exponents) add_into(exponent_gradients, plan_.exponent_gradients(part.exponents));
     }
+    options_.processes.sum(gradients);
+    if (move_exponents) options_.processes.sum(exponent_gradients);
+    std::vector<double> shared = {asked_to_stop ? 1.0 : 0.0, 0, 0, 0, 0};
     for (const Sums& sum : sums) {
       const double share = 1.0 / static_cast<double>(parts);
-      sum_.distillation.features += share * sum.distillation.features;
-      sum_.distillation.classes += share * sum.distillation.classes;
-      sum_.distillation.boxes += share * sum.distillation.boxes;
-      sum_.labels.box += share * sum.labels.total();
+      shared[1] += share * sum.distillation.features;
+      shared[2] += share * sum.distillation.classes;
+      shared[3] += share * sum.distillation.boxes;
+      shared[4] += share * sum.labels.total();
     }
+    options_.processes.sum(shared);
+    stop_ = shared[0] > 0;
+    sum_.distillation.features += shared[1];
+    sum_.distillation.classes += shared[2];
+    sum_.distillation.boxes += shared[3];
+    sum_.labels.box += shared[4];
+    if (step_ == 0) note_start();
     ++summed_;
     move(gradients, exponent_gradients, move_exponents);
+  }
+
+  void note_start() {
+    report_.start.features = sum_.distillation.features;
+    report_.start.classes = sum_.distillation.classes;
+    report_.start.boxes = sum_.distillation.boxes;
+    report_.start.labels = sum_.labels.box;
   }
 
   void move(Values& gradients, Values& exponent_gradients, bool move_exponents) {
     constexpr double kMomentum = 0.9;
     if (!std::isfinite(clip_norm(gradients, options_.clip)))
       fail("step {}: the loss is not a number; lower --rate", step_ + 1);
-    const auto warm_up = static_cast<int64_t>(std::ceil(0.03 * static_cast<double>(steps_)));
-    const double now = cosine(step_, steps_, warm_up, options_.final_rate);
-    const double rate = options_.rate > 0 ? options_.rate : kReach / static_cast<double>(steps_);
+    const auto warm_up = static_cast<int64_t>(std::ceil(options_.warm_up * static_cast<double>(steps_)));
+    const double highest =
+        options_.rate > 0 ? options_.rate : std::min(kLargestStep, kReach / static_cast<double>(steps_));
+    const double rate = highest * cosine(step_, steps_, warm_up, options_.final_rate);
     std::vector<double> rates = plan_.units();
-    for (double& unit : rates) unit *= rate * now;
+    for (double& unit : rates) unit *= rate;
     optimizer_.step(values_, gradients, rates, std::vector<double>(values_.size(), 0), kMomentum);
+    plan_.damp(values_, damping_share(static_cast<double>(step_) / static_cast<double>(steps_), rate));
     if (move_exponents) {
       clip_norm(exponent_gradients, options_.clip);
       const std::vector<double> exponent_rates(exponents_.size(), options_.exponent_rate);
@@ -201,13 +221,9 @@ class Run {
   double score_of(const quantize::Plan& plan, const std::string& file) {
     double score = 0;
     if (parts_.judging.labelled) {
-      const std::string trial = options_.output + ".trial";
-      const TemporaryFile temporary(trial);
-      write_file_atomically(trial, std::string_view(file));
-      score = judge(trial, parts_.judging.folder, options_.threads).map();
-      std::error_code ignored;
-      std::filesystem::remove(trial, ignored);
-    } else {
+      const TrialFile trial(options_.output, options_.processes, file);
+      score = judge(trial.path(), parts_.judging.folder, options_.threads, options_.processes).map();
+    } else if (options_.processes.first()) {
       if (!reference_) {
         std::vector<std::string> paths;
         for (const LabelledPicture& picture : parts_.judging.pictures) paths.push_back(picture.path);
@@ -216,6 +232,11 @@ class Run {
             graph_, feed.fitted_by(settings_.calibration_fit).evenly(kComparedPictures));
       }
       score = -quantize::output_loss(graph_, plan, settings_.target, *reference_);
+    }
+    if (!parts_.judging.labelled) {
+      std::vector<double> shared = {score};  // the first's; the others hold zero
+      options_.processes.sum(shared);
+      score = shared[0];
     }
     engine::set_threads(1);
     return score;
@@ -257,15 +278,16 @@ class Run {
   std::string identity() const {
     const QuantizedOptions& o = options_;
     const Augmentation& a = o.augmentation;
-    return fmt::format("quantized {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
-                       steps_, o.batch, o.part, o.rate, o.final_rate, o.exponent_rate, o.distill_weight,
-                       o.label_weight, o.distillation.feature_gain, o.distillation.class_gain,
-                       o.distillation.box_gain, o.clip, o.evaluations, o.seed, a.mosaic, a.scale, a.translate,
-                       a.hue, a.saturation, a.value, a.flip, parts_.training.pictures.size(),
-                       parts_.judging.pictures.size(), report_.start.score);
+    return fmt::format(
+        "quantized {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", steps_,
+        o.warm_up, o.start_within, o.batch, o.part, o.rate, o.final_rate, o.exponent_rate, o.distill_weight,
+        o.label_weight, o.distillation.feature_gain, o.distillation.class_gain, o.distillation.box_gain,
+        o.clip, o.evaluations, o.seed, a.mosaic, a.scale, a.translate, a.hue, a.saturation, a.value, a.flip,
+        parts_.training.pictures.size(), parts_.judging.pictures.size(), report_.start.score);
   }
 
   void save() {
+    if (!options_.processes.first()) return;
     Checkpoint checkpoint;
     checkpoint.texts = {{"identity", identity()}, {"lines", lines_}, {"best", best_file_}};
     checkpoint.values = {{"values", values_},
@@ -283,6 +305,10 @@ class Run {
                           {"labels", sum_.labels.box},
                           {"summed", static_cast<double>(summed_)},
                           {"changed", changed_exponents_},
+                          {"start features", report_.start.features},
+                          {"start classes", report_.start.classes},
+                          {"start boxes", report_.start.boxes},
+                          {"start labels", report_.start.labels},
                           {"best step", static_cast<double>(report_.best.step)},
                           {"best score", report_.best.score}};
     save_checkpoint(checkpoint, checkpoint_path());
@@ -290,7 +316,10 @@ class Run {
   }
 
   void resume() {
-    Checkpoint checkpoint = load_checkpoint(checkpoint_path());
+    std::string file;
+    if (options_.processes.first()) file = read_text(checkpoint_path());
+    options_.processes.broadcast(file);
+    Checkpoint checkpoint = parse_checkpoint(file, checkpoint_path());
     if (checkpoint.texts["identity"] != identity()) {
       fail(
           "{}: the checkpoint is of a run with other options, pictures or another network; give the same "
@@ -312,6 +341,10 @@ class Run {
     sum_.labels.box = checkpoint.numbers["labels"];
     summed_ = static_cast<int64_t>(checkpoint.numbers["summed"]);
     changed_exponents_ = static_cast<int>(checkpoint.numbers["changed"]);
+    report_.start.features = checkpoint.numbers["start features"];
+    report_.start.classes = checkpoint.numbers["start classes"];
+    report_.start.boxes = checkpoint.numbers["start boxes"];
+    report_.start.labels = checkpoint.numbers["start labels"];
     lines_ = checkpoint.texts["lines"];
     best_file_ = checkpoint.texts["best"];
     report_.best.step = static_cast<int64_t>(checkpoint.numbers["best step"]);
@@ -336,7 +369,8 @@ class Run {
   std::optional<quantize::Reference> reference_;
   int64_t steps_ = 0, step_ = 0, summed_ = 0;
   int changed_exponents_ = 0;
-  Sums sum_;  // since the evaluation before
+  bool stop_ = false;  // some process was asked to
+  Sums sum_;           // since the evaluation before
   std::string lines_, best_file_;
   QuantizedReport report_;
 };
@@ -366,8 +400,10 @@ QuantizedStart quantized_start(const std::string& model, const Parts& parts,
 
 QuantizedReport train_quantized(const QuantizedStart& start, const Parts& parts,
                                 const quantize::Settings& settings, const QuantizedOptions& options) {
-  require_writable(options.output);
-  require_writable(options.output + ".ckpt");
+  if (options.processes.first()) {
+    require_writable(options.output);
+    require_writable(options.output + ".ckpt");
+  }
   return Run(start, parts, settings, options).run();
 }
 

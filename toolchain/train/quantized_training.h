@@ -8,6 +8,7 @@
 #include "toolchain/pipeline/settings.h"
 #include "toolchain/train/distillation.h"
 #include "toolchain/train/pictures.h"
+#include "toolchain/train/processes.h"
 
 namespace shrike::train {
 
@@ -18,8 +19,10 @@ struct QuantizedOptions {
   int batch = 16;
   int part = 4;  // pictures that go through the network together
   // Highest step of a weight, in its own units, and of a bias, in units of the node's output; 0: such that
-  // the whole run could move them by two.
+  // the whole run could move them by two, but no more than what a network stands (kLargestStep).
   double rate = 0;
+  double warm_up = 0.1;        // share of the steps: the first ones all go the way of one batch
+  double start_within = 0.25;  // of its integer, in units, a weight starts on the float network's side
   double final_rate = 0.01;
   double exponent_rate = 0.01;  // of the real exponents, until a third of the run; 0: they stay
   double distill_weight = 1, label_weight = 0.3;  // labels count only where there are any
@@ -36,7 +39,8 @@ struct QuantizedOptions {
   int64_t judging_pictures = 200;  // at most
   int evaluations = 5;
   uint64_t seed = 0;
-  int threads = 0;  // 0: all cores; never changes the result
+  int threads = 0;      // 0: all cores; never changes the result
+  Processes processes;  // that share the run
   bool resume = false;
   int64_t stop_after = 0;  // > 0: interrupted behind this step, as by Ctrl-C
 };
@@ -56,7 +60,9 @@ struct QuantizedJudgement {
 };
 
 struct QuantizedReport {
-  QuantizedJudgement start, best;  // best.step 0: nothing was better than the start, which was written
+  // The start's losses are those of the first batch. best.step 0: nothing was better than the start, which
+  // was written.
+  QuantizedJudgement start, best;
   std::vector<QuantizedJudgement> judgements;
   int64_t steps = 0;
   size_t training_pictures = 0, judging_pictures = 0;

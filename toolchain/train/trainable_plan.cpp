@@ -9,30 +9,29 @@
 #include "toolchain/operators/operator.h"
 #include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
+#include "toolchain/train/oscillation.h"
 
 namespace shrike::train {
 namespace {
-
-// How far from its integer a weight may start: below a half, so that it rounds there.
-constexpr double kWithinCell = 0.49;
 
 double unit_of(const graph::Format& format, size_t channel) {
   return std::ldexp(1.0, format.per_channel() ? format.channel_exponents[channel] : format.exponent);
 }
 
 // Output channel of every element of a node's weights.
-std::vector<size_t> channels_of(const graph::Graph& graph, const graph::Node& node, size_t count) {
-  std::vector<size_t> result(count, 0);
+std::vector<uint32_t> channels_of(const graph::Graph& graph, const graph::Node& node, size_t count) {
+  std::vector<uint32_t> result(count, 0);
   const operators::FilterLayout view = quantize::weight_view(graph, node);
   for (int64_t n = 0; n < view.outputs; ++n) {
-    for (int64_t k = 0; k < view.taps; ++k) result[view.index(n, k)] = static_cast<size_t>(n);
+    for (int64_t k = 0; k < view.taps; ++k) result[view.index(n, k)] = static_cast<uint32_t>(n);
   }
   return result;
 }
 
 }  // namespace
 
-TrainablePlan::TrainablePlan(const graph::Graph& graph, const quantize::Plan& plan, Target target)
+TrainablePlan::TrainablePlan(const graph::Graph& graph, const quantize::Plan& plan, Target target,
+                             double within)
     : float_graph_(graph),
       plan_(plan),
       target_(target),
@@ -47,13 +46,13 @@ TrainablePlan::TrainablePlan(const graph::Graph& graph, const quantize::Plan& pl
     weighted.weight = node.inputs[1];
     weighted.weight_index = parameters_.size();
     const graph::Tensor& tensor = quantized_.tensor(weighted.weight);
-    const std::vector<size_t> channels = channels_of(quantized_, node, tensor.values.size());
+    weighted.channels = channels_of(quantized_, node, tensor.values.size());
     std::vector<float> values = tensor.values;
     for (size_t i = 0; i < values.size(); ++i) {
-      const double unit = unit_of(tensor.format, channels[i]);
+      const double unit = unit_of(tensor.format, weighted.channels[i]);
       const double integer = static_cast<double>(tensor.integers[i]);
       values[i] = static_cast<float>(
-          std::clamp<double>(values[i], (integer - kWithinCell) * unit, (integer + kWithinCell) * unit));
+          std::clamp<double>(values[i], (integer - within) * unit, (integer + within) * unit));
     }
     parameters_.push_back(weighted.weight);
     start_.push_back(std::move(values));
@@ -246,21 +245,25 @@ std::map<std::string, graph::Format> TrainablePlan::restore_exponents(const Valu
   return changed;
 }
 
+void TrainablePlan::damp(Values& values, double share) const {
+  for (const Weighted& weighted : weighted_) {
+    const graph::Format& format = quantized_.tensor(weighted.weight).format;
+    std::vector<float>& weights = values[weighted.weight_index];
+    for (size_t i = 0; i < weights.size(); ++i)
+      weights[i] = damped(weights[i], unit_of(format, weighted.channels[i]), format.bits, share);
+  }
+}
+
 quantize::Plan TrainablePlan::plan(const Values& values) const {
   quantize::Plan plan = plan_;
   for (auto& [name, format] : plan.formats) format = quantized_.tensor(name).format;
   for (const Weighted& weighted : weighted_) {
     quantize::WeightCode& code = plan.weights.at(weighted.node);
     code.format = quantized_.tensor(weighted.weight).format;
-    const auto node =
-        std::find_if(quantized_.nodes.begin(), quantized_.nodes.end(),
-                     [&](const graph::Node& candidate) { return candidate.name == weighted.node; });
     const std::vector<float>& weights = values[weighted.weight_index];
-    const std::vector<size_t> channels = channels_of(quantized_, *node, weights.size());
-    const double limit = std::ldexp(1.0, code.format.bits - 1);
     for (size_t i = 0; i < weights.size(); ++i) {
-      const double units = weights[i] / unit_of(code.format, channels[i]);
-      code.integers[i] = static_cast<int64_t>(std::nearbyint(std::clamp(units, -limit, limit - 1)));
+      code.integers[i] =
+          nearest_integer(weights[i], unit_of(code.format, weighted.channels[i]), code.format.bits);
     }
     if (!weighted.bias.empty()) code.bias = values[weighted.bias_index];
   }

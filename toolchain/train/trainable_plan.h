@@ -1,6 +1,7 @@
 // A quantisation plan as numbers that can be trained: real weights and biases behind the integers, real
 // exponents behind the formats, and back to a plan.
 #pragma once
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -16,14 +17,15 @@ namespace shrike::train {
 
 class TrainablePlan {
  public:
-  // `graph`: the float graph that the plan was made for.
-  TrainablePlan(const graph::Graph& graph, const quantize::Plan& plan, Target target);
+  // `graph`: the float graph that the plan was made for. `within`: how far from its integer, in units below a
+  // half, a weight may start.
+  TrainablePlan(const graph::Graph& graph, const quantize::Plan& plan, Target target, double within);
 
   // The materialized graph: formats set, conversions in place.
   const graph::Graph& quantized() const { return quantized_; }
   // Constants that are trained, in the order of values(): weights and biases of weighted nodes.
   const std::vector<std::string>& parameters() const { return parameters_; }
-  // What is trained at first: every weight as near to the float network's as its integer allows, so that
+  // What is trained at first: every weight as near to the float network's as `within` allows, so that
   // rounding gives the plan's integers.
   const Values& start() const { return start_; }
   // The size of a unit of every parameter: of weights in the mean over their channels, of biases one unit of
@@ -41,6 +43,9 @@ class TrainablePlan {
   // Takes over what set_exponents() once left behind.
   std::map<std::string, graph::Format> restore_exponents(const Values& exponents);
 
+  // Moves every weight by `share` of its distance towards the integer that it rounds to (oscillation.h).
+  void damp(Values& values, double share) const;
+
   // The plan with these weights and biases rounded on the present formats.
   quantize::Plan plan(const Values& values) const;
 
@@ -48,6 +53,7 @@ class TrainablePlan {
   struct Weighted {
     std::string node, input, output, weight, bias;  // bias: empty without
     size_t weight_index = 0, bias_index = 0;        // in parameters_
+    std::vector<uint32_t> channels;                 // of every element of the weight
   };
   void collect_groups();
   // Biases follow the exponents of input and weight.
