@@ -72,10 +72,11 @@ inline shrike::Head make(const shrike::HeadDecoder& decoder, shrike::DataType ty
   using shrike::HeadKind;
   shrike::Head head = make_head(decoder);
   const char* name = decoder_name(head);
-  const bool anchors = strcmp(name, "anchors") == 0, objectness = anchors || strcmp(name, "objectness") == 0;
-  const bool single = objectness || head.one_to_one;
+  const bool face = strcmp(name, "face") == 0, anchors = strcmp(name, "anchors") == 0;
+  const bool objectness = anchors || strcmp(name, "objectness") == 0;
+  const bool single = objectness || face || head.one_to_one;
   head.rounding = type == shrike::DataType::kInt8 ? shrike::Rounding::kHalfEven : shrike::Rounding::kHalfUp;
-  head.anchor_count = anchors ? 2 : 1;
+  head.anchor_count = anchors || face ? 2 : 1;
   head.key_points = kMostPoints;
   head.key_point_values = 3;
   head.level_count = kLevels;

@@ -5,8 +5,8 @@ namespace shrike {
 namespace {
 
 constexpr const HeadDecoder* kDecoders[] = {
-    &head_pose,    &head_segment, &head_rotated,    &head_objectness,
-    &head_anchors, &head_detect,  &head_end_to_end, &head_pico,
+    &head_pose,   &head_segment,    &head_rotated, &head_objectness, &head_anchors,
+    &head_detect, &head_end_to_end, &head_pico,    &head_face,
 };
 
 }  // namespace

@@ -36,6 +36,8 @@ struct HeadDecoder {
   float cell_offset = 0.5f;
   // Likeness of two boxes of a class, 0..1; null: intersection over union.
   float (*overlap)(const Box& a, const Box& b) = nullptr;
+  // Fills in what the head's files do not hold; null: they hold it.
+  void (*complete)(Head& head) = nullptr;
   // Reads the values of a key of the metadata that only this head has; null: none.
   void (*read)(MetadataReader& reader, const Text& key, Head& head) = nullptr;
 };

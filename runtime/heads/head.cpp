@@ -109,6 +109,7 @@ Status find_head(const Model& model, const HeadSet& heads, Head* head) {
     if (used != model.output_count()) continue;
     found.rounding = model.rounding();
     read_shapes(found);
+    if (decoder.complete != nullptr) decoder.complete(found);
     read_metadata(reader, found);
     return {};
   }

@@ -18,7 +18,7 @@ int32_t integer_limit(const Head& head, const LevelMap& level, const DetectOptio
   };
   if (options.mode != DetectMode::kChip) return quantized(scaled) - 2;
   if (head.one_to_one) return quantized(floorf(scaled));
-  return level.bins == 1 ? quantized(scaled) - 1 : quantized(scaled);
+  return head.decoder->bins && level.bins == 1 ? quantized(scaled) - 1 : quantized(scaled);
 }
 
 }  // namespace

@@ -99,6 +99,20 @@ TEST(FindHead, RefusesTheDecoderOfAnotherHeadWithTheSameNames) {
   EXPECT_EQ(head.levels[0].anchors[0][1], 20);
 }
 
+// What Espressif's face detector does not say in its file.
+TEST(FindHead, KnowsStridesAndAnchorsOfTheFaceDetector) {
+  const Network network(
+      {{"score0", 2}, {"box0", 8}, {"landmark0", 20}, {"score1", 2}, {"box1", 8}, {"landmark1", 20}});
+  Head head;
+  const HeadDecoder* const decoders[] = {&head_face};
+  ASSERT_TRUE(find(network.model, decoders, &head).ok());
+  EXPECT_EQ(head.anchor_count, 2);
+  ASSERT_EQ(head.level_count, 2);
+  EXPECT_EQ(head.levels[1].stride, 16);
+  EXPECT_EQ(head.levels[0].anchors[0][0], 16);
+  EXPECT_EQ(head.levels[1].anchors[1][1], 128);
+}
+
 TEST(FindHead, ASetOfNoneAndAHeadWithoutDecoderAreReported) {
   const Network network(kBoxes);
   Head head;

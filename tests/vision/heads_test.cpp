@@ -239,6 +239,20 @@ TEST(HeadPico, ShowsTheRootOfItsScores) {
   EXPECT_NEAR(results[0].score, 0.7, 1e-6);
 }
 
+// Cell (2, 1) of the first level has its centre at (25, 17); its first anchor is 16 pixels wide.
+TEST(HeadFace, MovesTheCornersOfAnAnchorByItsShares) {
+  Map box(13, 18, 8, 0), score(13, 18, 2, kNever);
+  box.set(2, 1, {-0.25f, 0.5f, 0.125f, 0});
+  score.set(2, 1, {1});
+  Head head = make_head(head_face);
+  head.anchor_count = 2;
+  head.level_count = 1;
+  head.levels[0] = {box.view(), score.view(), 8, {}, {}, {{16, 16}, {32, 32}}};
+  const auto found = decode(head);
+  ASSERT_EQ(found.size(), 1u);
+  expect_box(found[0], 13, 17, 35, 25);
+}
+
 // Prototypes of 8x8 cells of a 32x32 input, positive in the left half.
 TEST(HeadMasks, AreDecidedByTheSumOfCoefficientsTimesPrototypes) {
   Map box(4, 4, 4, 0), score(4, 4, 1, kNever), coefficients(4, 4, 2, 0), prototypes(8, 8, 2, 0);

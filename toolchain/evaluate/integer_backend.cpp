@@ -101,7 +101,14 @@ class IntegerBackend final : public Detector::Backend {
       outputs.classes = network.output(0);
       return outputs;
     }
-    fail("{}: {}, and no vector of classes either (\"shrike info\" lists the outputs)", path, status.detail);
+    std::string outputs_text;
+    for (int32_t i = 0; i < network.output_count(); ++i)
+      outputs_text += (i == 0 ? "" : ", ") + text_of(network.output(i).name);
+    fail(
+        "{}: the model's outputs ({}) are neither a head that Shrike decodes nor one vector of classes; "
+        "\"shrike "
+        "run\" writes them as they are",
+        path, outputs_text);
   }
 
   host::IntegerModel model_;

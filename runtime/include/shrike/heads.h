@@ -22,6 +22,7 @@ extern const HeadSet kAllHeads;
 extern const HeadDecoder head_anchors;     // YOLOv5, YOLOv7: sizes are fractions of anchors
 extern const HeadDecoder head_detect;      // YOLOv8, YOLO11, ESPDet, NanoDet: distances of sides
 extern const HeadDecoder head_end_to_end;  // YOLO26: distances, one box an object
+extern const HeadDecoder head_face;        // Espressif's faces, first stage: corners of anchors
 extern const HeadDecoder head_objectness;  // YOLOX: sizes are powers of e
 extern const HeadDecoder head_pico;        // PicoDet: scores are products
 extern const HeadDecoder head_pose;        // detect with key points
