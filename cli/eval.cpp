@@ -46,6 +46,8 @@ struct Outcome {
 
 std::vector<Table> tables_of(const evaluate::Detector& detector, const evaluate::Dataset& dataset,
                              const std::vector<evaluate::Detection>& detections) {
+  if (detector.task() == evaluate::Task::kRotatedBoxes)
+    return {{"turned boxes", evaluate::evaluate(dataset, detections, evaluate::Measure::kTurnedBoxes)}};
   std::vector<Table> tables = {{"boxes", evaluate::evaluate(dataset, detections)}};
   const auto has_points = [](const evaluate::GroundTruth& truth) { return !truth.points.empty(); };
   const auto has_mask = [](const evaluate::GroundTruth& truth) { return !truth.mask.counts.empty(); };
@@ -86,8 +88,8 @@ Outcome measure(evaluate::Detector& detector, const DetectOptions& options, eval
       const int64_t id = folder.dataset.images[picture.index].id;
       if (labels == evaluate::Labels::kStrict) require_size(folder, picture);
       sizes[picture.index] = {picture.width, picture.height};
-      for (auto& found :
-           evaluate::to_coco(picture.results.objects, id, picture.width, picture.height, categories)) {
+      for (auto& found : evaluate::to_coco(picture.results.objects, id, picture.width, picture.height,
+                                           categories, detector.task())) {
         outcome.detections.push_back(std::move(found));
       }
       progress.step();
@@ -185,7 +187,8 @@ void print_text(const Arguments& arguments, const evaluate::Detector& detector, 
   fmt::print("{} images, {} detections, {:.1f} s, {:.1f} images/s\n\n", outcome.images,
              outcome.detections.size(), outcome.seconds,
              static_cast<double>(outcome.images) / outcome.seconds);
-  for (const Table& table : outcome.tables) print_table(table, outcome.tables.size() > 1);
+  const bool named = outcome.tables.size() > 1 || detector.task() == evaluate::Task::kRotatedBoxes;
+  for (const Table& table : outcome.tables) print_table(table, named);
   if (arguments.per_class) print_categories(outcome);
 }
 

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 #include "toolchain/evaluate/coco.h"
@@ -118,6 +119,45 @@ TEST(Masks, AreComparedByPixels) {
   found.mask = from_polygon({0, 0, 20, 0, 20, 21, 0, 21}, 200, 200);                   // 0.84 of it
   EXPECT_NEAR(evaluate(one_label(truth), {found}, Measure::kMasks).map(), 0.7, 1e-9);  // .50 ... .80
   EXPECT_NEAR(evaluate(one_label(truth), {found}).map(), 1, 1e-9);
+}
+
+// Exact areas, by hand (spec/heads.md 4.4 and 5).
+TEST(TurnedBoxes, OverlapByAreas) {
+  const auto box = [](double cx, double width, double height, double angle) {
+    return turned_corners(cx - width / 2, 50 - height / 2, cx + width / 2, 50 + height / 2, angle);
+  };
+  const double quarter = std::acos(-1.0) / 2;
+  const Corners plain = box(50, 40, 20, 0);
+  EXPECT_NEAR(area(plain), 800, 1e-9);
+  EXPECT_NEAR(overlap(plain, plain, false), 1, 1e-12);
+  EXPECT_NEAR(overlap(plain, box(60, 40, 20, 0), false), 0.6, 1e-12);
+  EXPECT_NEAR(overlap(plain, box(60, 40, 20, 0), true), 0.75, 1e-12);
+  EXPECT_NEAR(overlap(plain, box(50, 40, 20, quarter), false), 1.0 / 3, 1e-12);
+  // A square turned by an eighth has 2 (sqrt 2 - 1) of its area in common with itself.
+  EXPECT_NEAR(overlap(box(50, 20, 20, 0), box(50, 20, 20, quarter / 2), false), std::sqrt(0.5), 1e-9);
+  EXPECT_EQ(overlap(plain, box(100, 40, 20, 0.3), false), 0);
+  // The same corners the other way round.
+  const Corners reversed = {plain[0], plain[1], plain[6], plain[7], plain[4], plain[5], plain[2], plain[3]};
+  EXPECT_NEAR(overlap(plain, reversed, false), 1, 1e-12);
+  EXPECT_NEAR(overlap(reversed, box(60, 40, 20, 0), false), 0.6, 1e-12);
+}
+
+TEST(TurnedBoxes, AreMeasuredByTheirOverlap) {
+  GroundTruth truth;
+  truth.x = 30;
+  truth.y = 40;
+  truth.width = 40;
+  truth.height = 20;
+  truth.area = 800;
+  const Corners label = turned_corners(30, 40, 70, 60, 0);
+  truth.polygon.assign(label.begin(), label.end());
+  Detection found;
+  found.image_id = found.category_id = 1;
+  found.score = 0.9;
+  found.turned = turned_corners(35, 40, 75, 60, 0);  // 7/9 of it: .50 ... .75
+  EXPECT_NEAR(evaluate(one_label(truth), {found}, Measure::kTurnedBoxes).map(), 0.6, 1e-9);
+  found.turned = turned_corners(30, 40, 70, 60, std::acos(-1.0) / 2);  // a third
+  EXPECT_EQ(evaluate(one_label(truth), {found}, Measure::kTurnedBoxes).map(), 0);
 }
 
 }  // namespace

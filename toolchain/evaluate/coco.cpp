@@ -83,7 +83,19 @@ double similarity(const Detection& d, const GroundTruth& g) {
   return over > 0 ? sum / over : 0;
 }
 
+Corners corners_of(const GroundTruth& g) {
+  if (g.polygon.size() != 8) return turned_corners(g.x, g.y, g.x + g.width, g.y + g.height, 0);
+  Corners corners;
+  std::copy(g.polygon.begin(), g.polygon.end(), corners.begin());
+  return corners;
+}
+
+Corners corners_of(const Detection& d) {
+  return d.turned ? *d.turned : turned_corners(d.x, d.y, d.x + d.width, d.y + d.height, 0);
+}
+
 double overlap(const Detection& d, const GroundTruth& g, Measure measure) {
+  if (measure == Measure::kTurnedBoxes) return evaluate::overlap(corners_of(d), corners_of(g), g.crowd);
   if (measure == Measure::kMasks) return overlap(d.mask, g.mask, g.crowd);
   return measure == Measure::kKeyPoints ? similarity(d, g) : overlap(d, g);
 }
@@ -96,6 +108,7 @@ bool counts(const GroundTruth& g, Measure measure) {
 
 double area_of(const Detection& d, Measure measure) {
   if (measure == Measure::kMasks) return static_cast<double>(d.mask.area());
+  if (measure == Measure::kTurnedBoxes) return area(corners_of(d));
   if (measure == Measure::kBoxes || d.points.empty()) return d.width * d.height;
   const auto by = [](size_t axis) {
     return

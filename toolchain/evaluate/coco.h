@@ -4,10 +4,12 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "toolchain/evaluate/rle.h"
+#include "toolchain/evaluate/turned.h"
 
 namespace shrike::evaluate {
 
@@ -24,7 +26,7 @@ struct GroundTruth {
   bool crowd = false;
   std::vector<LabelledPoint> points;
   Rle mask;                     // no counts: none
-  std::vector<double> polygon;  // x, y, ... that the mask is yet to be made of
+  std::vector<double> polygon;  // x, y, ...: the mask is made of it; four corners are a turned box
 };
 
 struct Detection {
@@ -34,6 +36,7 @@ struct Detection {
   double score = 0;
   std::vector<std::array<double, 2>> points = {};
   Rle mask = {};
+  std::optional<Corners> turned = {};  // of a turned box
 };
 
 struct Dataset {
@@ -69,9 +72,10 @@ struct Metrics {
   std::vector<Category> categories;  // those with truths, by id
 };
 
-// What two objects are compared by. Key points: OKS, 20 detections an image, labels without a labelled point
-// ignored, APs and ARs undefined; the deviations of COCO's 17 points, else 1/K for each of K.
-enum class Measure { kBoxes, kMasks, kKeyPoints };
+// What two objects are compared by. Turned boxes: exact areas; a label that is no quadrilateral is its
+// upright box. Key points: OKS, 20 detections an image, labels without a labelled point ignored, APs and ARs
+// undefined; the deviations of COCO's 17 points, else 1/K for each of K.
+enum class Measure { kBoxes, kMasks, kKeyPoints, kTurnedBoxes };
 
 Metrics evaluate(const Dataset& dataset, const std::vector<Detection>& detections,
                  Measure measure = Measure::kBoxes);

@@ -279,8 +279,23 @@ Rle on_picture(const Found& object, int width, int height) {
 
 }  // namespace
 
+namespace {
+
+void turn(const Found& found, Detection& one) {
+  const Corners corners = turned_corners(found.x1, found.y1, found.x2, found.y2, found.angle);
+  one.turned = corners;
+  const auto [left, right] = std::minmax({corners[0], corners[2], corners[4], corners[6]});
+  const auto [top, bottom] = std::minmax({corners[1], corners[3], corners[5], corners[7]});
+  one.x = left;
+  one.y = top;
+  one.width = right - left;
+  one.height = bottom - top;
+}
+
+}  // namespace
+
 std::vector<Detection> to_coco(const std::vector<Found>& objects, int64_t image_id, int width, int height,
-                               const std::vector<int>& categories) {
+                               const std::vector<int>& categories, Task task) {
   std::vector<Detection> result;
   for (const Found& d : objects) {
     const int category = categories.at(static_cast<size_t>(d.category));
@@ -289,6 +304,7 @@ std::vector<Detection> to_coco(const std::vector<Found>& objects, int64_t image_
                   d.score};
     for (const KeyPoint& point : d.points) one.points.push_back({point.x, point.y});
     if (!d.mask.empty()) one.mask = on_picture(d, width, height);
+    if (task == Task::kRotatedBoxes) turn(d, one);
     result.push_back(std::move(one));
   }
   return result;

@@ -46,8 +46,9 @@ std::vector<int> classes_of_folders(const ClassFolders& folders, const ClassName
 // by order when their numbers agree, by COCO's ids for 80 classes. Throws Error when neither fits.
 std::vector<int> category_of_classes(const Dataset& dataset, const ClassNames& model);
 
-// Results of a picture of `width` x `height` pixels as x, y, width, height, with key points and masks.
+// Results of a picture of `width` x `height` pixels as x, y, width, height, with key points and masks. Turned
+// boxes keep their corners, and have the upright box around them.
 std::vector<Detection> to_coco(const std::vector<Found>& objects, int64_t image_id, int width, int height,
-                               const std::vector<int>& categories);
+                               const std::vector<int>& categories, Task task = Task::kBoxes);
 
 }  // namespace shrike::evaluate
