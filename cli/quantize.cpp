@@ -229,9 +229,10 @@ void add_quantize(Command& app) {
       "the same names (--config); options on the command line override it.");
   command->add_option("model", arguments->model, "float model, .onnx")->required();
   command
-      ->add_option("--calib", arguments->calibration_folder,
-                   "pictures or .npy arrays to calibrate on: a folder or a .txt list; several inputs: a "
-                   "sub-folder each")
+      ->add_option(
+          "--calib", arguments->calibration_folder,
+          "pictures or .npy arrays to calibrate on: a folder, a .txt list or a data.yaml; several inputs: a "
+          "sub-folder each")
       ->required();
   command->add_option("-o,--output", arguments->output, "file to write, .espdl")->required();
   command->add_option("--config", arguments->config, "YAML file with settings");

@@ -7,6 +7,7 @@
 
 #include "toolchain/data/decode.h"
 #include "toolchain/data/samples.h"
+#include "toolchain/data/yolo_set.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 
@@ -123,10 +124,18 @@ std::vector<std::string> list_files(const std::string& place, Listed listed,
                                     std::vector<std::string>* notes) {
   const char* wanted = listed == Listed::kPictures ? ".jpg, .jpeg or .png" : ".jpg, .jpeg, .png or .npy";
   std::error_code error;
-  const bool is_list = lower_extension(place) == ".txt" && fs::is_regular_file(place, error);
+  const bool is_file = fs::is_regular_file(place, error);
+  const bool is_list = is_file && lower_extension(place) == ".txt";
+  if (is_file && (lower_extension(place) == ".yaml" || lower_extension(place) == ".yml")) {
+    const YoloYaml set = load_yolo_yaml(place);
+    const std::vector<std::string>& pictures = set.train.empty() ? set.val : set.train;
+    if (pictures.empty()) fail("{}: neither its `train` nor its `val` has a picture", place);
+    return pictures;
+  }
   if (!is_list && !fs::is_directory(place, error)) {
     fail(
-        "{}: there is no such folder of images; give one that holds {} files, or a .txt file that lists them",
+        "{}: there is no such folder of images; give one that holds {} files, a .txt file that lists them, "
+        "or a data.yaml",
         place, wanted);
   }
   Listing listing = is_list ? in_list(place) : in_folder(place, listed);
