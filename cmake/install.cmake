@@ -62,6 +62,8 @@ function(shrike_install_packages)
       " -lshrike_runtime -Wl,--end-group -lonnx_proto -lprotobuf -lyaml-cpp -ljpeg -lpng -lz -lfmt -ldl -lpthread")
     list(APPEND pc_files shrike-toolchain.pc)
 
+    shrike_build_component()
+    add_dependencies(shrike shrike_component)
     install(TARGETS shrike RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
     add_dependencies(shrike_install shrike)
     if(TARGET shrike_float)
@@ -78,4 +80,20 @@ function(shrike_install_packages)
   if(PROJECT_IS_TOP_LEVEL)
     include(${PROJECT_SOURCE_DIR}/cmake/package.cmake)
   endif()
+endfunction()
+
+# The ESP-IDF component, beside the program as in an installation: `shrike project` takes files from it.
+function(shrike_build_component)
+  set(folder ${PROJECT_BINARY_DIR}/share/shrike/component/shrike)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/firmware/esp-idf/shrike/*
+    ${PROJECT_SOURCE_DIR}/runtime/*.h ${PROJECT_SOURCE_DIR}/runtime/*.cpp ${PROJECT_SOURCE_DIR}/runtime/*.in)
+  add_custom_command(OUTPUT ${folder}/idf_component.yml
+    COMMAND ${CMAKE_COMMAND} -D SOURCE=${PROJECT_SOURCE_DIR} -D VERSION=${PROJECT_VERSION}
+      -D PROJECT_HOMEPAGE_URL=${PROJECT_HOMEPAGE_URL} -D FOLDER=${folder} -P ${PROJECT_SOURCE_DIR}/cmake/component.cmake
+    COMMAND ${CMAKE_COMMAND} -E touch ${folder}/idf_component.yml
+    DEPENDS ${sources} ${PROJECT_SOURCE_DIR}/cmake/component.cmake
+    COMMENT "Assembling the ESP-IDF component")
+  add_custom_target(shrike_component DEPENDS ${folder}/idf_component.yml)
+  add_dependencies(shrike_install shrike_component)
+  install(DIRECTORY ${folder} DESTINATION share/shrike/component COMPONENT program)
 endfunction()

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "runtime/chips/chip.h"
+#include "toolchain/cost/prices.h"
 #include "toolchain/host/tensors.h"
 
 namespace shrike::quantize {
@@ -53,6 +53,13 @@ double bytes_moved(const InspectableModel& model, int32_t node) {
   return bytes;
 }
 
+// Work is asked for without prices too, when they are to be found.
+double weight_cache(Target target) {
+  constexpr double kUsual = 65536;
+  const Prices* prices = prices_of(target);
+  return prices == nullptr ? kUsual : prices->weight_cache_bytes;
+}
+
 // Stored filters are [kH, kW, I, O] or [kW, I, O], depthwise ones with O = 1 (spec/espdl-format.md section
 // 6); activations have their channels last.
 Work convolution_work(const InspectableModel& model, int32_t node, Target target) {
@@ -82,8 +89,7 @@ Work dense_work(const Convolution& convolution, Target target) {
   work.macs = arithmetic_factor(convolution.bits) * convolution.out_pixels * convolution.taps *
               whole_vectors(convolution.in_channels) * whole_vectors(convolution.out_channels);
   const double weight_bytes = bytes * convolution.taps * convolution.in_channels * convolution.out_channels;
-  work.streamed_macs =
-      work.macs * std::max(0.0, 1 - chip_of(target).prices->weight_cache_bytes / weight_bytes);
+  work.streamed_macs = work.macs * std::max(0.0, 1 - weight_cache(target) / weight_bytes);
   return work;
 }
 
@@ -108,11 +114,14 @@ Work node_work(const InspectableModel& model, int32_t node, Target target) {
 }
 
 bool has_cost_model(Target target) {
-  return chip_of(target).prices != nullptr;
+  return prices_of(target) != nullptr;
 }
 
 double milliseconds(const Work& work, Target target) {
-  const Prices& price = *chip_of(target).prices;
+  return milliseconds(work, *prices_of(target));
+}
+
+double milliseconds(const Work& work, const Prices& price) {
   const double nanoseconds = price.mac * work.macs + price.streamed_mac * work.streamed_macs +
                              price.depthwise_mac * work.depthwise_macs + price.moved_byte * work.moved_bytes +
                              price.spilled_byte * work.spilled_bytes + price.call * work.calls;

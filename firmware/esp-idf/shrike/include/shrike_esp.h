@@ -22,4 +22,9 @@ void* allocate_arena(size_t bytes);
 // The same from internal RAM only, for ModelOptions::internal; empty when there is not that much.
 MemoryBlock allocate_internal(size_t bytes);
 
+// Both cores for one model (ModelOptions::workers): the caller and a task pinned to the other core, of the
+// caller's priority. To be called from the task that runs the model; always the same team. Null when there is
+// no memory for a task, which a model takes as "no workers".
+WorkerPool* start_workers();
+
 }  // namespace shrike::esp

@@ -1,4 +1,4 @@
-// YOLO11n on an embedded picture: the model comes from the flash partition "model", the arena from PSRAM.
+// A detector on an embedded picture: the model comes from the flash partition "model", the arena from PSRAM.
 // A camera's frame takes the picture's place: ImageView knows RGB565 too.
 #include "esp_log.h"
 #include "esp_timer.h"
@@ -12,7 +12,7 @@ extern const uint8_t picture_begin[] asm("_binary_picture_rgb_start");
 
 namespace {
 
-constexpr const char* kTag = "yolo11_detect";
+constexpr const char* kTag = "detect";
 constexpr int32_t kWidth = 320, kHeight = 240;
 
 shrike::Model model;
@@ -41,6 +41,7 @@ bool load() {
   shrike::ModelOptions options;
   options.operators = &shrike::kAllOperators;  // or those of "shrike info --ops"
   options.kernels = &shrike::kPairKernels;
+  options.workers = shrike::esp::start_workers();
   options.internal = shrike::esp::allocate_internal(static_cast<size_t>(CONFIG_SHRIKE_INTERNAL_KIB) * 1024);
   return succeeded("load", model.load(file.data, file.size, arena, arena_bytes, options));
 }

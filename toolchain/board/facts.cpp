@@ -1,0 +1,115 @@
+#include "toolchain/board/facts.h"
+
+#include <set>
+
+#include "toolchain/cost/cost_model.h"
+#include "toolchain/evaluate/class_names.h"
+#include "toolchain/host/tensors.h"
+#include "toolchain/support/files.h"
+#include "toolchain/support/sha256.h"
+
+namespace shrike::board {
+namespace {
+
+using host::to_string;
+
+Port port_of(const TensorView& tensor) {
+  return {to_string(tensor.name), tensor.type, tensor.shape, tensor.exponent, tensor.bytes};
+}
+
+std::vector<int64_t> dims_of(const TensorView& tensor) {
+  return {tensor.shape.dims, tensor.shape.dims + tensor.shape.rank};
+}
+
+// As the graph before lowering has it: channels first.
+graph::Tensor logical(const TensorView& tensor) {
+  graph::Tensor result;
+  result.name = to_string(tensor.name);
+  result.shape = dims_of(tensor);
+  if (result.shape.size() == 4)
+    result.shape = {result.shape[0], result.shape[3], result.shape[1], result.shape[2]};
+  return result;
+}
+
+// spec/board.md section 2: what older versions of ESP-DL read or compute otherwise.
+std::string oldest_version(const host::IntegerModel& file, const std::optional<heads::Head>& head) {
+  const InspectableModel& model = file.model();
+  bool per_channel = false, wide_table = false;
+  for (int32_t node = 0; node < model.node_count(); ++node) {
+    const std::string type = to_string(model.node_type(node));
+    for (int32_t i = 1; i < model.node_input_count(node); ++i) {
+      const std::string name = to_string(model.node_input(node, i).name);
+      per_channel = per_channel || file.initializer_exponents(name).size() > 1;
+    }
+    wide_table = wide_table || (type == "LUT" && model.node_output(node, 0).type == DataType::kInt16);
+  }
+  if (wide_table) return "3.3.8";
+  if (head && head->row->result == heads::Result::kMasks) return "3.3.6";
+  return per_channel ? "3.3.2" : "3.3.0";
+}
+
+bool one_width(const InspectableModel& model) {
+  std::set<DataType> types;
+  for (int32_t i = 0; i < model.output_count(); ++i) types.insert(model.output(i).type);
+  return types.size() == 1 && (types.contains(DataType::kInt8) || types.contains(DataType::kInt16));
+}
+
+}  // namespace
+
+std::optional<heads::Head> head_of(const host::IntegerModel& file) {
+  const InspectableModel& model = file.model();
+  graph::Graph graph;
+  const auto add = [&](const TensorView& tensor, std::vector<std::string>& names) {
+    graph::Tensor logical_tensor = logical(tensor);
+    names.push_back(logical_tensor.name);
+    graph.tensors[logical_tensor.name] = std::move(logical_tensor);
+  };
+  for (int32_t i = 0; i < model.input_count(); ++i) add(model.input(i), graph.inputs);
+  for (int32_t i = 0; i < model.output_count(); ++i) add(model.output(i), graph.outputs);
+  for (const auto& [key, value] : file.metadata()) graph.metadata[key] = value;
+  return heads::named(graph);
+}
+
+Facts read_facts(const std::string& path, const host::IntegerOptions& options) {
+  const host::IntegerModel file = host::IntegerModel::open(path, host::on_board(options));
+  const InspectableModel& model = file.model();
+  Facts facts;
+  facts.path = path;
+  facts.graph_name = to_string(model.graph_name());
+  facts.chip = file.target();
+  facts.file = read_file(path);
+  facts.sha256 = sha256(facts.file.data(), facts.file.size());
+  for (int32_t i = 0; i < model.input_count(); ++i) facts.inputs.push_back(port_of(model.input(i)));
+  for (int32_t i = 0; i < model.output_count(); ++i) facts.outputs.push_back(port_of(model.output(i)));
+  const TensorView input = model.input(0);
+  const bool integers = input.type == DataType::kInt8 || input.type == DataType::kInt16;
+  if (model.input_count() == 1 && input.shape.rank == 4 && integers) {
+    data::InputOptions stored;
+    stored.channels_last = true;
+    facts.picture = data::input_spec(dims_of(input), to_string(model.metadata(data::kInputKey)), stored);
+  }
+  facts.head = head_of(file);
+  if (facts.head) {
+    facts.names =
+        evaluate::class_names(static_cast<int>(facts.head->classes), to_string(model.metadata("names")))
+            .names;
+  }
+  facts.softmax_missing = model.node_count() > 0 && !(model.node_type(model.node_count() - 1) == "Softmax");
+  facts.has_test_values = model.test_output_count() > 0 && model.test_input_count() == model.input_count();
+  facts.one_width = one_width(model);
+  facts.oldest_espdl = oldest_version(file, facts.head);
+  facts.arena_bytes = model.memory().arena_bytes;
+  facts.activation_bytes = model.memory().activation_bytes;
+  if (const auto latency = quantize::estimate_latency(model, file.target()))
+    facts.milliseconds = latency->milliseconds;
+  return facts;
+}
+
+std::string library_postprocessor(const Facts& facts) {
+  if (!facts.head || !facts.picture || !facts.one_width) return "";
+  const std::string name = heads::espdl_postprocessor(*facts.head);
+  // Classifiers are decoded by the project itself; YOLO26's class belongs to an example, not to the library.
+  return name == "ImageClassification" || name == "YOLO26" ? "" : name;
+}
+
+}  // namespace shrike::board

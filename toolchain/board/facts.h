@@ -1,0 +1,52 @@
+// What a board project must know about an .espdl file: everything is in the file (docs/heads.md), nobody has
+// to tell it again.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "toolchain/data/input_spec.h"
+#include "toolchain/heads/head.h"
+#include "toolchain/host/integer_model.h"
+
+namespace shrike::board {
+
+struct Port {
+  std::string name;
+  DataType type = DataType::kUndefined;
+  Shape shape;  // stored order
+  int exponent = 0;
+  uint64_t bytes = 0;
+};
+
+struct Facts {
+  std::string path;
+  std::string graph_name;
+  Target chip = Target::kEsp32p4;
+  std::vector<uint8_t> file;  // its bytes
+  std::string sha256;         // of them
+  std::vector<Port> inputs, outputs;
+  std::optional<data::InputSpec> picture;  // nothing: the network is not fed with one picture
+  std::optional<heads::Head> head;         // nothing: none that is known
+  bool softmax_missing = false;            // a classifier that ends in logits
+  std::vector<std::string> names;          // of the classes, as far as the file tells
+  bool has_test_values = false;
+  bool one_width = true;               // all outputs of the head are integers of one width
+  std::string oldest_espdl;            // ESP-DL's first version that computes this file as we do
+  uint64_t arena_bytes = 0;            // of Shrike's runtime, on a board
+  uint64_t activation_bytes = 0;       // ESP-DL's plan needs about as much
+  std::optional<double> milliseconds;  // estimated with ESP-DL
+};
+
+// Throws Error naming the file.
+Facts read_facts(const std::string& path, const host::IntegerOptions& options = {});
+
+// The head that the outputs of a loaded model are; class counts and strides from their shapes.
+std::optional<heads::Head> head_of(const host::IntegerModel& model);
+
+// ESP-DL's class that decodes the outputs of `facts` ("yolo11", "espdet", "yolo11pose", "yolo11seg";
+// spec/board.md section 5); empty when its library has none.
+std::string library_postprocessor(const Facts& facts);
+
+}  // namespace shrike::board
