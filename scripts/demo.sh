@@ -21,7 +21,7 @@ fi
 
 say() { printf '\n== %s\n' "$*"; }
 run() {
-  echo "+ $*"
+  (IFS=' ' && echo "+ $*")
   "$@"
 }
 
