@@ -23,7 +23,7 @@ struct Port {
 struct Facts {
   std::string path;
   std::string graph_name;
-  Target chip = Target::kEsp32p4;
+  Target chip = kDefaultTarget;
   std::vector<uint8_t> file;  // its bytes
   std::string sha256;         // of them
   std::vector<Port> inputs, outputs;

@@ -17,10 +17,6 @@ constexpr uint64_t kOtherMemory = kMib + kMib / 2;
 // The range of ESP-DL's versions in which every file is computed as here (spec/board.md section 2).
 constexpr const char* kEspDlRange = "~3.3.8";
 
-bool is_p4(const Facts& facts) {
-  return facts.chip == Target::kEsp32p4;
-}
-
 uint64_t psram(const ProjectOptions& options) {
   return static_cast<uint64_t>(options.board->psram_mib) * kMib;
 }
@@ -40,7 +36,7 @@ int watchdog_seconds(const Facts& facts, const ProjectOptions& options) {
 std::string chip_settings(const Facts& facts, const ProjectOptions& options, const Flash& flash) {
   const Board& board = *options.board;
   const std::string xip = runs_from_psram(facts, options, flash) ? "CONFIG_SPIRAM_XIP_FROM_PSRAM=y\n" : "";
-  if (!is_p4(facts)) {
+  if (options.board->revision == Revision::kOnlyOne) {  // esp32s3
     return fmt::format(
         "CONFIG_ESP_DEFAULT_CPU_FREQ_MHZ_240=y\n"
         "CONFIG_SPIRAM_MODE_{}=y\nCONFIG_SPIRAM_SPEED_80M=y\n{}"
@@ -138,7 +134,7 @@ std::string readme_text(const Facts& facts, const ProjectOptions& options, const
       "    . esp-idf/export.sh\n    idf.py build\n    idf.py -p {} flash monitor\n\n"
       "Ctrl-] leaves the monitor. `idf.py menuconfig`, menu \"Model\", has the options of the program.\n",
       options.camera ? "; 5.4 with a camera" : "", chip, board.port);
-  if (is_p4(facts)) {
+  if (board.revision != Revision::kOnlyOne) {
     const bool early = board.revision == Revision::kBefore3;
     text += fmt::format(
         "\nThis project is for chip revisions {} 3.0: `esptool.py chip_id` tells yours. For the others "

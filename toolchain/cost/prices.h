@@ -13,7 +13,7 @@ namespace shrike::quantize {
 inline constexpr const char* kPricesVariable = "SHRIKE_COST";
 
 struct BoardPrices {
-  Target target = Target::kEsp32p4;
+  Target target = kDefaultTarget;
   Prices prices = {};
   std::string origin;  // the log they were fitted to
 };

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "toolchain/graph/edit.h"
@@ -44,6 +46,7 @@ void write_out_resize(Graph& graph, Node& node) {
 }
 
 void write_out_pad(Graph& graph, Node& node) {
+  if (node.inputs.size() < 4) return;
   const size_t rank = graph.tensor(node.inputs[0]).shape.size();
   const Tensor& named = graph.tensor(node.inputs[3]);
   if (!named.constant) return;
@@ -63,9 +66,10 @@ void write_out_pad(Graph& graph, Node& node) {
 }  // namespace
 
 void write_out_axes(Graph& graph) {
+  static const std::map<std::string, void (*)(Graph&, Node&)> kWriters = {{"Pad", write_out_pad},
+                                                                          {"Resize", write_out_resize}};
   for (Node& node : graph.nodes) {
-    if (node.op == "Resize" && node.attributes.contains("axes")) write_out_resize(graph, node);
-    if (node.op == "Pad" && node.inputs.size() > 3) write_out_pad(graph, node);
+    if (const auto writer = kWriters.find(node.op); writer != kWriters.end()) writer->second(graph, node);
   }
 }
 
