@@ -1,5 +1,6 @@
-// `shrike quantize` on the published YOLO11n: what it refuses and how, what it leaves behind when it fails or
-// is interrupted, and which odd pictures it takes. Small settings, because only the program's manners matter.
+// `shrike quantize` on the detector of examples/shapes: what it refuses and how, what it leaves behind when
+// it fails or is interrupted, and which odd pictures it takes. Small settings, because only the program's
+// manners matter.
 #include <gmock/gmock.h>
 #include <signal.h>
 
@@ -9,7 +10,6 @@
 
 #include "tests/cli/pictures.h"
 #include "tests/cli/program.h"
-#include "tests/shared_data.h"
 #include "toolchain/support/files.h"
 
 namespace shrike::tests {
@@ -20,10 +20,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using Words = std::vector<std::string>;
 
-const std::string kModel = "models/yolo11n.onnx";
-
 std::string model() {
-  return shared_root() + "/" + kModel;
+  return std::string(SHRIKE_SOURCE_DIR) + "/examples/shapes/shapes.onnx";
 }
 
 class QuantizeTest : public ProgramTest {
@@ -73,7 +71,6 @@ class QuantizeTest : public ProgramTest {
 };
 
 TEST_F(QuantizeTest, RefusesATruncatedModelWhereverItIsCut) {
-  SHRIKE_NEEDS_SHARED(kModel);
   const std::string whole = read_text(model());
   for (const size_t size : {size_t{100}, whole.size() - 1}) {
     SCOPED_TRACE(size);
@@ -94,7 +91,6 @@ TEST_F(QuantizeTest, RefusesWhatIsNoModel) {
 }
 
 TEST_F(QuantizeTest, RefusesAFolderWithoutPictures) {
-  SHRIKE_NEEDS_SHARED(kModel);
   fs::remove(path("calibration/a.jpg"));
   expect_refused({}, 1, {"calibration", "no .jpg"});
   write("calibration/notes.txt", "not a picture");
@@ -104,7 +100,6 @@ TEST_F(QuantizeTest, RefusesAFolderWithoutPictures) {
 }
 
 TEST_F(QuantizeTest, NamesTheBrokenPicture) {
-  SHRIKE_NEEDS_SHARED(kModel);
   const std::string whole = rgb_jpeg(64, 48);
   write("calibration/broken.jpg", whole.substr(0, whole.size() / 2));
   expect_refused({}, 1, {"broken.jpg", "damaged or cut short"});
@@ -115,7 +110,6 @@ TEST_F(QuantizeTest, NamesTheBrokenPicture) {
 }
 
 TEST_F(QuantizeTest, TakesOddPictures) {
-  SHRIKE_NEEDS_SHARED(kModel);
   write("calibration/png_inside.jpg", png(50, 70));
   write("calibration/grey.jpg", raw_jpeg(JCS_GRAYSCALE, 1, 40, 30));
   write("calibration/cmyk.jpg", raw_jpeg(JCS_CMYK, 4, 40, 30));
@@ -124,7 +118,6 @@ TEST_F(QuantizeTest, TakesOddPictures) {
 }
 
 TEST_F(QuantizeTest, TakesAFolderWithNothingButOnePixel) {
-  SHRIKE_NEEDS_SHARED(kModel);
   fs::remove(path("calibration/a.jpg"));
   write("calibration/one_pixel.png", png(1, 1));
   expect_written("warning: one sample only: ranges of one picture fit no other; a few hundred are enough\n");
@@ -148,7 +141,6 @@ TEST_F(QuantizeTest, RefusesAnOutputFolderThatCannotBeWrittenBeforeItReadsTheMod
 }
 
 TEST_F(QuantizeTest, SaysWhatIsWrongWithTheCommandLine) {
-  SHRIKE_NEEDS_SHARED(kModel);
   expect_refused({"--target", "esp32p5"}, 2, {"esp32p5", "esp32p4", "esp32s3 or esp32"});
   expect_refused({"--imgsz", "9000"}, 2, {"8192", "9000"});
   expect_refused({"--bits", "4"}, 2, {"8 or 16", "'4'"});
@@ -161,16 +153,13 @@ TEST_F(QuantizeTest, SaysWhatIsWrongWithTheCommandLine) {
 }
 
 TEST_F(QuantizeTest, SuggestsTheNearestNameForOneThatTheModelHasNot) {
-  SHRIKE_NEEDS_SHARED(kModel);
-  expect_refused({"--outputs", "/model.23/cv2.0/cv2.0.2/Con"}, 1,
-                 {"--outputs", "did you mean '/model.23/cv2.0/cv2.0.2/Conv'"});
-  expect_refused({"--int16-layers", "/model.0/conv/Con"}, 1,
-                 {"int16-layers", "did you mean '/model.0/conv/Conv'"});
+  expect_refused({"--outputs", "model.23.cv2.0.0.con"}, 1,
+                 {"--outputs", "did you mean 'model.23.cv2.0.0.conv'"});
+  expect_refused({"--int16-layers", "model.0.con"}, 1, {"int16-layers", "did you mean 'model.0.conv'"});
   expect_refused({"--exponents", "imges=-7"}, 1, {"exponents", "did you mean 'images'"});
 }
 
 TEST_F(QuantizeTest, PointsAtTheLineOfAWrongSettingsFile) {
-  SHRIKE_NEEDS_SHARED(kModel);
   write("settings.yaml", "bits: 8\nbitz: 8\n");
   expect_refused({"--config", path("settings.yaml")}, 1, {"settings.yaml line 2", "did you mean 'bits'"});
   write("settings.yaml", "bits: [8\n");
@@ -178,7 +167,6 @@ TEST_F(QuantizeTest, PointsAtTheLineOfAWrongSettingsFile) {
 }
 
 TEST_F(QuantizeTest, RefusesABadTestImageBeforeTheWork) {
-  SHRIKE_NEEDS_SHARED(kModel);
   write("calibration/broken.jpg", "");  // the work would stop here
   write("broken.jpg", rgb_jpeg(64, 48).substr(0, 700));
   expect_one_sentence(run(words(model(), {"--test-image", path("broken.jpg")})), 1,
@@ -188,7 +176,6 @@ TEST_F(QuantizeTest, RefusesABadTestImageBeforeTheWork) {
 }
 
 TEST_F(QuantizeTest, LeavesTheFilesOfTheLastRunAloneWhenItFails) {
-  SHRIKE_NEEDS_SHARED(kModel);
   write("out/model.espdl", "old");
   write("calibration/broken.jpg", "");
   expect_one_sentence(run(words(model(), {"--save-config", path("out/settings.yaml")})), 1, {"broken.jpg"});
@@ -197,7 +184,6 @@ TEST_F(QuantizeTest, LeavesTheFilesOfTheLastRunAloneWhenItFails) {
 }
 
 TEST_F(QuantizeTest, LeavesTheFilesOfTheLastRunAloneWhenItIsInterrupted) {
-  SHRIKE_NEEDS_SHARED(kModel);
   write("out/model.espdl", "old");
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     // The search over exponents takes far longer than this.
@@ -210,7 +196,6 @@ TEST_F(QuantizeTest, LeavesTheFilesOfTheLastRunAloneWhenItIsInterrupted) {
 
 // Wherever the signal falls, writing included: old or new, nothing between, and no partial file.
 TEST_F(QuantizeTest, AnInterruptedRunLeavesTheOldFileOrTheNewOne) {
-  SHRIKE_NEEDS_SHARED(kModel);
   ASSERT_EQ(run(words(model(), {})).status, 0);
   const std::string complete = read_text(output());
   for (int milliseconds = 700; milliseconds <= 1700; milliseconds += 250) {
@@ -224,7 +209,6 @@ TEST_F(QuantizeTest, AnInterruptedRunLeavesTheOldFileOrTheNewOne) {
 }
 
 TEST_F(QuantizeTest, GivesTheSameBytesWhateverTheNumberOfThreads) {
-  SHRIKE_NEEDS_SHARED(kModel);
   for (int i = 0; i < 4; ++i)
     write("calibration/" + std::to_string(i) + ".jpg", rgb_jpeg(60 + 9 * i, 80 - 7 * i));
   const Words refined = {"--weight-refit",       "on", "--bias-correction", "on",
@@ -243,7 +227,6 @@ TEST_F(QuantizeTest, GivesTheSameBytesWhateverTheNumberOfThreads) {
 }
 
 TEST_F(QuantizeTest, EmbedsTestValuesThatTheRuntimeReproducesAndSummarisesAsJson) {
-  SHRIKE_NEEDS_SHARED(kModel);
   const Finished finished = run(words(model(), {"--json", "--test-image", path("calibration/a.jpg"),
                                                 "--save-config", path("settings.yaml")}));
   ASSERT_EQ(finished.status, 0) << finished.err;
