@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/detector_options.h"
@@ -22,10 +23,11 @@ namespace shrike::cli {
 namespace {
 
 struct Arguments {
-  std::string file, data, save_json;
+  std::string file, data, save_json, against;
   DetectorArguments detector;
   double confidence = -1;
   int64_t limit = 0;
+  int draws = -1;  // -1: 200 with --against, else none
   bool json = false, quiet = false, per_class = false, strict = false;
 };
 
@@ -35,8 +37,16 @@ struct Table {
   evaluate::Metrics metrics;
 };
 
+// How far the first table's AP can be trusted, and what other detections of the same images have.
+struct Errors {
+  double own = 0;
+  std::optional<double> against;
+  double difference = 0;  // standard error of own minus the others', image by image
+};
+
 struct Outcome {
   std::vector<evaluate::Detection> detections;
+  std::optional<Errors> errors;
   std::vector<Table> tables;
   size_t images = 0;
   double seconds = 0;
@@ -66,6 +76,22 @@ std::vector<Table> tables_of(const evaluate::Detector& detector, const evaluate:
   return tables;
 }
 
+Errors errors_of(const evaluate::Detector& detector, const evaluate::Dataset& dataset,
+                 const std::vector<evaluate::Detection>& detections, const std::string& against, int draws) {
+  const evaluate::Measure measure = detector.task() == evaluate::Task::kRotatedBoxes
+                                        ? evaluate::Measure::kTurnedBoxes
+                                        : evaluate::Measure::kBoxes;
+  std::vector<double> own = evaluate::redrawn_precision(dataset, detections, measure, draws);
+  Errors errors{evaluate::standard_deviation(own), {}, 0};
+  if (against.empty()) return errors;
+  const std::vector<evaluate::Detection> others = evaluate::load_detections(against);
+  errors.against = evaluate::evaluate(dataset, others, measure).map();
+  const std::vector<double> theirs = evaluate::redrawn_precision(dataset, others, measure, draws);
+  for (size_t i = 0; i < own.size(); ++i) own[i] -= theirs[i];
+  errors.difference = evaluate::standard_deviation(own);
+  return errors;
+}
+
 void require_size(const evaluate::Folder& folder, const evaluate::Picture& picture) {
   const evaluate::Dataset::ImageEntry& image = folder.dataset.images[picture.index];
   if (folder.in_shares || (image.width == picture.width && image.height == picture.height)) return;
@@ -76,7 +102,7 @@ void require_size(const evaluate::Folder& folder, const evaluate::Picture& pictu
 }
 
 Outcome measure(evaluate::Detector& detector, const DetectOptions& options, evaluate::Folder& folder,
-                evaluate::Labels labels) {
+                const Arguments& arguments) {
   const std::vector<int> categories = evaluate::category_of_classes(folder.dataset, detector.class_names());
   Outcome outcome;
   outcome.images = folder.paths.size();
@@ -86,7 +112,7 @@ Outcome measure(evaluate::Detector& detector, const DetectOptions& options, eval
     const auto start = std::chrono::steady_clock::now();
     evaluate::detect_all(detector, folder.paths, {.detect = options}, [&](evaluate::Picture picture) {
       const int64_t id = folder.dataset.images[picture.index].id;
-      if (labels == evaluate::Labels::kStrict) require_size(folder, picture);
+      if (arguments.strict) require_size(folder, picture);
       sizes[picture.index] = {picture.width, picture.height};
       for (auto& found : evaluate::to_coco(picture.results.objects, id, picture.width, picture.height,
                                            categories, detector.task())) {
@@ -98,6 +124,9 @@ Outcome measure(evaluate::Detector& detector, const DetectOptions& options, eval
   }
   evaluate::to_pixels(folder, sizes);
   outcome.tables = tables_of(detector, folder.dataset, outcome.detections);
+  const int draws = arguments.draws >= 0 ? arguments.draws : arguments.against.empty() ? 0 : 200;
+  if (draws > 0)
+    outcome.errors = errors_of(detector, folder.dataset, outcome.detections, arguments.against, draws);
   outcome.remarks = folder.dataset.remarks;
   outcome.categories = folder.dataset.category_names;
   return outcome;
@@ -129,6 +158,15 @@ void print_json(const Arguments& arguments, const evaluate::Detector& detector, 
     nlohmann::ordered_json& target = t == 0 ? json["metrics"] : json[outcome.tables[t].what];
     for (size_t i = 0; i < outcome.tables[t].metrics.values.size(); ++i) {
       target[evaluate::metric_names()[i]] = outcome.tables[t].metrics.values[i];
+    }
+  }
+  if (outcome.errors) {
+    json["errors"]["AP"] = outcome.errors->own;
+    if (outcome.errors->against) {
+      json["against"] = {{"file", arguments.against},
+                         {"AP", *outcome.errors->against},
+                         {"difference", outcome.tables[0].metrics.map() - *outcome.errors->against},
+                         {"error", outcome.errors->difference}};
     }
   }
   for (const evaluate::Metrics::Category& own : outcome.tables[0].metrics.categories) {
@@ -182,6 +220,13 @@ void print_categories(const Outcome& outcome) {
   }
 }
 
+void print_errors(const Arguments& arguments, const Errors& errors, double precision) {
+  fmt::print("\n  AP {:.4f}, standard error {:.4f} (images redrawn)\n", precision, errors.own);
+  if (!errors.against) return;
+  fmt::print("  {:+.4f} against the {:.4f} of {}, standard error {:.4f} (the same images redrawn for both)\n",
+             precision - *errors.against, *errors.against, arguments.against, errors.difference);
+}
+
 void print_text(const Arguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
   print_heading(arguments, detector);
   fmt::print("{} images, {} detections, {:.1f} s, {:.1f} images/s\n\n", outcome.images,
@@ -189,6 +234,7 @@ void print_text(const Arguments& arguments, const evaluate::Detector& detector, 
              static_cast<double>(outcome.images) / outcome.seconds);
   const bool named = outcome.tables.size() > 1 || detector.task() == evaluate::Task::kRotatedBoxes;
   for (const Table& table : outcome.tables) print_table(table, named);
+  if (outcome.errors) print_errors(arguments, *outcome.errors, outcome.tables[0].metrics.map());
   if (arguments.per_class) print_categories(outcome);
 }
 
@@ -254,7 +300,7 @@ void run_objects(const Arguments& arguments, evaluate::Detector& detector) {
   DetectOptions options = detect_options(detector, arguments.detector);
   // Precision over all recalls needs the unlikely boxes too, whatever the mode shows to a user.
   options.score_threshold = arguments.confidence < 0 ? 0.001f : static_cast<float>(arguments.confidence);
-  const Outcome outcome = measure(detector, options, folder, labels);
+  const Outcome outcome = measure(detector, options, folder, arguments);
   if (!arguments.save_json.empty()) {
     write_file_atomically(arguments.save_json,
                           std::string_view(evaluate::detections_json(outcome.detections)));
@@ -273,8 +319,9 @@ void run(const Arguments& arguments) {
   // A folder that isn't there is told before the model is loaded.
   std::error_code ignored;
   if (!std::filesystem::exists(arguments.data, ignored)) evaluate::open_folder(arguments.data);
+  if (!arguments.against.empty()) evaluate::load_detections(arguments.against);  // told before the work
   if (!arguments.save_json.empty()) {
-    guard_outputs({{arguments.file, arguments.data, arguments.detector.names_file},
+    guard_outputs({{arguments.file, arguments.data, arguments.detector.names_file, arguments.against},
                    {{arguments.save_json, "--save-json"}}});
     require_writable(arguments.save_json);
   }
@@ -297,7 +344,9 @@ void add_eval(Command& app) {
       "Examples:\n"
       "  shrike eval yolo11n.onnx --data coco_val/ --imgsz 320\n"
       "  shrike eval yolo11n.espdl --data coco_val/ --save-json detections.json\n"
-      "  shrike eval yolo11n.espdl --data coco_val/ --mode chip --target esp32s3");
+      "  shrike eval yolo11n.espdl --data coco_val/ --mode chip --target esp32s3\n"
+      "  shrike eval yolo11n.onnx --data coco_val/ --save-json float.json\n"
+      "  shrike eval yolo11n.espdl --data coco_val/ --against float.json");
   command->add_option("FILE", arguments->file, "Float model or integer model .espdl")->required();
   command
       ->add_option(
@@ -313,6 +362,13 @@ void add_eval(Command& app) {
   command->add_option("--limit", arguments->limit, "Only the first N images (default: all)")
       ->check(positive());
   command->add_option("--save-json", arguments->save_json, "Write the detections as COCO results JSON");
+  command->add_option("--against", arguments->against,
+                      "COCO results JSON of another model on the same data: print the difference of AP");
+  command
+      ->add_option("--bootstrap", arguments->draws,
+                   "Standard error of AP, and of the difference, from the images redrawn so many times "
+                   "(default: 200 with --against, else 0)")
+      ->check(between(0, 100000));
   command->add_flag("--per-class", arguments->per_class, "A line for each class too");
   command->add_flag("--strict", arguments->strict, "Refuse labels that can't be instead of leaving them out");
   command->add_flag("--json", arguments->json, "Print JSON");

@@ -9,6 +9,8 @@
 #include <limits>
 
 #include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
+#include "toolchain/support/random.h"
 
 namespace shrike::evaluate {
 namespace {
@@ -269,6 +271,70 @@ TEST(Coco, DetectionsOfUnknownImagesOrWithoutScoreAreErrors) {
   const Dataset data = dataset({truth(1, 0, 0, 50, 50)});
   EXPECT_THROW(evaluate(data, {found(9, 0, 0, 50, 50, .5)}), Error);
   EXPECT_THROW(evaluate(data, {found(1, 0, 0, 50, 50, std::numeric_limits<double>::quiet_NaN())}), Error);
+}
+
+// One image in two is found: the AP of a draw is the share of those that it holds.
+TEST(CocoErrors, ADrawIsTheDataSetWithItsImagesRepeated) {
+  std::vector<GroundTruth> truths;
+  std::vector<Detection> detections;
+  for (int image = 1; image <= 20; ++image) {
+    truths.push_back(truth(image, 0, 0, 50, 50, 1 + image % 3));
+    if (image % 2 == 0) detections.push_back(found(image, 0, 0, 50, 50, 0.505 + image / 100.0, 1 + image % 3));
+    detections.push_back(found(image, 500, 500, 50, 50, 0.6, 1 + image % 3));
+  }
+  const Dataset data = dataset(truths, 20, {1, 2, 3});
+  const std::vector<double> drawn = redrawn_precision(data, detections, Measure::kBoxes, 3, 7);
+  ASSERT_EQ(drawn.size(), 3u);
+  for (uint64_t draw = 0; draw < 3; ++draw) {
+    Random random(7, draw);
+    Dataset repeated = dataset({}, 20, {1, 2, 3});
+    std::vector<Detection> of_repeated;
+    for (int copy = 1; copy <= 20; ++copy) {
+      const auto original = static_cast<int64_t>(random.below(20)) + 1;
+      for (GroundTruth t : truths) {
+        if (t.image_id != original) continue;
+        t.image_id = copy;
+        repeated.annotations.push_back(t);
+      }
+      for (Detection d : detections) {
+        if (d.image_id != original) continue;
+        d.image_id = copy;
+        of_repeated.push_back(d);
+      }
+    }
+    EXPECT_NEAR(drawn[draw], evaluate(repeated, of_repeated).map(), kTolerance);
+  }
+}
+
+TEST(CocoErrors, ShrinkWithTheImagesAndAreNoneForWhatNeverFails) {
+  const auto error = [](int images, int every) {
+    std::vector<GroundTruth> truths;
+    std::vector<Detection> detections;
+    for (int image = 1; image <= images; ++image) {
+      truths.push_back(truth(image, 0, 0, 50, 50));
+      if (image % every == 0) detections.push_back(found(image, 0, 0, 50, 50, 0.9));
+    }
+    return standard_deviation(redrawn_precision(dataset(truths, images), detections, Measure::kBoxes, 400));
+  };
+  EXPECT_EQ(error(50, 1), 0);
+  // A share of one half in n images: sqrt(1/4 / n), within a tenth with 400 draws (3 standard errors of it).
+  EXPECT_NEAR(error(100, 2), 0.05, 0.005);
+  EXPECT_NEAR(error(400, 2), 0.025, 0.0027);
+}
+
+TEST(CocoErrors, DetectionsAreReadBackAsTheyWereWritten) {
+  const std::string path = testing::TempDir() + "detections.json";
+  const std::vector<Detection> written = {found(1, 0.1, 2, 30.5, 4, 0.123456789),
+                                          found(2, 5, 6, 7, 8, 0.5, 3)};
+  write_file_atomically(path, std::string_view(detections_json(written)));
+  const std::vector<Detection> read = load_detections(path);
+  ASSERT_EQ(read.size(), 2u);
+  EXPECT_EQ(detections_json(read), detections_json(written));
+  write_file_atomically(path, std::string_view("{\"images\": []}"));
+  EXPECT_THROW(load_detections(path), Error);
+  write_file_atomically(path,
+                        std::string_view("[{\"image_id\": 1, \"category_id\": 1, \"bbox\": [1, 2, 3, 4]}]"));
+  EXPECT_THROW(load_detections(path), Error);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include "toolchain/data/draw.h"
 #include "toolchain/data/image.h"
 #include "toolchain/support/files.h"
-#include "toolchain/train/random.h"
+#include "toolchain/support/random.h"
 
 namespace shrike::tests {
 
@@ -18,7 +18,7 @@ class DrawnSet {
     std::filesystem::remove_all(folder);
     make_folder(folder + "/images");
     std::string images, annotations;
-    train::Random random(5);
+    Random random(5);
     int annotation = 0;
     for (int i = 0; i < pictures; ++i) {
       data::Image image{size, size, std::vector<uint8_t>(static_cast<size_t>(size * size * 3))};

@@ -8,7 +8,7 @@
 #include <array>
 #include <cmath>
 
-#include "toolchain/train/random.h"
+#include "toolchain/support/random.h"
 
 namespace shrike::train {
 namespace {

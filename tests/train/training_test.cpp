@@ -13,6 +13,7 @@
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/train/checkpoint.h"
+#include "toolchain/train/exponent_choice.h"
 #include "toolchain/train/float_training.h"
 #include "toolchain/train/judge.h"
 #include "toolchain/train/quantized_training.h"
@@ -145,6 +146,39 @@ TEST(TrainablePlan, BeginsWithThePlansIntegers) {
   }
 }
 
+// The loss is told: the first two exponents make it worse, the third better, the fourth changes nothing.
+TEST(ExponentChoice, TakesOverWhatTheBatchIsNoWorseWith) {
+  const Started s("choice_set");
+  TrainablePlan plan(s.start.graph, s.start.plan, s.settings.target, 0.25);
+  const Values before = plan.exponents();
+  Values exponents = before;
+  for (size_t i = 0; i < 4; ++i) exponents[i][0] += 0.6f;
+  exponents[4][0] += 0.4f;  // rounds to what it was
+  ASSERT_EQ(plan.proposed(exponents).size(), 4u) << "the target can't compute with one of them";
+  std::map<std::string, graph::Format> told;
+  const int changed = choose_exponents(plan, exponents,
+                                       {[&](const auto& formats) {
+                                          for (const auto& [name, format] : formats) told[name] = format;
+                                        },
+                                        [&] {
+                                          const Values now = plan.exponents();
+                                          const auto moved = [&](size_t i) {
+                                            return static_cast<double>(now[i][0] - before[i][0]);
+                                          };
+                                          return 2 * moved(0) + moved(1) - moved(2);
+                                        }});
+  EXPECT_GT(changed, 0);
+  const Values now = plan.exponents();
+  EXPECT_EQ(now[0], before[0]);
+  EXPECT_EQ(now[1], before[1]);
+  EXPECT_EQ(now[2][0], before[2][0] + 1);
+  EXPECT_EQ(now[3][0], before[3][0] + 1);
+  EXPECT_EQ(exponents[0], before[0]) << "is to begin anew";
+  EXPECT_EQ(exponents[2][0], before[2][0] + 0.6f) << "goes on from where it is";
+  EXPECT_EQ(exponents[4][0], before[4][0] + 0.4f);
+  for (const auto& [name, format] : told) EXPECT_EQ(format, plan.quantized().tensor(name).format) << name;
+}
+
 TEST(TrainablePlan, WhatIsTrainedIsWhatTheIntegerRuntimeComputes) {
   const Started s("forward_set");
   TrainablePlan trainable(s.start.graph, s.start.plan, s.settings.target, 0.25);
@@ -157,7 +191,9 @@ TEST(TrainablePlan, WhatIsTrainedIsWhatTheIntegerRuntimeComputes) {
   }
   Values exponents = trainable.exponents();
   for (size_t i = 0; i < 8; ++i) exponents[i][0] += 1;
-  EXPECT_FALSE(trainable.set_exponents(exponents).empty());
+  const std::vector<size_t> proposed = trainable.proposed(exponents);
+  EXPECT_FALSE(proposed.empty());
+  trainable.take_over(proposed, exponents);
 
   engine::GradientOptions options;
   options.precision = engine::Precision::kFakeQuantized;

@@ -71,6 +71,17 @@ class Network final : public DifferentiableNetwork {
     return guarded([&] { return run.execute(input, parameters, loss); });
   }
 
+  std::vector<Array> outputs(const Array& input,
+                             const std::vector<std::vector<float>>& parameters) const override {
+    at::init_num_threads();
+    const at::NoGradGuard forward_only;
+    Run run{*this, false, {}, {}, {}};
+    return guarded([&] {
+      run.forward(input, parameters);
+      return run.outputs();
+    });
+  }
+
  private:
   // One forward and backward pass.
   struct Run {
@@ -80,8 +91,8 @@ class Network final : public DifferentiableNetwork {
     std::map<std::string, at::Tensor> exponents;  // leaves, by tensor
     Gradients result;
 
-    Gradients execute(const Array& input, const std::vector<std::vector<float>>& parameters,
-                      const OutputLoss& loss) {
+    // Returns the parameters as leaves.
+    std::vector<at::Tensor> forward(const Array& input, const std::vector<std::vector<float>>& parameters) {
       const graph::Graph& graph = network.graph_;
       std::vector<at::Tensor> leaves;
       for (size_t i = 0; i < parameters.size(); ++i) {
@@ -93,15 +104,25 @@ class Network final : public DifferentiableNetwork {
       values[described.name] =
           on_grid(described, to_tensor(input.values, input.shape), network.options_.half_even);
       for (const graph::Node& node : graph.nodes) step(node, input.shape[0]);
+      return leaves;
+    }
 
-      std::vector<Array> outputs, derivatives;
+    std::vector<Array> outputs() const {
+      std::vector<Array> arrays;
+      for (const std::string& name : network.options_.outputs) arrays.push_back(to_array(values.at(name)));
+      return arrays;
+    }
+
+    Gradients execute(const Array& input, const std::vector<std::vector<float>>& parameters,
+                      const OutputLoss& loss) {
+      const std::vector<at::Tensor> leaves = forward(input, parameters);
+      const std::vector<Array> found_outputs = outputs();
+      std::vector<Array> derivatives;
+      for (const Array& output : found_outputs)
+        derivatives.push_back({output.shape, std::vector<float>(output.values.size(), 0)});
       variable_list ends;
-      for (const std::string& name : network.options_.outputs) {
-        ends.push_back(values.at(name));
-        outputs.push_back(to_array(ends.back()));
-        derivatives.push_back({outputs.back().shape, std::vector<float>(outputs.back().values.size(), 0)});
-      }
-      loss(outputs, derivatives);
+      for (const std::string& name : network.options_.outputs) ends.push_back(values.at(name));
+      loss(found_outputs, derivatives);
       variable_list starts = leaves, slopes;
       for (const auto& [name, leaf] : exponents) starts.push_back(leaf);
       for (const Array& derivative : derivatives)

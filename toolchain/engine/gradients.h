@@ -47,6 +47,9 @@ class DifferentiableNetwork {
   // engine::set_threads(1) holds, so that results depend on nothing but the arguments.
   virtual Gradients run(const Array& input, const std::vector<std::vector<float>>& parameters,
                         const OutputLoss& loss, bool exponents_too) const = 0;
+  // The way forward alone: the outputs in the order of GradientOptions::outputs. Threads as with run().
+  virtual std::vector<Array> outputs(const Array& input,
+                                     const std::vector<std::vector<float>>& parameters) const = 0;
   // Other formats for tensors of the graph; not while a run is under way.
   virtual void set_formats(const std::map<std::string, graph::Format>& formats) = 0;
 };

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "toolchain/support/error.h"
+#include "toolchain/support/random.h"
 
 namespace shrike::evaluate {
 namespace {
@@ -130,6 +131,8 @@ struct Matches {
   std::vector<double> scores;
   std::array<std::vector<uint8_t>, kThresholds> matched, ignored;
   int positives = 0;  // boxes that must be found
+  int64_t image_id = 0;
+  int times = 1;  // the image counts
 };
 
 struct Candidate {
@@ -201,10 +204,12 @@ struct Ranked {  // a detection among those of all images
 
 void fill_curve(const std::vector<Ranked>& ranked, int positives, int threshold, Curve& curve) {
   std::vector<double> recalls, precisions;
+  recalls.reserve(ranked.size());
+  precisions.reserve(ranked.size());
   double hits = 0, misses = 0;
   for (const Ranked& detection : ranked) {
     if (!detection.matches->ignored[threshold][detection.index]) {
-      (detection.matches->matched[threshold][detection.index] ? hits : misses) += 1;
+      (detection.matches->matched[threshold][detection.index] ? hits : misses) += detection.matches->times;
     }
     recalls.push_back(hits / positives);
     precisions.push_back(hits / (misses + hits + std::numeric_limits<double>::epsilon()));
@@ -218,19 +223,24 @@ void fill_curve(const std::vector<Ranked>& ranked, int positives, int threshold,
   curve.recall[threshold] = recalls.empty() ? 0 : recalls.back();
 }
 
-Curve accumulate(const std::vector<Matches>& scenes, size_t limit) {
+// Of all images, best first.
+std::vector<Ranked> rank(const std::vector<Matches>& scenes, size_t limit) {
+  std::vector<Ranked> ranked;
+  for (const Matches& scene : scenes) {
+    for (size_t i = 0; i < std::min(limit, scene.scores.size()); ++i) ranked.push_back({&scene, i});
+  }
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const Ranked& a, const Ranked& b) { return a.score() > b.score(); });
+  return ranked;
+}
+
+Curve accumulate(const std::vector<Matches>& scenes, const std::vector<Ranked>& ranked) {
   Curve curve;
   for (auto& row : curve.precision) row.fill(-1);
   curve.recall.fill(-1);
   int positives = 0;
-  std::vector<Ranked> ranked;
-  for (const Matches& scene : scenes) {
-    positives += scene.positives;
-    for (size_t i = 0; i < std::min(limit, scene.scores.size()); ++i) ranked.push_back({&scene, i});
-  }
+  for (const Matches& scene : scenes) positives += scene.times * scene.positives;
   if (positives == 0) return curve;
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const Ranked& a, const Ranked& b) { return a.score() > b.score(); });
   for (int t = 0; t < kThresholds; ++t) fill_curve(ranked, positives, t, curve);
   return curve;
 }
@@ -297,7 +307,7 @@ Metrics evaluate(const Dataset& dataset, const std::vector<Detection>& detection
       std::vector<Matches> matches;
       for (const auto& [image, scene] : by_image) matches.push_back(match(scene, kAreaRanges[area], measure));
       for (int limit = area == kAllAreas ? 0 : kLimits - 1; limit < kLimits; ++limit) {
-        const Curve curve = accumulate(matches, limits[static_cast<size_t>(limit)]);
+        const Curve curve = accumulate(matches, rank(matches, limits[static_cast<size_t>(limit)]));
         for (const double value : curve.recall) recall[limit + area].add(value);
         if (limit != kLimits - 1) continue;
         Mean whole, half;
@@ -323,6 +333,52 @@ Metrics evaluate(const Dataset& dataset, const std::vector<Detection>& detection
     metrics.values[6 + i] = recall[i].value();
   }
   return metrics;
+}
+
+std::vector<double> redrawn_precision(const Dataset& dataset, const std::vector<Detection>& detections,
+                                      Measure measure, int draws, uint64_t seed) {
+  struct Class {
+    std::vector<Matches> matches;
+    std::vector<Ranked> ranked;  // points into matches
+  };
+  const size_t limit = max_detections(measure).back();
+  std::vector<Class> classes;
+  for (const auto& [category, by_image] : make_scenes(dataset, detections, limit)) {
+    Class& own = classes.emplace_back();
+    for (const auto& [image, scene] : by_image) {
+      own.matches.push_back(match(scene, kAreaRanges[kAllAreas], measure));
+      own.matches.back().image_id = image;
+    }
+    own.ranked = rank(own.matches, limit);
+  }
+  std::vector<double> found;
+  for (int draw = 0; draw < draws; ++draw) {
+    Random random(seed, static_cast<uint64_t>(draw));
+    std::map<int64_t, int> times;
+    for (size_t i = 0; i < dataset.images.size(); ++i)
+      ++times[dataset.images[random.below(dataset.images.size())].id];
+    Mean mean;
+    for (Class& own : classes) {
+      for (Matches& scene : own.matches) {
+        const auto drawn = times.find(scene.image_id);
+        scene.times = drawn == times.end() ? 0 : drawn->second;
+      }
+      for (const auto& row : accumulate(own.matches, own.ranked).precision) {
+        for (const double value : row) mean.add(value);
+      }
+    }
+    found.push_back(mean.value());
+  }
+  return found;
+}
+
+double standard_deviation(const std::vector<double>& values) {
+  if (values.size() < 2) return 0;
+  const auto count = static_cast<double>(values.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
+  double sum = 0;
+  for (const double value : values) sum += (value - mean) * (value - mean);
+  return std::sqrt(sum / (count - 1));
 }
 
 const std::array<const char*, 12>& metric_names() {

@@ -153,19 +153,23 @@ Rle read_mask(const Entry& entry, int height, int width) {
   return united(parts, height, width);
 }
 
+// What a label and a detection have in common.
+template <typename Box>
+void read_box(const Entry& entry, Box& result) {
+  result.image_id = entry.integer("image_id");
+  result.category_id = entry.small_integer("category_id");
+  const json* box = entry.find("bbox");
+  if (box == nullptr || !are_numbers(*box) || box->size() != 4)
+    entry.wrong("bbox", "a list of four numbers [x, y, width, height]");
+  result.x = (*box)[0].get<double>();
+  result.y = (*box)[1].get<double>();
+  result.width = (*box)[2].get<double>();
+  result.height = (*box)[3].get<double>();
+}
+
 GroundTruth read_annotation(const Entry& entry) {
   GroundTruth truth;
-  truth.image_id = entry.integer("image_id");
-  truth.category_id = entry.small_integer("category_id");
-  const json* box = entry.find("bbox");
-  if (box == nullptr || !box->is_array() || box->size() != 4 ||
-      !std::all_of(box->begin(), box->end(), is_number)) {
-    entry.wrong("bbox", "a list of four numbers [x, y, width, height]");
-  }
-  truth.x = (*box)[0].get<double>();
-  truth.y = (*box)[1].get<double>();
-  truth.width = (*box)[2].get<double>();
-  truth.height = (*box)[3].get<double>();
+  read_box(entry, truth);
   const json* area = entry.find("area");
   if (area != nullptr && !is_number(*area)) entry.wrong("area", "a number");
   truth.area = area != nullptr ? area->get<double>() : truth.width * truth.height;
@@ -289,6 +293,22 @@ Dataset load_coco(const std::string& json_path, Labels labels) {
   drop_unused_parents(root, dataset);
   dataset.remarks = checker.remarks();
   return dataset;
+}
+
+std::vector<Detection> load_detections(const std::string& json_path) {
+  const json root = parse(json_path);
+  if (!root.is_array())
+    fail("{}: a list of detections was expected, as shrike eval --save-json writes it", json_path);
+  std::vector<Detection> detections;
+  for (size_t i = 0; i < root.size(); ++i) {
+    const Entry entry{json_path, "", i, root[i]};
+    Detection& detection = detections.emplace_back();
+    read_box(entry, detection);
+    const json* score = entry.find("score");
+    if (score == nullptr || !is_number(*score)) entry.wrong("score", "a number");
+    detection.score = score->get<double>();
+  }
+  return detections;
 }
 
 std::string detections_json(const std::vector<Detection>& detections) {

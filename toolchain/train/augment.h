@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "toolchain/train/pictures.h"
-#include "toolchain/train/random.h"
+#include "toolchain/support/random.h"
 
 namespace shrike::train {
 

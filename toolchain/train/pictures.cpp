@@ -9,7 +9,7 @@
 
 #include "toolchain/support/error.h"
 #include "toolchain/train/augment.h"
-#include "toolchain/train/random.h"
+#include "toolchain/support/random.h"
 
 namespace shrike::train {
 namespace {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <optional>
 
 #include "toolchain/data/loader.h"
@@ -18,6 +19,7 @@
 #include "toolchain/support/progress.h"
 #include "toolchain/train/batch.h"
 #include "toolchain/train/checkpoint.h"
+#include "toolchain/train/exponent_choice.h"
 #include "toolchain/train/head.h"
 #include "toolchain/train/judge.h"
 #include "toolchain/train/oscillation.h"
@@ -33,6 +35,9 @@ namespace {
 constexpr double kReach = 2, kLargestStep = 0.005;
 // Pictures on which outputs are compared where there are no labels.
 constexpr int kComparedPictures = 16;
+// Parts of a batch that are asked whether changed exponents are any good.
+constexpr size_t kAskedParts = 2;
+constexpr double kMomentum = 0.9;  // of weights and exponents
 
 struct Interrupted {};
 
@@ -118,21 +123,15 @@ class Run {
     const size_t parts = batch.inputs.size();
     std::vector<engine::Gradients> found(parts);
     std::vector<Sums> sums(parts);
+    std::vector<std::vector<engine::Array>> teachers(parts);
     for_each_part(parts, options_.threads, [&](size_t part) {
       if (!options_.processes.has(part)) return;
       const auto reference = teacher_.run({{graph_.inputs[0], batch.inputs[part]}}, watched_);
-      std::vector<engine::Array> teacher;
-      for (const std::string& name : watched_) teacher.push_back(reference.at(name));
-      const double share = static_cast<double>(batch.truths[part].size()) / options_.batch;
+      for (const std::string& name : watched_) teachers[part].push_back(reference.at(name));
       found[part] = network_->run(
           batch.inputs[part], values_,
           [&](const std::vector<engine::Array>& student, std::vector<engine::Array>& derivatives) {
-            sums[part].distillation = distillation_loss(head_, teacher, student, options_.distillation,
-                                                        options_.distill_weight * share, derivatives);
-            if (parts_.training.labelled && options_.label_weight > 0) {
-              sums[part].labels = head_loss(head_, student, batch.truths[part],
-                                            options_.label_weight / options_.batch, derivatives);
-            }
+            sums[part] = losses(batch, part, teachers[part], student, derivatives);
           },
           move_exponents);
     });
@@ -159,7 +158,44 @@ class Run {
     sum_.labels.box += shared[4];
     if (step_ == 0) note_start();
     ++summed_;
-    move(gradients, exponent_gradients, move_exponents);
+    move_values(gradients);
+    if (move_exponents) {
+      step_exponents(exponent_gradients);
+      changed_exponents_ += choose_exponents(plan_, exponents_,
+                                             {[&](const auto& formats) { network_->set_formats(formats); },
+                                              [&] { return loss_of(batch, teachers); }});
+    }
+    ++step_;
+    average();
+  }
+
+  // Of one part; adds the gradients of what is minimised to `derivatives`.
+  Sums losses(const Batch& batch, size_t part, const std::vector<engine::Array>& teacher,
+              const std::vector<engine::Array>& student, std::vector<engine::Array>& derivatives) const {
+    const double share = static_cast<double>(batch.truths[part].size()) / options_.batch;
+    Sums sums;
+    sums.distillation = distillation_loss(head_, teacher, student, options_.distillation,
+                                          options_.distill_weight * share, derivatives);
+    if (parts_.training.labelled && options_.label_weight > 0)
+      sums.labels =
+          head_loss(head_, student, batch.truths[part], options_.label_weight / options_.batch, derivatives);
+    return sums;
+  }
+
+  // What is minimised, of the first parts of a batch with the network as it stands.
+  double loss_of(const Batch& batch, const std::vector<std::vector<engine::Array>>& teachers) const {
+    const size_t parts = std::min(kAskedParts, batch.inputs.size());
+    std::vector<double> found(parts, 0);
+    for_each_part(parts, options_.threads, [&](size_t part) {
+      if (!options_.processes.has(part)) return;
+      const std::vector<engine::Array> student = network_->outputs(batch.inputs[part], values_);
+      std::vector<engine::Array> unused = student;
+      const Sums sums = losses(batch, part, teachers[part], student, unused);
+      found[part] =
+          options_.distill_weight * sums.distillation.total() + options_.label_weight * sums.labels.total();
+    });
+    options_.processes.sum(found);
+    return std::accumulate(found.begin(), found.end(), 0.0);
   }
 
   void note_start() {
@@ -169,8 +205,7 @@ class Run {
     report_.start.labels = sum_.labels.box;
   }
 
-  void move(Values& gradients, Values& exponent_gradients, bool move_exponents) {
-    constexpr double kMomentum = 0.9;
+  void move_values(Values& gradients) {
     if (!std::isfinite(clip_norm(gradients, options_.clip)))
       fail("step {}: the loss is not a number; lower --rate", step_ + 1);
     const auto warm_up = static_cast<int64_t>(std::ceil(options_.warm_up * static_cast<double>(steps_)));
@@ -181,16 +216,16 @@ class Run {
     for (double& unit : rates) unit *= rate;
     optimizer_.step(values_, gradients, rates, std::vector<double>(values_.size(), 0), kMomentum);
     plan_.damp(values_, damping_share(static_cast<double>(step_) / static_cast<double>(steps_), rate));
-    if (move_exponents) {
-      clip_norm(exponent_gradients, options_.clip);
-      const std::vector<double> exponent_rates(exponents_.size(), options_.exponent_rate);
-      exponent_optimizer_.step(exponents_, exponent_gradients, exponent_rates,
-                               std::vector<double>(exponents_.size(), 0), kMomentum);
-      const auto changed = plan_.set_exponents(exponents_);
-      if (!changed.empty()) network_->set_formats(changed);
-      changed_exponents_ += static_cast<int>(changed.size());
-    }
-    ++step_;
+  }
+
+  void step_exponents(Values& gradients) {
+    clip_norm(gradients, options_.clip);
+    exponent_optimizer_.step(exponents_, gradients,
+                             std::vector<double>(exponents_.size(), options_.exponent_rate),
+                             std::vector<double>(exponents_.size(), 0), kMomentum);
+  }
+
+  void average() {
     const double keep = std::min(0.9999, std::max(0.0, 1 - 10 / static_cast<double>(steps_)));
     // The first steps count in full, so that the average does not drag the start along.
     average_into(average_, values_,
@@ -349,8 +384,9 @@ class Run {
     best_file_ = checkpoint.texts["best"];
     report_.best.step = static_cast<int64_t>(checkpoint.numbers["best step"]);
     report_.best.score = checkpoint.numbers["best score"];
-    const auto changed = plan_.restore_exponents(exponents_);
-    if (!changed.empty()) network_->set_formats(changed);
+    std::vector<size_t> all(exponents_.size());
+    std::iota(all.begin(), all.end(), size_t{0});
+    network_->set_formats(plan_.take_over(all, exponents_));
   }
 
   const graph::Graph graph_;

@@ -219,25 +219,31 @@ std::map<std::string, graph::Format> TrainablePlan::formats_with(size_t index,
   return formats;
 }
 
-std::map<std::string, graph::Format> TrainablePlan::set_exponents(Values& exponents) {
-  std::map<std::string, graph::Format> changed;
+std::vector<size_t> TrainablePlan::proposed(Values& exponents) const {
+  std::vector<size_t> indices;
   const Values present = this->exponents();
-  for (size_t i = 0; i < exponents.size(); ++i) {  // each is taken over or put back on its own
+  for (size_t i = 0; i < exponents.size(); ++i) {
     const auto formats = formats_with(i, exponents[i]);
     if (formats.empty()) continue;
-    if (!computable(formats)) {
+    if (computable(formats)) {
+      indices.push_back(i);
+    } else {
       exponents[i] = present[i];
-      continue;
     }
-    for (const auto& [name, format] : formats) quantized_.tensor(name).format = changed[name] = format;
   }
-  refresh_biases(quantized_, changed);
-  return changed;
+  return indices;
 }
 
-std::map<std::string, graph::Format> TrainablePlan::restore_exponents(const Values& exponents) {
+bool TrainablePlan::computable(const std::vector<size_t>& indices, const Values& exponents) const {
+  std::map<std::string, graph::Format> formats;
+  for (const size_t i : indices) formats.merge(formats_with(i, exponents[i]));
+  return computable(formats);
+}
+
+std::map<std::string, graph::Format> TrainablePlan::take_over(const std::vector<size_t>& indices,
+                                                              const Values& exponents) {
   std::map<std::string, graph::Format> changed;
-  for (size_t i = 0; i < exponents.size(); ++i) {
+  for (const size_t i : indices) {
     for (const auto& [name, format] : formats_with(i, exponents[i]))
       quantized_.tensor(name).format = changed[name] = format;
   }

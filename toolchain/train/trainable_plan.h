@@ -37,11 +37,13 @@ class TrainablePlan {
   Values exponents() const;
   // Derivatives of the loss by them, from those by tensor.
   Values exponent_gradients(const std::map<std::string, std::vector<double>>& by_tensor) const;
-  // Takes over exponents that round to others than before and that the target can compute with; the rest are
-  // put back. Returns the formats that changed.
-  std::map<std::string, graph::Format> set_exponents(Values& exponents);
-  // Takes over what set_exponents() once left behind.
-  std::map<std::string, graph::Format> restore_exponents(const Values& exponents);
+  // Indices of the exponents that round to others than the present ones, and that the target can compute with
+  // (each on its own); where it can't, they are put back.
+  std::vector<size_t> proposed(Values& exponents) const;
+  // Whether the target can compute with the exponents at `indices` together, the others as they are.
+  bool computable(const std::vector<size_t>& indices, const Values& exponents) const;
+  // Takes over the exponents at `indices`. Returns the formats that changed, those of biases too.
+  std::map<std::string, graph::Format> take_over(const std::vector<size_t>& indices, const Values& exponents);
 
   // Moves every weight by `share` of its distance towards the integer that it rounds to (oscillation.h).
   void damp(Values& values, double share) const;

@@ -9,7 +9,7 @@
 #include "toolchain/heads/head.h"
 #include "toolchain/operators/affine.h"
 #include "toolchain/support/error.h"
-#include "toolchain/train/random.h"
+#include "toolchain/support/random.h"
 
 namespace shrike::train {
 namespace {

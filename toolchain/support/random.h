@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-namespace shrike::train {
+namespace shrike {
 
 // splitmix64 (Steele, Lea, Flood, OOPSLA 2014). Streams with different keys have nothing to do with each
 // other, so that a picture's augmentation depends on its place in the run and on nothing else.
@@ -28,4 +28,4 @@ class Random {
   uint64_t state_;
 };
 
-}  // namespace shrike::train
+}  // namespace shrike
