@@ -11,6 +11,7 @@
 #include <functional>
 #include <thread>
 
+#include "shrike/sha256.h"
 #include "tests/runtime/model_file.h"
 #include "toolchain/host/dump.h"
 #include "toolchain/host/integer_model.h"
@@ -139,6 +140,14 @@ TEST(Sha256Test, KnownDigests) {
   const std::string million(1000000, 'a');
   EXPECT_EQ(sha256(million.data(), million.size()),
             "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+// A PC's instructions against the device floor's own code, around every border of a block.
+TEST(Sha256, OfTheHostIsThatOfTheDevice) {
+  std::vector<uint8_t> bytes(300);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * 37 + 11);
+  for (size_t count = 0; count <= bytes.size(); ++count)
+    ASSERT_EQ(sha256(bytes.data(), count), sha256_text(bytes.data(), count).digits) << count;
 }
 
 TEST(FormatTest, NumbersAsPeopleReadThem) {

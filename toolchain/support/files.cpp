@@ -26,13 +26,18 @@ Container read_whole(const std::string& path) {
   Container bytes;
   bytes.resize(info.st_size > 0 ? static_cast<size_t>(info.st_size) : 0);
   size_t done = 0;
+  // Pipes have no size and files may grow: what comes behind the size goes here first, so that the end of a
+  // large file is found without moving it.
+  char more[4096];
   for (;;) {
-    if (done == bytes.size()) bytes.resize(bytes.size() + 65536);  // pipes have no size, files may grow
-    const ssize_t count = ::read(file.get(), bytes.data() + done, bytes.size() - done);
+    const bool full = done == bytes.size();
+    void* const place = full ? static_cast<void*>(more) : bytes.data() + done;
+    const ssize_t count = ::read(file.get(), place, full ? sizeof more : bytes.size() - done);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail("cannot read '{}': {}", path, reason(errno));
     if (count == 0) break;
     if (device) fail("cannot read '{}': it is a device, a file was expected", path);
+    if (full) bytes.insert(bytes.end(), more, more + count);
     done += static_cast<size_t>(count);
   }
   bytes.resize(done);
