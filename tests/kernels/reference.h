@@ -145,11 +145,11 @@ class Memory {
 // Runs rows [0, cut) and [cut, out_h) by separate calls; `rows` makes the call. Empty when the
 // kernel does not take the geometry.
 template <class Case, class Kernel, class Rows>
-std::vector<typename Case::Value> run_kernel(const Case& test, const Kernel& kernel, bool portable, int cut,
+std::vector<typename Case::Value> run_kernel(const Case& test, const Kernel& kernel, bool takes_all, int cut,
                                              const Rows& rows) {
   auto conv = test.conv();
   const size_t packed_bytes = kernel.packed_bytes(conv);
-  if (packed_bytes == 0 && !portable) return {};
+  if (packed_bytes == 0 && !takes_all) return {};
   Memory packed(packed_bytes), scratch(kernel.scratch_bytes(conv));
   kernel.pack(conv, packed.data());
   conv.packed = packed.data();
@@ -161,9 +161,8 @@ std::vector<typename Case::Value> run_kernel(const Case& test, const Kernel& ker
 
 inline std::vector<int8_t> run_conv(const KernelSet& kernels, const ConvCase& test, int cut) {
   const Conv8Kernel& kernel = test.geometry.depthwise ? kernels.depthwise8 : kernels.conv8;
-  const bool portable =
-      kernel.run == kPortableKernels.conv8.run || kernel.run == kPortableKernels.depthwise8.run;
-  return run_kernel(test, kernel, portable, cut,
+  const bool takes_all = kernels.fallback == nullptr;
+  return run_kernel(test, kernel, takes_all, cut,
                     [&](const Conv8& conv, int8_t* output, int32_t begin, int32_t end, void* scratch) {
                       kernel.run(conv, test.input.data(), output, begin, end, scratch);
                     });

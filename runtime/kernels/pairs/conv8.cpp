@@ -4,13 +4,19 @@
 // a group of taps the words' products add up to A = S1 * 2^16 + S0 with S0 = sum x0 * w and S1 = sum x1 * w.
 // Groups are cut, once at load, so that the weights of every channel of a tile satisfy sum |w| <= 255. Inputs
 // lie in [-128, 127], hence |S0| and |S1| are at most 128 * 255 = 32640 < 2^15, no partial sum leaves 32
-// bits, and both come back without error: S0 is A's low half as a signed 16-bit number, S1 = (A + 2^15) >>
-// 16, because 0 <= S0 + 2^15 < 2^16. Trained filters give groups of ten to twenty taps.
+// bits, and S1 comes back without error: it is (A + 2^15) >> 16, because 0 <= S0 + 2^15 < 2^16. Trained
+// filters give groups of ten to twenty taps.
 //
-// The pixels of a tile are gathered into words first (zeros where the window leaves the input), so that the
-// inner loop is the same for every geometry and its loads serve all output channels.
+// Of every group only S1 is worked out. `high` adds up the S1, `total` the A modulo 2^32, and in the end the
+// sum of the S0 is total - high * 2^16, since it fits 32 bits.
+//
+// The pixels of a tile, neighbours in the order in which the output is stored, are gathered into words first
+// (zeros where the window leaves the input), so that the inner loop is the same for every geometry and its
+// loads serve all output channels.
+#include <string.h>
+
+#include "kernels/pairs/finish.h"
 #include "kernels/pairs/pairs.h"
-#include "kernels/portable/window.h"
 #include "kernels/weight_layout.h"
 
 namespace shrike::pairs {
@@ -80,45 +86,61 @@ size_t cut_groups(const Conv8& conv, uint8_t* lengths) {
   return count;
 }
 
-// One (pixels apart) or two inputs of step 0 stand for taps outside the input.
-struct Source {
-  const int8_t* at;
-  size_t step;
+// Up to eight output pixels: where their windows begin in the input.
+struct Pixels {
+  int32_t count;
+  int32_t top[2 * kMostPairs], left[2 * kMostPairs];
 };
 
-void gather_pair(int32_t* words, size_t stride, Source low, Source high, int32_t channels) {
-  const int8_t* x0 = low.at;
-  const int8_t* x1 = high.at;
-  for (int32_t c = 0; c < channels; ++c) {
-    *words = *x1 * 65536 + *x0;
-    x0 += low.step;
-    x1 += high.step;
-    words += stride;
+// The output pixel in row y, column x and the `count` - 1 after it; moves y and x behind them.
+Pixels pixels_from(const ConvGeometry& g, int32_t& y, int32_t& x, int32_t count) {
+  Pixels pixels;
+  pixels.count = count;
+  for (int32_t p = 0; p < count; ++p) {
+    pixels.top[p] = y * g.stride_h - g.pad_top;
+    pixels.left[p] = x * g.stride_w - g.pad_left;
+    if (++x == g.out_w) {
+      x = 0;
+      ++y;
+    }
+  }
+  return pixels;
+}
+
+// Words of two pixels, `kPairs` apart.
+template <int kPairs>
+void gather_pair(int32_t* words, const int8_t* low, const int8_t* high, int32_t channels) {
+  for (; channels >= 4; channels -= 4) {
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) words[c * kPairs] = high[c] * 65536 + low[c];
+    words += 4 * kPairs;
+    low += 4;
+    high += 4;
+  }
+  for (; channels > 0; --channels) {
+    *words = *high++ * 65536 + *low++;
+    words += kPairs;
   }
 }
 
-// Words of 2 * kPairs neighbouring output pixels, [taps][pairs]; pixels from `count` on are zeros.
-void gather(const Conv8& conv, const int8_t* input, int32_t out_y, int32_t out_x, int32_t count,
-            int32_t pairs, int32_t* words) {
-  static constexpr int8_t kZero = 0;
-  const ConvGeometry& g = conv.geometry;
+// Words of 2 * kPairs pixels, [taps][pairs]; `zeros`, in_c of them, stand for pixels that are not there.
+template <int kPairs>
+void gather(const ConvGeometry& g, const int8_t* input, const Pixels& pixels, const int8_t* zeros,
+            int32_t* words) {
   const size_t channels = static_cast<size_t>(g.in_c);
-  const size_t tap_words = channels * static_cast<size_t>(pairs);
   for (int32_t ky = 0; ky < g.kernel_h; ++ky) {
-    const int32_t y = out_y * g.stride_h - g.pad_top + ky * g.dilation_h;
-    const bool row_inside = y >= 0 && y < g.in_h;
-    const int8_t* row =
-        input + (row_inside ? static_cast<size_t>(y) : 0) * static_cast<size_t>(g.in_w) * channels;
-    for (int32_t kx = 0; kx < g.kernel_w; ++kx, words += tap_words) {
-      Source sources[2 * kMostPairs];
-      for (int32_t p = 0; p < 2 * pairs; ++p) {
-        const int32_t x = (out_x + p) * g.stride_w - g.pad_left + kx * g.dilation_w;
-        const bool inside = row_inside && p < count && x >= 0 && x < g.in_w;
-        sources[p] = inside ? Source{row + static_cast<size_t>(x) * channels, 1} : Source{&kZero, 0};
+    for (int32_t kx = 0; kx < g.kernel_w; ++kx, words += channels * kPairs) {
+      const int8_t* sources[2 * kPairs];
+      for (int32_t p = 0; p < 2 * kPairs; ++p) {
+        sources[p] = zeros;
+        if (p >= pixels.count) continue;
+        const int32_t y = pixels.top[p] + ky * g.dilation_h, x = pixels.left[p] + kx * g.dilation_w;
+        if (y < 0 || y >= g.in_h || x < 0 || x >= g.in_w) continue;
+        sources[p] = input + (static_cast<size_t>(y) * static_cast<size_t>(g.in_w) + static_cast<size_t>(x)) *
+                                 channels;
       }
-      for (int32_t p = 0; p < pairs; ++p) {
-        gather_pair(words + p, static_cast<size_t>(pairs), sources[2 * p], sources[2 * p + 1], g.in_c);
-      }
+      for (int32_t p = 0; p < kPairs; ++p)
+        gather_pair<kPairs>(words + p, sources[2 * p], sources[2 * p + 1], g.in_c);
     }
   }
 }
@@ -157,107 +179,97 @@ inline void multiply_tap(int32_t (&products)[kPairs][kChannels], const int32_t* 
   }
 }
 
-// Adds all groups of a tile to its sums. A function of its own, so that the products have the registers to
-// themselves. Returns where the lengths of the next tile are.
-template <int kPairs, int kChannels, typename Weights>
-__attribute__((noinline)) const uint8_t* multiply_groups(int32_t (&sums)[kChannels][2 * kPairs],
-                                                         const int32_t* words, const int32_t* end,
-                                                         Weights weights, const uint8_t* lengths) {
+// Of one channel and two pixels.
+struct PairSum {
+  uint32_t total;
+  int32_t high;
+};
+
+// Adds all groups of a tile to its sums, [channels][pairs]. A function of its own, so that the products have
+// the registers to themselves. Returns where the lengths of the next tile are.
+template <int kPairs, int kChannels, bool kBlocked>
+__attribute__((noinline)) const uint8_t* multiply(PairSum* sums, const int32_t* words, const int32_t* end,
+                                                  const Tile& tile, const uint8_t* lengths) {
+  Cursor<kBlocked> weights{tile.weights, tile.channel_stride, tile.tap_stride};
   int32_t products[kPairs][kChannels];
   do {
+    const int32_t taps = *lengths++;
+    const int32_t* const group_end = words + taps * kPairs;
     multiply_tap<kPairs, kChannels, true>(products, words, weights, 0);
     weights.advance(1);
     words += kPairs;
-    int32_t taps = *lengths++ - 1;
-    for (; taps >= 2; taps -= 2) {
+    if (taps % 2 == 0) {
+      multiply_tap<kPairs, kChannels, false>(products, words, weights, 0);
+      weights.advance(1);
+      words += kPairs;
+    }
+    while (words != group_end) {
       multiply_tap<kPairs, kChannels, false>(products, words, weights, 0);
       multiply_tap<kPairs, kChannels, false>(products, words, weights, 1);
       weights.advance(2);
       words += 2 * kPairs;
     }
-    if (taps > 0) {
-      multiply_tap<kPairs, kChannels, false>(products, words, weights, 0);
-      weights.advance(1);
-      words += kPairs;
-    }
 #pragma GCC unroll 4
     for (int p = 0; p < kPairs; ++p) {
 #pragma GCC unroll 4
       for (int i = 0; i < kChannels; ++i) {
-        sums[i][2 * p] += static_cast<int16_t>(products[p][i]);
-        sums[i][2 * p + 1] += (products[p][i] + 0x8000) >> 16;
+        PairSum& sum = sums[i * kPairs + p];
+        sum.total += static_cast<uint32_t>(products[p][i]);
+        sum.high += (products[p][i] + 0x8000) >> 16;
       }
     }
+    // The sums stay where they are: the compiler would keep copies of them on the stack.
+    __asm__("" : : : "memory");
   } while (words < end);
   return lengths;
 }
 
-// Rounding as in ops/numeric.h with the choices made outside the loop over pixels; sums stay below 2^30.
-void finish(const Conv8& conv, const int32_t* sums, int32_t count, int32_t channel, int8_t* output) {
-  const int32_t shift = conv.shifts[channel];
-  const int32_t half = shift == 0 ? 0 : int32_t{1} << (shift - 1);
-  const bool even = conv.rounding == Rounding::kHalfEven && shift > 0;
-  const int32_t offset = even ? half - 1 : half;
-  const int32_t parity = even ? 1 : 0;
-  const int32_t lowest = conv.relu ? 0 : -128;
-  const size_t stride = static_cast<size_t>(conv.geometry.out_c);
-  output += channel;
-  for (int32_t p = 0; p < count; ++p, output += stride) {
-    const int32_t sum = sums[p];
-    int32_t value = (sum + offset + ((sum >> shift) & parity)) >> shift;
-    if (value < lowest) value = lowest;
-    if (value > 127) value = 127;
-    *output = static_cast<int8_t>(value);
+// A tile's pixels, and its inner loops: blocked storage has one of its own where most of the work is; plain
+// storage needs more registers for its addresses and takes no tile of four channels by four pairs.
+struct Width {
+  int32_t pairs;
+  void (*gather)(const ConvGeometry& g, const int8_t* input, const Pixels& pixels, const int8_t* zeros,
+                 int32_t* words);
+  const uint8_t* (*blocked)(PairSum* sums, const int32_t* words, const int32_t* end, const Tile& tile,
+                            const uint8_t* lengths);
+  decltype(blocked) plain, single;
+};
+constexpr Width kWidths[] = {
+    {4, gather<4>, multiply<4, 4, true>, nullptr, multiply<4, 1, false>},
+    {1, gather<1>, multiply<1, 4, false>, multiply<1, 4, false>, multiply<1, 1, false>},
+};
+
+void store(const Finish& finish, const PairSum* sums, int32_t count, size_t stride, int8_t* output) {
+  for (; count > 0; count -= 2, ++sums) {
+    const uint32_t high = static_cast<uint32_t>(sums->high);
+    *output = finish(static_cast<int32_t>(sums->total - (high << 16)));
+    if (count == 1) return;
+    output[stride] = finish(sums->high);
+    output += 2 * stride;
   }
 }
 
-// Erases the size of a tile, so that only the inner loop exists once per size.
-using Multiply = const uint8_t* (*)(int32_t* sums, const int32_t* words, const int32_t* end, const Tile& tile,
-                                    const uint8_t* lengths);
-
-template <int kPairs, int kChannels, bool kBlocked>
-const uint8_t* multiply(int32_t* sums, const int32_t* words, const int32_t* end, const Tile& tile,
-                        const uint8_t* lengths) {
-  return multiply_groups<kPairs, kChannels>(
-      *reinterpret_cast<int32_t(*)[kChannels][2 * kPairs]>(sums), words, end,
-      Cursor<kBlocked>{tile.weights, tile.channel_stride, tile.tap_stride}, lengths);
-}
-
-// Blocked storage has a loop of its own where most of the work is; plain storage needs more registers for its
-// addresses and takes no tile of four channels by four pairs.
-struct Width {
-  int32_t pairs;
-  Multiply blocked, plain, single;
-};
-constexpr Width kWidths[] = {
-    {4, multiply<4, 4, true>, nullptr, multiply<4, 1, false>},
-    {1, multiply<1, 4, false>, multiply<1, 4, false>, multiply<1, 1, false>},
-};
-
-// Every channel of up to 2 * width.pairs neighbouring pixels.
-void compute_pixels(const Conv8& conv, const Width& width, const int8_t* input, int8_t* output, int32_t y,
-                    int32_t x, int32_t count, int32_t* words) {
+// Every channel of `count` neighbouring pixels.
+void compute_pixels(const Conv8& conv, const Width& width, const int32_t* words, int32_t count,
+                    int8_t* output) {
   const ConvGeometry& g = conv.geometry;
-  gather(conv, input, y, x, count, width.pairs, words);
   const int32_t* end = words + tap_count(conv) * width.pairs;
-  const int32_t pixels = 2 * width.pairs;
-  int8_t* pixel = output + (static_cast<size_t>(y) * static_cast<size_t>(g.out_w) + static_cast<size_t>(x)) *
-                               static_cast<size_t>(g.out_c);
   const uint8_t* lengths = static_cast<const uint8_t*>(conv.packed);
   const int32_t blocked = blocked_channels<int8_t>(g, conv.layout);
   for (int32_t channel = 0; channel < g.out_c;) {
     const Tile tile = tile_at(conv, channel);
-    int32_t sums[kTileChannels * 2 * kMostPairs];
+    PairSum sums[kTileChannels * kMostPairs];
+    PairSum* sum = sums;
     for (int32_t i = 0; i < tile.channels; ++i) {
-      const int32_t bias = conv.bias == nullptr ? 0 : conv.bias[channel + i];
-      for (int32_t p = 0; p < pixels; ++p) sums[i * pixels + p] = bias;
+      const int32_t start = start_of(conv, Finish(conv, channel + i), channel + i);
+      for (int32_t p = 0; p < width.pairs; ++p) *sum++ = {static_cast<uint32_t>(start) * 65537, start};
     }
-    const Multiply multiply = tile.channels == 1  ? width.single
-                              : channel < blocked ? width.blocked
-                                                  : width.plain;
+    const auto multiply = tile.channels == 1 ? width.single : channel < blocked ? width.blocked : width.plain;
     lengths = multiply(sums, words, end, tile, lengths);
-    for (int32_t i = 0; i < tile.channels; ++i) finish(conv, sums + i * pixels, count, channel + i, pixel);
-    channel += tile.channels;
+    for (int32_t i = 0; i < tile.channels; ++i, ++channel) {
+      store(Finish(conv, channel), sums + i * width.pairs, count, static_cast<size_t>(g.out_c),
+            output + channel);
+    }
   }
 }
 
@@ -275,24 +287,29 @@ void conv8_pack(const Conv8& conv, void* packed) {
   cut_groups(conv, static_cast<uint8_t*>(packed));
 }
 
+// The gathered words, and zeros.
 size_t conv8_scratch_bytes(const Conv8& conv) {
-  return taps_per_channel(conv.geometry) * kMostPairs * sizeof(int32_t);
+  return taps_per_channel(conv.geometry) * kMostPairs * sizeof(int32_t) +
+         static_cast<size_t>(conv.geometry.in_c);
 }
 
 void conv8_run(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
                void* scratch) {
-  int32_t* words = static_cast<int32_t*>(scratch);
   const ConvGeometry& g = conv.geometry;
+  int32_t* words = static_cast<int32_t*>(scratch);
+  int8_t* zeros = reinterpret_cast<int8_t*>(words + taps_per_channel(g) * kMostPairs);
+  memset(zeros, 0, static_cast<size_t>(g.in_c));
   const bool large_tiles = blocked_channels<int8_t>(g, conv.layout) > 0;
-  for (int32_t y = row_begin; y < row_end; ++y) {
-    for (int32_t x = 0; x < g.out_w;) {
-      const int32_t left = g.out_w - x;
-      // A large tile may run past the row's end by two pixels: cheaper than three narrow ones.
-      const Width& width = kWidths[left >= 6 && large_tiles ? 0 : 1];
-      const int32_t count = left < 2 * width.pairs ? left : 2 * width.pairs;
-      compute_pixels(conv, width, input, output, y, x, count, words);
-      x += count;
-    }
+  int32_t y = row_begin, x = 0;
+  output += static_cast<size_t>(row_begin) * static_cast<size_t>(g.out_w) * static_cast<size_t>(g.out_c);
+  for (int32_t left = (row_end - row_begin) * g.out_w; left > 0;) {
+    // A large tile may run past the end by two pixels: cheaper than three narrow ones.
+    const Width& width = kWidths[left >= 6 && large_tiles ? 0 : 1];
+    const int32_t count = left < 2 * width.pairs ? left : 2 * width.pairs;
+    width.gather(g, input, pixels_from(g, y, x, count), zeros, words);
+    compute_pixels(conv, width, words, count, output);
+    output += static_cast<size_t>(count) * static_cast<size_t>(g.out_c);
+    left -= count;
   }
 }
 

@@ -1,4 +1,4 @@
-// The portable table with the convolution replaced.
+// The portable table with the 8-bit convolutions replaced.
 #include "kernels/pairs/pairs.h"
 #include "kernels/portable/portable.h"
 
@@ -8,7 +8,8 @@ const KernelSet kPairKernels = {
     .isa = "pairs",
     .conv8 = {"conv_s8_8x4_pairs", pairs::conv8_packed_bytes, pairs::conv8_pack, pairs::conv8_scratch_bytes,
               pairs::conv8_run},
-    .depthwise8 = kPortableDepthwise,
+    .depthwise8 = {"depthwise_s8_4x4_pairs", no_bytes, no_packing, pairs::depthwise8_scratch_bytes,
+                   pairs::depthwise8_run},
     .conv16 = kPortableConv16,
     .lookup8 = lookup_s8,
     .add8 = add_s8,
