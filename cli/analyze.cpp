@@ -14,6 +14,7 @@
 #include "toolchain/analyze/report.h"
 #include "toolchain/data/image.h"
 #include "toolchain/engine/engine.h"
+#include "toolchain/host/package.h"
 #include "toolchain/pipeline/settings_file.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
@@ -86,7 +87,7 @@ void run(const Arguments& arguments) {
   engine::require_engine();
   const quantize::Settings settings =
       arguments.config.empty() ? quantize::Settings{} : quantize::load_settings(arguments.config);
-  const std::vector<uint8_t> bytes = read_file(arguments.file);
+  const std::vector<uint8_t> bytes = host::read_model_file(arguments.file, arguments.integer.model);
   const host::IntegerModel file = host::IntegerModel::from_bytes(bytes, arguments.file, arguments.integer);
   report_on_file(file);
   const graph::Graph graph = analyze::float_graph_of(arguments.model, file, settings);

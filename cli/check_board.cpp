@@ -9,6 +9,7 @@
 #include "cli/model_options.h"
 #include "toolchain/board/check.h"
 #include "toolchain/cost/prices.h"
+#include "toolchain/host/package.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/sha256.h"
@@ -92,7 +93,7 @@ void print_json(const Arguments& arguments, const board::Log& log, const board::
 void run(const Arguments& arguments) {
   host::IntegerModel file = host::IntegerModel::open(arguments.file, arguments.options);
   report_on_file(file);
-  const std::vector<uint8_t> bytes = read_file(arguments.file);
+  const std::vector<uint8_t> bytes = host::read_model_file(arguments.file, arguments.options.model);
   const board::Log log = board::parse_log(read_text(arguments.log));
   const board::Check check = board::check_log(file, sha256(bytes.data(), bytes.size()), log, arguments.log);
   if (check.other_file) {

@@ -8,6 +8,7 @@
 #include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "runtime/kernels/kernels.h"
+#include "toolchain/board/library_fit.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/graph_text.h"
 #include "toolchain/host/op_list.h"
@@ -66,6 +67,9 @@ void print_json(const host::IntegerModel& file) {
   json["bytes"] = file.file_bytes();
   json["target"] = host::target_name(file.target());
   json["target_assumed"] = file.target_assumed();
+  json["esp_dl"] = {{"oldest", espdl::to_string(board::oldest_library(file))}};
+  if (const std::string version = board::library_of(file); !version.empty())
+    json["esp_dl"]["version"] = version;
   json["nodes"] = model.node_count();
   for (int32_t i = 0; i < model.input_count(); ++i) json["inputs"].push_back(tensor_json(model.input(i)));
   for (int32_t i = 0; i < model.output_count(); ++i) json["outputs"].push_back(tensor_json(model.output(i)));
@@ -93,6 +97,9 @@ void print_espdl(const Arguments& arguments) {
   const MemoryReport memory = file.model().memory();
   fmt::print("{}", host::graph_text(file));
   fmt::print("target {}{}\n", host::target_name(file.target()), file.target_assumed() ? " (assumed)" : "");
+  const std::string version = board::library_of(file);
+  fmt::print("ESP-DL {} or newer{}\n", espdl::to_string(board::oldest_library(file)),
+             version.empty() ? "" : fmt::format(" (written for {})", version));
   fmt::print("file {} bytes\n", file.file_bytes());
   fmt::print("arena on a board {} bytes: activations {} (lower bound {}), scratch {}, tables {}\n",
              memory.arena_bytes, memory.activation_bytes, memory.lower_bound, memory.scratch_bytes,
@@ -113,6 +120,8 @@ void run(const Arguments& arguments) {
   if (arguments.file.empty()) return;
   const std::string& file = arguments.file;
   if (graph::is_float_model(file)) {
+    if (!arguments.options.model.empty())
+      fail("'{}' is no package of several models; leave --model out", file);
     print_float(file);
   } else {
     print_espdl(arguments);

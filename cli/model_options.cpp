@@ -12,6 +12,8 @@
 namespace shrike::cli {
 
 void add_model_options(Command& command, host::IntegerOptions& options) {
+  command.add_option("--model", options.model,
+                     "Name of the model to use, where the file is a package of several");
   command.add_option_function(
       "--target",
       [&options](const std::string& value) {

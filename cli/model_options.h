@@ -7,7 +7,7 @@
 
 namespace shrike::cli {
 
-// --target, --accumulators, --threads, --isa.
+// --model, --target, --accumulators, --threads, --isa.
 void add_model_options(Command& command, host::IntegerOptions& options);
 // Says on stderr which target was assumed when neither the file nor the command line names one, and which
 // files beside it belong to another.

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/json_text.h"
 #include "cli/picture_options.h"
+#include "toolchain/board/library_fit.h"
 #include "toolchain/cost/cost_model.h"
 #include "toolchain/data/samples.h"
 #include "toolchain/engine/engine.h"
@@ -52,15 +53,21 @@ std::string journal_of(const Arguments& arguments) {
   return with_extension(arguments.output, ".auto.jsonl");
 }
 
-void print_summary(const Arguments& arguments, const quantize::Result& result, uint64_t file_bytes,
-                   const MemoryReport& memory, const std::optional<quantize::Latency>& chip,
-                   const std::optional<quantize::AutoResult>& found) {
+// `written`: the new file.
+void print_summary(const Arguments& arguments, const quantize::Result& result,
+                   const host::IntegerModel& written, const std::optional<quantize::AutoResult>& found) {
+  const uint64_t file_bytes = written.file_bytes();
+  const MemoryReport memory = written.on_board().model().memory();
+  const auto chip = quantize::estimate_latency(written.model(), result.program.target);
+  const std::string library = espdl::to_string(espdl::library_of(result.quantized_graph)),
+                    oldest_library = espdl::to_string(board::oldest_library(written));
   double total = 0;
   for (const quantize::Phase& phase : result.phases) total += phase.seconds;
   if (arguments.json) {
     nlohmann::ordered_json json;
     json["file"] = arguments.output;
     json["bytes"] = file_bytes;
+    json["esp_dl"] = {{"version", library}, {"oldest", oldest_library}};
     json["nodes"] = result.program.nodes.size();
     json["requantize_nodes"] = result.requantize_nodes;
     json["arena_bytes"] = memory.arena_bytes;
@@ -75,9 +82,9 @@ void print_summary(const Arguments& arguments, const quantize::Result& result, u
     return;
   }
   if (found) print_auto_table(*found);
-  fmt::print("{}: {} nodes ({} RequantizeLinear), {:.2f} MB, arena {:.2f} MB\n", arguments.output,
-             result.program.nodes.size(), result.requantize_nodes, file_bytes / 1e6,
-             memory.arena_bytes / 1e6);
+  fmt::print("{}: {} nodes ({} RequantizeLinear), {:.2f} MB, arena {:.2f} MB, ESP-DL {} or newer (for {})\n",
+             arguments.output, result.program.nodes.size(), result.requantize_nodes, file_bytes / 1e6,
+             memory.arena_bytes / 1e6, oldest_library, library);
   if (chip)
     fmt::print("estimated on {}: {:.1f} ms a run\n", host::target_name(result.program.target),
                chip->milliseconds);
@@ -158,11 +165,12 @@ quantize::AutoResult search(const Arguments& arguments, const quantize::Settings
 void run(const Arguments& arguments) {
   quantize::Settings settings =
       arguments.config.empty() ? quantize::Settings{} : quantize::load_settings(arguments.config);
-  if (const auto preset = arguments.fields.find(quantize::kEmulate); preset != arguments.fields.end())
-    quantize::set_field(settings, preset->first, preset->second);
-  for (const auto& [name, value] : arguments.fields) {
-    if (name != quantize::kEmulate) quantize::set_field(settings, name, value);
+  for (const bool presets : {true, false}) {
+    for (const auto& [name, value] : arguments.fields) {
+      if (quantize::is_preset(name) == presets) quantize::set_field(settings, name, value);
+    }
   }
+  quantize::require_possible(settings);
   for (const auto& [name, value] : arguments.fields) {
     const std::string reason = quantize::without_effect(settings, name);
     if (!reason.empty())
@@ -199,13 +207,13 @@ void run(const Arguments& arguments) {
     files.push_back({with_extension(arguments.output, ".json"),
                      espdl::config_json(result.quantized_graph, settings.target, hash,
                                         {{"program", fmt::format("shrike {}", SHRIKE_VERSION)},
+                                         {"esp_dl", espdl::to_string(settings.library)},
                                          {"float_path", engine::float_path()}})});
   }
   if (!arguments.save_config.empty()) files.push_back({arguments.save_config, quantize::to_yaml(settings)});
   files.push_back({arguments.output, as_text(bytes)});
   write_files_atomically(files);
-  print_summary(arguments, result, bytes.size(), written.on_board().model().memory(),
-                quantize::estimate_latency(written.model(), settings.target), found);
+  print_summary(arguments, result, written, found);
   std::fflush(stdout);
   for (const std::string& warning : result.warnings) fmt::print(stderr, "warning: {}\n", warning);
 }

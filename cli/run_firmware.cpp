@@ -21,6 +21,7 @@
 #include "toolchain/host/file_image.h"
 #include "toolchain/host/link_map.h"
 #include "toolchain/host/op_list.h"
+#include "toolchain/host/package.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
@@ -308,7 +309,7 @@ void run(const Arguments& arguments) {
   const Work work = detects ? detect_on_host(arguments) : run_on_host(arguments, file);
 
   make_folder(arguments.build);
-  const host::FileImage model(read_file(arguments.file));
+  const host::FileImage model(host::read_model_file(arguments.file, arguments.options.model));
   write_file_atomically(arguments.build + "/model.espdl",
                         std::string_view(static_cast<const char*>(model.data()), model.bytes()));
   write_file_atomically(arguments.build + "/pictures.bin", work.inputs);

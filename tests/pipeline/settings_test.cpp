@@ -112,6 +112,29 @@ TEST_F(SettingsFile, ANameStandsOnceAndSoDoesTheDocument) {
               HasSubstr("one document was expected, found 2"));
 }
 
+TEST_F(SettingsFile, AnOlderLibraryHasOneExponentALayerWhereverItStands) {
+  for (const char* text : {"esp-dl: 3.3.1\nbits: 8\n", "bits: 8\nesp-dl: 3.3.1\n"}) {
+    const Settings settings = load_settings(write(text));
+    EXPECT_EQ(espdl::to_string(settings.library), "3.3.1");
+    EXPECT_EQ(settings.weight_exponents, WeightExponents::kLayer);
+    EXPECT_EQ(to_yaml(load_settings(write(to_yaml(settings)))), to_yaml(settings));
+  }
+  EXPECT_EQ(load_settings(write("esp-dl: 3.3.2\n")).weight_exponents, WeightExponents::kChannel);
+}
+
+TEST_F(SettingsFile, WhatALibraryCanNotDoIsRefused) {
+  for (const char* text :
+       {"esp-dl: 3.3.1\nweight-exponents: channel\n", "weight-exponents: channel\nesp-dl: 3.3.1\n"}) {
+    EXPECT_THAT(
+        error_of([&] { load_settings(write(text)); }),
+        HasSubstr("'layer' was expected for ESP-DL 3.3.1, got 'channel', which needs 3.3.2 or newer"));
+  }
+  EXPECT_EQ(
+      error_of([&] { load_settings(write("target: esp32s3\nesp-dl: 3.3.1\nweight-exponents: channel\n")); }),
+      "no error")
+      << "that chip has one a layer anyway";
+}
+
 TEST_F(SettingsFile, OneTensorHasOneExponent) {
   Settings settings;
   EXPECT_THAT(error_of([&] { set_field(settings, "exponents", "out=-7,out=-3"); }),

@@ -1,11 +1,13 @@
 #include "toolchain/board/facts.h"
 
+#include <algorithm>
 #include <set>
 
+#include "toolchain/board/library_fit.h"
 #include "toolchain/cost/cost_model.h"
 #include "toolchain/evaluate/class_names.h"
+#include "toolchain/host/package.h"
 #include "toolchain/host/tensors.h"
-#include "toolchain/support/files.h"
 #include "toolchain/support/sha256.h"
 
 namespace shrike::board {
@@ -31,21 +33,11 @@ graph::Tensor logical(const TensorView& tensor) {
   return result;
 }
 
-// spec/board.md section 2: what older versions of ESP-DL read or compute otherwise.
+// spec/board.md section 2. Only the postprocessor of masks is newer than what the file itself needs.
 std::string oldest_version(const host::IntegerModel& file, const std::optional<heads::Head>& head) {
-  const InspectableModel& model = file.model();
-  bool per_channel = false, wide_table = false;
-  for (int32_t node = 0; node < model.node_count(); ++node) {
-    const std::string type = to_string(model.node_type(node));
-    for (int32_t i = 1; i < model.node_input_count(node); ++i) {
-      const std::string name = to_string(model.node_input(node, i).name);
-      per_channel = per_channel || file.initializer_exponents(name).size() > 1;
-    }
-    wide_table = wide_table || (type == "LUT" && model.node_output(node, 0).type == DataType::kInt16);
-  }
-  if (wide_table) return "3.3.8";
-  if (head && head->row->result == heads::Result::kMasks) return "3.3.6";
-  return per_channel ? "3.3.2" : "3.3.0";
+  constexpr espdl::LibraryVersion kMasks = {3, 3, 6};
+  const bool masks = head && head->row->result == heads::Result::kMasks;
+  return espdl::to_string(masks ? std::max(kMasks, oldest_library(file)) : oldest_library(file));
 }
 
 bool one_width(const InspectableModel& model) {
@@ -77,7 +69,7 @@ Facts read_facts(const std::string& path, const host::IntegerOptions& options) {
   facts.path = path;
   facts.graph_name = to_string(model.graph_name());
   facts.chip = file.target();
-  facts.file = read_file(path);
+  facts.file = host::read_model_file(path, options.model);
   facts.sha256 = sha256(facts.file.data(), facts.file.size());
   for (int32_t i = 0; i < model.input_count(); ++i) facts.inputs.push_back(port_of(model.input(i)));
   for (int32_t i = 0; i < model.output_count(); ++i) facts.outputs.push_back(port_of(model.output(i)));

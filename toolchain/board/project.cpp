@@ -447,7 +447,7 @@ Project make_c_array(const Facts& facts) {
       "extern const unsigned char {}_espdl[MODEL_ESPDL_BYTES];\n"
       "#ifdef __cplusplus\n}}\n#endif\n#endif\n",
       facts.file.size(), facts.arena_bytes, stem);
-  const host::IntegerModel model = host::IntegerModel::open(facts.path);
+  const host::IntegerModel model = host::IntegerModel::from_bytes(facts.file, facts.path);
   return {
       {{"model.c", source}, {"model.h", header}, {"model_operators.cpp", host::op_set_source(model.model())}},
       {}};

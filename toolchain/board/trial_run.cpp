@@ -76,7 +76,7 @@ data::Image picture_for(const Facts& facts, const data::Image& picture) {
 
 Trial run_trial(const Facts& facts, const data::Image* picture, float score_threshold, float iou_threshold,
                 int max_detections) {
-  host::IntegerModel file = host::IntegerModel::open(facts.path);
+  host::IntegerModel file = host::IntegerModel::from_bytes(facts.file, facts.path);
   const InspectableModel& model = file.model();
   Trial trial;
   trial.operators_source = host::op_set_source(model);

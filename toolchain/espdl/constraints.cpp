@@ -6,6 +6,7 @@
 
 #include "runtime/chips/chip.h"
 #include "toolchain/espdl/fusion.h"
+#include "toolchain/espdl/library_version.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
@@ -25,7 +26,8 @@ constexpr int kLargestShift = 31;
 
 class Checker {
  public:
-  Checker(const Graph& graph, Target target) : graph_(graph), chip_(chip_of(target)) {}
+  Checker(const Graph& graph, Target target)
+      : graph_(graph), chip_(chip_of(target)), library_(library_of(graph)) {}
 
   void run() {
     const auto relus = fused_relus(graph_);
@@ -164,6 +166,13 @@ class Checker {
             "filter '{}' has one exponent per channel, which {} does not support; quantise for it per tensor",
             weights.name, chip_.name);
       }
+      if (!row_of(library_).channel_exponents) {
+        refuse(
+            "filter '{}' has one exponent per channel, which ESP-DL {} computes wrongly; quantise per layer, "
+            "or "
+            "for {} and newer",
+            weights.name, to_string(library_), to_string(oldest_library_with(true, false)));
+      }
       if (static_cast<int64_t>(format.channel_exponents.size()) != outputs) {
         refuse("filter '{}' has {} exponents for {} output channels", weights.name,
                format.channel_exponents.size(), outputs);
@@ -280,6 +289,7 @@ class Checker {
 
   const Graph& graph_;
   const Chip& chip_;
+  const LibraryVersion library_;
   const Node* node_ = nullptr;
   const operators::Operator* row_ = nullptr;
   const Tensor* output_ = nullptr;

@@ -7,6 +7,7 @@
 #include "shrike/image.h"
 #include "toolchain/data/loader.h"
 #include "toolchain/evaluate/backend.h"
+#include "toolchain/host/package.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 
@@ -14,7 +15,8 @@ namespace shrike::evaluate {
 namespace {
 
 bool is_espdl(const std::vector<uint8_t>& bytes) {
-  return bytes.size() >= 4 && bytes[0] == 'E' && bytes[1] == 'D' && bytes[2] == 'L';
+  return (bytes.size() >= 4 && bytes[0] == 'E' && bytes[1] == 'D' && bytes[2] == 'L') ||
+         host::is_package(bytes);
 }
 
 bool ends_with(const std::string& text, const std::string& end) {
@@ -32,6 +34,7 @@ std::unique_ptr<Detector::Backend> open(const std::string& path, const DetectorO
   if (!options.integer.target.empty()) {
     fail("{}: a target belongs to an .espdl file, this is a float model; leave --target out", path);
   }
+  if (!options.integer.model.empty()) fail("'{}' is no package of several models; leave --model out", path);
   return open_float(path, options);
 }
 

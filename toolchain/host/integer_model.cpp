@@ -7,10 +7,10 @@
 #include "runtime/chips/chip.h"
 #include "runtime/kernels/kernels.h"
 #include "toolchain/host/file_image.h"
+#include "toolchain/host/package.h"
 #include "toolchain/host/reserved_memory.h"
 #include "toolchain/host/thread_pool.h"
 #include "toolchain/support/error.h"
-#include "toolchain/support/files.h"
 #include "toolchain/support/format.h"
 
 namespace shrike::host {
@@ -149,7 +149,7 @@ IntegerModel::IntegerModel(IntegerModel&&) noexcept = default;
 IntegerModel::~IntegerModel() = default;
 
 IntegerModel IntegerModel::open(const std::string& path, const IntegerOptions& options) {
-  return from_bytes(read_file(path), path, options);
+  return from_bytes(read_model_file(path, options.model), path, options);
 }
 
 IntegerModel IntegerModel::from_bytes(std::vector<uint8_t> bytes, const std::string& name,

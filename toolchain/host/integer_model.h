@@ -12,6 +12,7 @@
 namespace shrike::host {
 
 struct IntegerOptions {
+  std::string model;  // of a package of several (host/package.h); "": the only one
   // A name that parse_target() knows; "": the file's, else esp32p4. A file that names another chip is refused
   // unless `force_target` is set.
   std::string target;

@@ -1,6 +1,7 @@
 // Operators that work element by element or along one axis: the layout of their input passes through.
 #include <algorithm>
 
+#include "toolchain/espdl/library_version.h"
 #include "toolchain/espdl/tables.h"
 #include "toolchain/operators/lower.h"
 #include "toolchain/operators/operator.h"
@@ -84,7 +85,9 @@ void lower_activation(Builder& builder, const Node& node) {
     attributes["lut"] =
         builder.add_table(node.op, to, activation_table(builder.graph(), node, from, to, 1, rounding));
   } else if (to.bits == 16 && operators::is_written_as_table(builder.graph(), node, 16)) {
-    const bool fine = operators::find(node.op)->table16 == operators::Table16::kFine;
+    // Libraries that interpolate get every entry.
+    const bool fine = operators::find(node.op)->table16 == operators::Table16::kFine ||
+                      !row_of(library_of(builder.graph())).nearest_entries;
     const int step = fine ? 1 : kCoarseStep;
     attributes["lut"] =
         builder.add_table(node.op, to, activation_table(builder.graph(), node, from, to, step, rounding));

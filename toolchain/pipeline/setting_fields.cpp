@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "runtime/chips/chip.h"
 #include "toolchain/graph/nearest.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/support/error.h"
@@ -186,6 +187,18 @@ SettingField emulate_field() {
           }};
 }
 
+// A preset too: libraries without exponents per channel get one a layer, unless the user insists.
+SettingField library_field() {
+  return {kLibrary,
+          fmt::format("version of ESP-DL that the file is written for, {} to {}",
+                      espdl::to_string(espdl::oldest_library()), espdl::to_string(espdl::newest_library())),
+          [](const Settings& s) { return espdl::to_string(s.library); },
+          [](Settings& s, const std::string& value) {
+            s.library = espdl::parse_library_version(value);
+            if (!espdl::row_of(s.library).channel_exponents) s.weight_exponents = WeightExponents::kLayer;
+          }};
+}
+
 std::string numbers_text(const std::vector<double>& numbers) {
   return fmt::format("{}", fmt::join(numbers, ","));
 }
@@ -260,6 +273,7 @@ std::vector<SettingField> make_fields() {
   fields.push_back({"target", "chip: " + host::target_names(),
                     [](const Settings& s) { return host::target_name(s.target); },
                     [](Settings& s, const std::string& value) { s.target = host::parse_target(value); }});
+  fields.push_back(library_field());
   fields.push_back({"bits", "bits of activations and weights (8, 16)",
                     [](const Settings& s) { return std::to_string(s.bits); },
                     [](Settings& s, const std::string& value) {
@@ -362,6 +376,18 @@ void set_field(Settings& settings, const std::string& name, const std::vector<st
   const SettingField& field = field_of(name);
   if (!field.set_list) fail("{}: one value was expected, found a list of {}", name, items.size());
   field.set_list(settings, items);
+}
+
+void require_possible(const Settings& settings) {
+  const bool channels = settings.weight_exponents == WeightExponents::kChannel &&
+                        chip_of(settings.target).per_channel_exponents;
+  if (channels && !espdl::row_of(settings.library).channel_exponents) {
+    fail(
+        "weight-exponents: 'layer' was expected for ESP-DL {}, got 'channel', which needs {} or newer; leave "
+        "it out "
+        "or name a newer version (esp-dl)",
+        espdl::to_string(settings.library), espdl::to_string(espdl::oldest_library_with(true, false)));
+  }
 }
 
 std::string without_effect(const Settings& settings, const std::string& name) {

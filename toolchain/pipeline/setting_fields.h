@@ -8,8 +8,12 @@
 
 namespace shrike::quantize {
 
-// The field that is a preset of others: whoever sets several fields sets this one first.
+// Fields that set others: whoever sets several fields sets these first, in the order of setting_fields().
 inline constexpr const char* kEmulate = "emulate";
+inline constexpr const char* kLibrary = "esp-dl";
+inline bool is_preset(const std::string& name) {
+  return name == kEmulate || name == kLibrary;
+}
 
 struct SettingField {
   std::string name;  // "weight-refit"
@@ -31,6 +35,9 @@ const std::vector<SettingField>& setting_fields();
 void set_field(Settings& settings, const std::string& name, const std::string& value);
 // Sets a list field; throws Error when the field holds one value.
 void set_field(Settings& settings, const std::string& name, const std::vector<std::string>& items);
+
+// Throws Error for values that exclude each other.
+void require_possible(const Settings& settings);
 
 // Why a setting changes nothing beside the others ("weight-refit is off"); empty when it has an effect. For
 // values that a user gives one by one: a saved file holds all of them.

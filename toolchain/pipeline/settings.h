@@ -7,6 +7,7 @@
 
 #include "shrike/tensor.h"
 #include "toolchain/data/input_spec.h"
+#include "toolchain/espdl/library_version.h"
 #include "toolchain/formats/options.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/transform/equalize.h"
@@ -17,8 +18,9 @@ namespace shrike::quantize {
 // Functions below the pipeline take the part that concerns them.
 struct Settings : FormatOptions, SplitOptions, EqualizeOptions {
   Target target = kDefaultTarget;
-  graph::ImageSize size;             // 0x0: the model's own
-  std::vector<std::string> outputs;  // empty: the head's, or the graph's own
+  espdl::LibraryVersion library = espdl::newest_library();  // ESP-DL, that the file is written for
+  graph::ImageSize size;                                    // 0x0: the model's own
+  std::vector<std::string> outputs;                         // empty: the head's, or the graph's own
   data::InputOptions input;  // what pictures become; empty: as the model says, else RGB in 0..1, letterbox
   // How pictures are fitted for every fit and judgement, where that differs from use; empty: as in use.
   std::optional<data::Geometry> calibration_fit;

@@ -47,11 +47,16 @@ Settings load_settings(const std::string& path) {
     for (const bool preset : {true, false}) {  // wherever it stands, the others depart from it
       for (const auto& entry : documents[0]) {
         const std::string name = entry.first.as<std::string>();
-        if ((name == kEmulate) == preset) read(entry, name);
+        if (is_preset(name) == preset) read(entry, name);
       }
     }
   } catch (const YAML::Exception& error) {
-    fail("{} line {}: not valid YAML ({})", path, error.mark.line + 1, error.msg);
+    fail("{} line {}: not valid YAML; lines of `setting: value` were expected", path, error.mark.line + 1);
+  }
+  try {
+    require_possible(settings);
+  } catch (const Error& error) {
+    fail("{}: {}", path, error.what());
   }
   return settings;
 }

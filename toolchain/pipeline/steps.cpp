@@ -107,6 +107,7 @@ graph::Graph load_float_graph(const std::string& model_path, const Settings& set
   graph::Graph graph = graph::import_model(model_path);
   std::vector<std::string> told = graph::prepare(graph, {.size = settings.size, .outputs = settings.outputs});
   check_values(graph);
+  espdl::set_library(graph, settings.library);
   data::decide_input(graph, settings.input);
   const SplitReport split = split_layers(graph, settings);
   std::vector<EqualizedLayers> equalized;
