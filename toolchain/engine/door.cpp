@@ -1,14 +1,23 @@
 // Finds and opens the float module, and hands every call through.
 #include <dlfcn.h>
+#include <signal.h>
 #include <sys/auxv.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
+#include <latch>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #include "toolchain/engine/float_path.h"
 #include "toolchain/engine/module.h"
 #include "toolchain/support/error.h"
+#include "toolchain/support/interrupt.h"
 
 namespace shrike::engine {
 namespace {
@@ -50,6 +59,70 @@ std::vector<fs::path> places() {
       reason, kVariable, kFile);
 }
 
+// Libraries behind LibTorch look at the machine while they are loaded, and end the process when it does not
+// answer: libgcrypt aborts when /proc/sys/crypto can't be opened, libcpuinfo follows a null pointer when
+// reading /sys/devices/system/cpu fails half-way. Within the lifetime of a LoadingGuard that is a sentence
+// and exit status 1.
+class LoadingGuard {
+ public:
+  LoadingGuard() {
+    struct sigaction action = {};
+    action.sa_handler = end;
+    for (size_t i = 0; i < kCount; ++i) ::sigaction(kSignals[i], &action, &before_[i]);
+  }
+  ~LoadingGuard() {
+    for (size_t i = 0; i < kCount; ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
+  }
+  LoadingGuard(const LoadingGuard&) = delete;
+  LoadingGuard& operator=(const LoadingGuard&) = delete;
+
+ private:
+  static constexpr int kSignals[] = {SIGABRT, SIGSEGV};
+  static constexpr size_t kCount = std::size(kSignals);
+
+  static void end(int) {
+    remove_temporary_files();
+    constexpr std::string_view kWords =
+        "shrike: the float engine's libraries can't be loaded, because /proc or /sys does not answer as it "
+        "should; "
+        "mount both, and look whether files can be opened and memory be had\n";
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kWords.data(), kWords.size());
+    ::_exit(1);
+  }
+
+  struct sigaction before_[kCount];
+};
+
+// LibTorch asks for the processor in the middle of the work otherwise, and fails there in words of its own.
+void look_at_processor(void* library) {
+  auto* initialize = reinterpret_cast<bool (*)()>(::dlsym(library, "cpuinfo_initialize"));
+  if (initialize != nullptr && !initialize())
+    fail(
+        "the float engine can't tell what processor this is, because /proc/cpuinfo can't be read; mount "
+        "/proc");
+}
+
+// LibTorch makes a thread a processor when it is first told how many to use, and waits for ever for one that
+// can't be made: tried before, so that a limit is a sentence.
+void require_threads() {
+  std::latch end(1);
+  std::vector<std::thread> threads;
+  const unsigned wanted = std::thread::hardware_concurrency();
+  try {
+    for (unsigned i = 1; i < wanted; ++i) threads.emplace_back([&end] { end.wait(); });
+  } catch (const std::system_error&) {  // told below, once the others have ended
+  }
+  end.count_down();
+  for (std::thread& thread : threads) thread.join();
+  if (wanted > 1 && threads.size() + 1 < wanted) {
+    fail(
+        "the float engine needs a thread for each of {} processors, and the system makes no more than {}; "
+        "raise the "
+        "limit of processes (ulimit -u, or the container's)",
+        wanted, threads.size() + 1);
+  }
+}
+
 void* opened = nullptr;  // the module
 
 const FloatModule& open_module() {
@@ -61,6 +134,7 @@ const FloatModule& open_module() {
   if (found == tried.end())
     refuse(fmt::format("its module is not there (looked for '{}')", tried.front().string()));
   const std::string path = found->string();
+  const LoadingGuard guard;
   // Never closed: LibTorch does not survive that.
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
@@ -75,6 +149,7 @@ const FloatModule& open_module() {
     refuse(
         fmt::format("'{}' is of another build (expected '{}', found '{}')", path, expected, module.identity));
   }
+  look_at_processor(library);
   opened = library;
   return module;
 }
@@ -118,6 +193,7 @@ std::map<std::string, Array> Engine::run_range(int first, int last,
 }
 
 void set_threads(int count) {
+  [[maybe_unused]] static const bool tried = (require_threads(), true);
   float_module().engine->set_threads(count);
 }
 
