@@ -57,8 +57,16 @@ BoardPrices read_prices(const std::string& path) {
     }
     result.prices.weight_cache_bytes = json.at("weight_cache_bytes");
     if (!(result.prices.weight_cache_bytes > 0)) fail("'{}': weight_cache_bytes is not above zero", path);
-  } catch (const nlohmann::json::exception& error) {
-    fail("'{}' is no file of prices that 'shrike calibrate-cost' wrote: {}", path, error.what());
+  } catch (const nlohmann::json::parse_error& error) {
+    fail(
+        "'{}' is no file of prices: it is not valid JSON from byte {} on; write it again with 'shrike "
+        "calibrate-cost'",
+        path, error.byte);
+  } catch (const nlohmann::json::exception&) {
+    fail(
+        "'{}' is no file of prices: \"target\", \"nanoseconds\" with a number for each term and "
+        "\"weight_cache_bytes\" were expected; write it again with 'shrike calibrate-cost'",
+        path);
   }
   return result;
 }

@@ -117,7 +117,11 @@ YoloYaml load_yolo_yaml(const std::string& path) {
     set.val = pictures(path, base, root["val"] ? root["val"] : root["test"]);
     set.train = root["train"] ? pictures(path, base, root["train"]) : set.val;
   } catch (const YAML::Exception& error) {
-    fail("{} line {}: not a YOLO data.yaml ({})", path, error.mark.line + 1, error.msg);
+    fail(
+        "{} line {}: not a YOLO data.yaml; `names:` with a name each class (a list, or `NUMBER: NAME` lines) "
+        "was "
+        "expected, and paths as text",
+        path, error.mark.line + 1);
   }
   return set;
 }
