@@ -124,10 +124,30 @@ bool has_function(const Graph& graph, const std::set<int>& nodes) {
   });
 }
 
+// Nodes that a function may end in: one that has_function() asks for lies behind them, no further than the
+// longest function reaches. Looking for expressions is dear, and long chains of sums and products have none.
+std::vector<bool> possible_ends(const Graph& graph, const Links& links) {
+  std::vector<size_t> distance(graph.nodes.size(), kMostNodes);
+  std::vector<bool> possible(graph.nodes.size());
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {  // in order: what makes an input comes before
+    for (const std::string& input : graph.nodes[i].inputs) {
+      const auto made_by = links.producer.find(input);
+      if (made_by == links.producer.end()) continue;
+      distance[i] = std::min(distance[i], distance[static_cast<size_t>(made_by->second)] + 1);
+    }
+    const operators::Operator* row = operators::find(graph.nodes[i].op);
+    if (row != nullptr && row->role == operators::Role::kTable) distance[i] = 0;
+    possible[i] = distance[i] < kMostNodes;
+  }
+  return possible;
+}
+
 // The function ends where the next node isn't part of it: the last nodes come first.
 bool fuse_one(Graph& graph) {
   const Links links(graph);
+  const std::vector<bool> possible = possible_ends(graph, links);
   for (size_t i = graph.nodes.size(); i-- > 0;) {
+    if (!possible[i]) continue;
     Region region(graph, links, static_cast<int>(i));
     std::string best_root, best_text;
     std::set<int> best;
