@@ -3,6 +3,7 @@
 #   make demo      quantise, measure, analyse, train and run a detector: the one of examples/shapes, or MODEL with CALIB and DATA
 #   make test      everything that must hold
 #   make install   program, float module, headers and libraries into PREFIX
+#   make web       the page in the browser: build/web/shrike.html
 #   make package   three .deb files in build/packages: shrike, shrike-float, shrike-dev
 # Nothing named: the detector of examples/shapes and pictures that are drawn for it.
 MODEL ?=
@@ -13,7 +14,7 @@ STEPS ?= 100
 OUT   ?= build/demo
 PREFIX ?= /usr/local
 
-.PHONY: demo test install package program build sanitize-test sanitize-all firmware-demo firmware-golden bench format clean
+.PHONY: demo test install package web program build sanitize-test sanitize-all firmware-demo firmware-golden bench format clean
 
 # What was named is looked for before anything is installed or built.
 demo:
@@ -59,6 +60,13 @@ sanitize-all:
 	cmake --preset asan+ubsan
 	cmake --build --preset asan+ubsan
 	ctest --test-dir build-asan --output-on-failure -j2
+
+# The page in the browser, one file without a server: build/web/shrike.html (docs/web.md).
+web:
+	@scripts/install_packages.sh web
+	cmake --preset web
+	cmake --build --preset web
+	@echo "Open build/web/shrike.html in a browser."
 
 # Kernels against oneDNN, the network against the float engine. Needs a quantised file: run `make demo` first.
 bench: build

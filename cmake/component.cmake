@@ -15,9 +15,9 @@ set(PROJECT_VERSION_MINOR ${CMAKE_MATCH_2})
 set(PROJECT_VERSION_PATCH ${CMAKE_MATCH_3})
 configure_file(${origin}/idf_component.yml ${FOLDER}/idf_component.yml @ONLY)
 configure_file(${SOURCE}/runtime/include/shrike/version.h.in ${FOLDER}/runtime/include/shrike/version.h @ONLY)
-# The kernels of PCs stay away.
+# The kernels of PCs and browsers stay away.
 foreach(folder api chips format heads include kernels model ops plan vision)
   file(COPY ${SOURCE}/runtime/${folder} DESTINATION ${FOLDER}/runtime FILES_MATCHING PATTERN "*.h" PATTERN "*.cpp"
-    PATTERN "x86*" EXCLUDE)
+    PATTERN "x86*" EXCLUDE PATTERN "wasm" EXCLUDE)
 endforeach()
 file(COPY ${SOURCE}/LICENSE DESTINATION ${FOLDER})

@@ -6,6 +6,9 @@
 #include "kernels/x86_avx2/avx2.h"
 #include "kernels/x86_avx512vnni/avx512vnni.h"
 #endif
+#if defined(__wasm_simd128__)
+#include "kernels/wasm/wasm.h"
+#endif
 
 namespace shrike {
 namespace {
@@ -83,11 +86,12 @@ constexpr KernelSet kAvx512VnniKernels = {
 #endif
 
 constexpr Choice kChoices[] = {
-    {&kPortableKernels, always, always},
-    {&kPairKernels, always, on_32_bits},
+    {&kPortableKernels, always, always}, {&kPairKernels, always, on_32_bits},
 #if defined(__x86_64__)
-    {&kAvx2Kernels, has_avx2, always},
-    {&kAvx512VnniKernels, has_avx512vnni, always},
+    {&kAvx2Kernels, has_avx2, always},   {&kAvx512VnniKernels, has_avx512vnni, always},
+#endif
+#if defined(__wasm_simd128__)
+    {&kSimd128Kernels, always, always},
 #endif
 };
 

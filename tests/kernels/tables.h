@@ -1,7 +1,11 @@
-// The tables of kernels under test: those this machine can run, and the AVX-512 ones with every instruction
-// replaced by a plain function (emulation/), so that their arithmetic is tested on machines without AVX-512.
+// The tables of kernels under test: those this machine can run, and the AVX-512 ones and those for
+// WebAssembly with every instruction replaced by a plain function (emulation/, emulation_wasm/), so that
+// their arithmetic is tested on machines without them.
 #pragma once
 #include "kernels/kernels.h"
+#if defined(SHRIKE_EMULATED_SIMD128)
+#include "kernels/wasm/wasm.h"
+#endif
 
 namespace shrike::tests {
 
@@ -11,11 +15,19 @@ const KernelSet* emulated_avx512vnni();
 
 // i-th table, null past the end.
 inline const KernelSet* tested_kernels(int index) {
-  if (const KernelSet* kernels = available_kernels(index)) return kernels;
-#if defined(SHRIKE_EMULATED_AVX512)
-  if (index > 0 && available_kernels(index - 1) != nullptr) return emulated_avx512vnni();
+  int native = 0;
+  while (available_kernels(native) != nullptr) ++native;
+  if (index < native) return available_kernels(index);
+  const KernelSet* const emulated[] = {
+#if defined(SHRIKE_EMULATED_SIMD128)
+    &kSimd128Kernels,
 #endif
-  return nullptr;
+#if defined(SHRIKE_EMULATED_AVX512)
+    emulated_avx512vnni(),
+#endif
+    nullptr
+  };
+  return emulated[index - native];
 }
 
 }  // namespace shrike::tests
