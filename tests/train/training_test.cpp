@@ -1,4 +1,5 @@
 // Whole runs on small drawn sets.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -100,8 +101,24 @@ TEST(FloatTraining, InterruptedFiveTimesItGivesTheBytesOfAnUninterruptedRun) {
   EXPECT_EQ(train_float(graph, set, resumed).steps, 12);
   EXPECT_EQ(read_file(options.output), read_file(resumed.output));
   EXPECT_EQ(read_file(options.output + ".train.jsonl"), read_file(resumed.output + ".train.jsonl"));
+  const auto refusal = [&](const graph::Graph& with, const LabelledSet& on) {
+    try {
+      train_float(with, on, resumed);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("none");
+  };
+  LabelledSet others = set;
+  others.pictures.front().truths.clear();
+  EXPECT_THAT(refusal(graph, others), testing::HasSubstr("of a run that differs in pictures or labels;"));
+  graph::Graph network = graph;
+  for (auto& [name, tensor] : network.tensors) {
+    if (tensor.constant && !tensor.values.empty()) tensor.values[0] += 1;
+  }
+  EXPECT_THAT(refusal(network, set), testing::HasSubstr("of a run that differs in the network;"));
   resumed.rate *= 2;
-  EXPECT_THROW(train_float(graph, set, resumed), Error);  // another run's checkpoint
+  EXPECT_THAT(refusal(graph, set), testing::HasSubstr("of a run that differs in options;"));
 }
 
 TEST(Checkpoint, ADamagedFileIsRefused) {

@@ -17,6 +17,7 @@
 #include "toolchain/train/batch.h"
 #include "toolchain/train/checkpoint.h"
 #include "toolchain/train/head.h"
+#include "toolchain/train/identity.h"
 #include "toolchain/train/judge.h"
 #include "toolchain/train/team.h"
 #include "toolchain/train/trial.h"
@@ -262,15 +263,18 @@ class Run {
   }
 
   // Everything that the run depends on: another run must not go on from this checkpoint.
-  std::string identity() const {
+  const std::string& identity() {
+    if (identity_.empty()) identity_ = identity_of(options_text(), graph_, parts_);
+    return identity_;
+  }
+
+  std::string options_text() const {
     const FloatOptions& o = options_;
     const Augmentation& a = o.augmentation;
-    return fmt::format("float {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
-                       steps_, o.batch, o.part, static_cast<int>(o.optimizer), o.rate, o.final_rate,
-                       o.momentum, o.decay, o.warm_up, o.clip, o.plain_end, o.held_out, o.evaluations, o.seed,
-                       a.mosaic, a.scale, a.translate, a.hue, a.saturation, a.value, a.flip,
-                       parts_.training.pictures.size(), parts_.judging.pictures.size(), head_.head.classes,
-                       graph::to_text(graph_).size());
+    return fmt::format("float {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", steps_,
+                       o.batch, o.part, static_cast<int>(o.optimizer), o.rate, o.final_rate, o.momentum,
+                       o.decay, o.warm_up, o.clip, o.plain_end, o.held_out, o.evaluations, o.seed, a.mosaic,
+                       a.scale, a.translate, a.hue, a.saturation, a.value, a.flip, head_.head.classes);
   }
 
   void save() {
@@ -298,13 +302,7 @@ class Run {
     if (options_.processes.first()) file = read_text(checkpoint_path());
     options_.processes.broadcast(file);
     Checkpoint checkpoint = parse_checkpoint(file, checkpoint_path());
-    if (checkpoint.texts["identity"] != identity()) {
-      fail(
-          "{}: the checkpoint is of a run with other options, pictures or another network; give the same "
-          "ones, or "
-          "start without --resume",
-          checkpoint_path());
-    }
+    require_same_run(checkpoint.texts["identity"], identity(), checkpoint_path());
     values_ = checkpoint.values["values"];
     statistics_ = checkpoint.values["statistics"];
     average_ = checkpoint.values["average"];
@@ -321,6 +319,7 @@ class Run {
     report_.best.map50 = checkpoint.numbers["best map50"];
   }
 
+  std::string identity_;
   graph::Graph graph_;
   const FloatOptions options_;
   const DetectionHead head_;

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include "runtime/chips/chip.h"
 #include "toolchain/data/loader.h"
 #include "toolchain/engine/gradients.h"
 #include "toolchain/espdl/writer.h"
@@ -21,6 +22,7 @@
 #include "toolchain/train/checkpoint.h"
 #include "toolchain/train/exponent_choice.h"
 #include "toolchain/train/head.h"
+#include "toolchain/train/identity.h"
 #include "toolchain/train/judge.h"
 #include "toolchain/train/oscillation.h"
 #include "toolchain/train/team.h"
@@ -310,15 +312,21 @@ class Run {
   }
 
   // Everything that the run depends on: another run must not go on from this checkpoint.
-  std::string identity() const {
+  const std::string& identity() {
+    if (identity_.empty()) identity_ = identity_of(options_text(), graph_, parts_);
+    return identity_;
+  }
+
+  std::string options_text() const {
     const QuantizedOptions& o = options_;
     const Augmentation& a = o.augmentation;
     return fmt::format(
-        "quantized {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", steps_,
+        "quantized {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", steps_,
         o.warm_up, o.start_within, o.batch, o.part, o.rate, o.final_rate, o.exponent_rate, o.distill_weight,
         o.label_weight, o.distillation.feature_gain, o.distillation.class_gain, o.distillation.box_gain,
         o.clip, o.evaluations, o.seed, a.mosaic, a.scale, a.translate, a.hue, a.saturation, a.value, a.flip,
-        parts_.training.pictures.size(), parts_.judging.pictures.size(), report_.start.score);
+        parts_.training.pictures.size(), parts_.judging.pictures.size(), report_.start.score,
+        chip_of(settings_.target).name);
   }
 
   void save() {
@@ -355,13 +363,7 @@ class Run {
     if (options_.processes.first()) file = read_text(checkpoint_path());
     options_.processes.broadcast(file);
     Checkpoint checkpoint = parse_checkpoint(file, checkpoint_path());
-    if (checkpoint.texts["identity"] != identity()) {
-      fail(
-          "{}: the checkpoint is of a run with other options, pictures or another network; give the same "
-          "ones, or "
-          "start without --resume",
-          checkpoint_path());
-    }
+    require_same_run(checkpoint.texts["identity"], identity(), checkpoint_path());
     values_ = checkpoint.values["values"];
     average_ = checkpoint.values["average"];
     exponents_ = checkpoint.values["exponents"];
@@ -389,6 +391,7 @@ class Run {
     network_->set_formats(plan_.take_over(all, exponents_));
   }
 
+  std::string identity_;
   const graph::Graph graph_;
   const Parts& parts_;
   const quantize::Settings settings_;
