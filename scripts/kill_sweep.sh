@@ -19,6 +19,7 @@ fi
 }
 build=$(realpath "$1")
 shrike=$build/bin/shrike
+here=$(realpath "$(dirname "$0")/..")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -26,8 +27,8 @@ RANDOM=17
 
 "$build/bin/draw_shapes" . 10 4 >/dev/null
 training=(train --new yolo11 --width 0.0625 --reg-max 4 --imgsz 64 --data train --steps 8 --batch 2 --evaluations 4 --threads 1 --quiet)
-"$shrike" "${training[@]}" -o small.onnx >/dev/null
-common=(quantize small.onnx --calib train/images --threads 1 --quiet --calibration-images 2 --refit-images 1 --bias-images 1)
+common=(quantize "$here/tests/fuzz/corpus/import/classifier.pt" --imgsz 32 --calib train/images --threads 1 --quiet
+  --calibration-images 2 --refit-images 1 --bias-images 1)
 auto=(--auto --budget +5% --auto-images 2)
 mkdir out
 
