@@ -10,7 +10,7 @@
 #include "cli/model_options.h"
 #include "cli/picture_options.h"
 #include "toolchain/analyze/analyze.h"
-#include "toolchain/analyze/float_graph.h"
+#include "toolchain/pipeline/float_graph.h"
 #include "toolchain/analyze/report.h"
 #include "toolchain/data/image.h"
 #include "toolchain/engine/engine.h"
@@ -90,7 +90,7 @@ void run(const Arguments& arguments) {
   const std::vector<uint8_t> bytes = host::read_model_file(arguments.file, arguments.integer.model);
   const host::IntegerModel file = host::IntegerModel::from_bytes(bytes, arguments.file, arguments.integer);
   report_on_file(file);
-  const graph::Graph graph = analyze::float_graph_of(arguments.model, file, settings);
+  const graph::Graph graph = quantize::float_graph_of(arguments.model, file, settings);
   quantize::Feed feed(graph, {}, 1);
   feed = feed.fitted_by(settings.calibration_fit)
              .with(quantize::choose_samples(data::list_samples(arguments.folder, feed.ports()),

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/commands.h"
@@ -11,6 +12,8 @@
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/import/import.h"
+#include "toolchain/pipeline/float_graph.h"
+#include "toolchain/pipeline/plan_of_file.h"
 #include "toolchain/pipeline/quantize.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/outputs.h"
@@ -29,7 +32,8 @@ struct Arguments {
   train::Yolo11Options network;
   train::FloatOptions training;
   train::QuantizedOptions quantized;
-  std::string target;  // empty: float training
+  std::string target;  // empty and no `from`: float training
+  std::string from;    // an .espdl file to go on from
   int64_t image_size = 0;
   bool quiet = false;
   int processes = 1;
@@ -118,14 +122,40 @@ train::QuantizedOptions quantized_options(const Arguments& arguments) {
   return q;
 }
 
+// What the file says needs not be said again; what contradicts it is refused.
+host::IntegerModel open_start(const Arguments& arguments, quantize::Settings& settings) {
+  host::IntegerModel file = host::IntegerModel::open(arguments.from);
+  const auto same = [&](const char* option, const std::string& given, const std::string& found) {
+    if (!given.empty() && given != found) {
+      fail("{}: the file was made with {} {}, the command line says {}; leave the option out", arguments.from,
+           option, found, given);
+    }
+  };
+  if (!arguments.target.empty())
+    same("--target", host::target_name(settings.target), host::target_name(file.target()));
+  settings.target = file.target();
+  if (arguments.image_size > 0)
+    same("--imgsz", fmt::format("{0}x{0}", arguments.image_size),
+         fmt::format("{}x{}", file.model().input(0).shape.dims[1], file.model().input(0).shape.dims[2]));
+  return file;
+}
+
 void run_quantized(const Arguments& arguments) {
   quantize::Settings settings;
-  as_command_line([&] { settings.target = host::parse_target(arguments.target); });
+  if (!arguments.target.empty())
+    as_command_line([&] { settings.target = host::parse_target(arguments.target); });
   settings.size = {arguments.image_size, arguments.image_size};
   settings.threads = arguments.training.threads;
   const train::QuantizedOptions options = quantized_options(arguments);
   if (options.processes.first()) require_writable(options.output);
-  const graph::Graph network = quantize::load_float_graph(arguments.model, settings);
+  std::optional<train::QuantizedStart> start;
+  if (!arguments.from.empty()) {
+    const host::IntegerModel file = open_start(arguments, settings);
+    graph::Graph graph = quantize::float_graph_of(arguments.model, file, settings);
+    quantize::Plan plan = quantize::plan_of_file(file, graph);
+    start = train::QuantizedStart{std::move(graph), std::move(plan)};
+  }
+  const graph::Graph network = start ? start->graph : quantize::load_float_graph(arguments.model, settings);
   const train::DetectionHead head = train::find_head(network);
   const auto names = network.metadata.find("names");
   const train::LabelledSet set = train::open_labelled_set(
@@ -133,18 +163,22 @@ void run_quantized(const Arguments& arguments) {
                                             names == network.metadata.end() ? "" : names->second));
   const train::Parts parts =
       train::hold_out(set, options.held_out, static_cast<size_t>(options.judging_pictures));
-  const train::QuantizedStart start = train::quantized_start(arguments.model, parts, settings);
-  const train::QuantizedReport report = train::train_quantized(start, parts, settings, options);
+  if (!start) start = train::quantized_start(arguments.model, parts, settings);
+  const train::QuantizedReport report = train::train_quantized(*start, parts, settings, options);
   if (options.processes.first()) print_report(report, options.output);
   end_run(arguments.training.processes.first(), report.interrupted, report.steps);
+}
+
+bool for_a_chip(const Arguments& arguments) {
+  return !arguments.target.empty() || !arguments.from.empty();
 }
 
 void run(const Arguments& given) {
   Arguments arguments = given;
   if (arguments.family.empty() == arguments.model.empty())
     throw WrongCommandLine("give either a model file or --new yolo11");
-  if (!arguments.target.empty() && !arguments.family.empty())
-    throw WrongCommandLine("--target trains a model file for a chip; train --new in float first");
+  if (for_a_chip(arguments) && !arguments.family.empty())
+    throw WrongCommandLine("--target and --from train a model file for a chip; train --new in float first");
   if (arguments.device != "cpu") {
     fail("--device {}: this LibTorch computes on the processor only; leave the option away",
          arguments.device);
@@ -152,7 +186,7 @@ void run(const Arguments& given) {
   const auto meeting = train::meeting_from_environment();
   const std::string& output = arguments.training.output;
   if (!meeting || meeting->rank == 0) {  // the others write nothing there
-    guard_outputs({{arguments.model, arguments.data},
+    guard_outputs({{arguments.model, arguments.data, arguments.from},
                    {{output, "-o"},
                     {output + ".ckpt", "the checkpoint of -o"},
                     {output + ".train.jsonl", "the log of -o"},
@@ -169,7 +203,7 @@ void run(const Arguments& given) {
   if (arguments.quiet || !arguments.training.processes.first()) silence_progress();
   arguments.training.optimizer =
       arguments.optimizer == "sgd" ? train::Optimizer::Kind::kSgd : train::Optimizer::Kind::kAdam;
-  arguments.target.empty() ? run_float(arguments) : run_quantized(arguments);
+  for_a_chip(arguments) ? run_quantized(arguments) : run_float(arguments);
 }
 
 void add_train(Command& app) {
@@ -182,7 +216,8 @@ void add_train(Command& app) {
       "  shrike train --new yolo11 --width 0.0625 --reg-max 8 --imgsz 160 --data shapes/ --epochs 60 -o "
       "small.onnx\n"
       "  shrike train yolo11n.onnx --data mine/ --imgsz 320 --epochs 20 --rate 0.0002 -o mine.onnx\n"
-      "  shrike train yolo11n.onnx --data mine/ --target esp32p4 --steps 2000 -o mine.espdl\n\n"
+      "  shrike train yolo11n.onnx --data mine/ --target esp32p4 --steps 2000 -o mine.espdl\n"
+      "  shrike train yolo11n.onnx --from yolo11n.espdl --data mine/ --steps 2000 -o mine.espdl\n\n"
       "A tenth of the pictures (with --target a fifth) judges and is not trained on; the weights with the "
       "best mAP on it are kept.\n"
       "OUT.ckpt holds everything that --resume needs, OUT.train.jsonl one line an evaluation.");
@@ -203,7 +238,7 @@ void add_train(Command& app) {
           "--data", arguments->data,
           "pictures: what eval --data takes (of a data.yaml its train:), or a plain folder without labels")
       ->required();
-  command->add_option("-o,--output", t.output, "file to write, .onnx")->required();
+  command->add_option("-o,--output", t.output, "file to write: .onnx, for a chip .espdl")->required();
   arguments->options["--epochs"] =
       command->add_option("--epochs", t.epochs, "times through the pictures [100]")
           ->check(between(0.001, 1e6));
@@ -240,6 +275,9 @@ void add_train(Command& app) {
   command->add_option(
       "--target", arguments->target,
       "train for this chip's integers, from the default quantisation; labels are not needed then");
+  command->add_option("--from", arguments->from,
+                      "train the integers of this file, an .espdl made from the model, instead of quantising "
+                      "first; chip and input size are the file's");
   train::QuantizedOptions& q = arguments->quantized;
   command->add_option("--distill-weight", q.distill_weight, "--target: of what the float network says [1]")
       ->check(between(0.0, 1e3));

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/analyze/small_network.h"
-#include "toolchain/analyze/float_graph.h"
+#include "toolchain/pipeline/float_graph.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::analyze::tests {

@@ -6,11 +6,14 @@
 #include <set>
 
 #include "tests/train/drawn_set.h"
+#include "toolchain/espdl/writer.h"
 #include "toolchain/formats/materialize.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/import/import.h"
 #include "toolchain/import/onnx/write.h"
 #include "toolchain/integer/trial.h"
+#include "toolchain/pipeline/float_graph.h"
+#include "toolchain/pipeline/plan_of_file.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/train/checkpoint.h"
@@ -141,12 +144,14 @@ struct Started {
   tests::DrawnSet drawn;
   Parts parts;
   quantize::Settings settings;
+  std::string model;
   QuantizedStart start;
 
-  explicit Started(const std::string& name) : drawn(name, 10, 64) {
+  explicit Started(const std::string& name, Target target = kDefaultTarget) : drawn(name, 10, 64) {
+    settings.target = target;
     parts = hold_out(open_labelled_set(drawn.folder), 0.2, 100);
     graph::Graph graph = build_yolo11(small(64));
-    const std::string model = ::testing::TempDir() + name + ".onnx";
+    model = ::testing::TempDir() + name + ".onnx";
     write_file_atomically(model, std::string_view(graph::onnx_bytes(graph)));
     settings.threads = 2;
     start = quantized_start(model, parts, settings);
@@ -161,6 +166,35 @@ TEST(TrainablePlan, BeginsWithThePlansIntegers) {
     EXPECT_EQ(plan.weights.at(node).integers, code.integers) << node;
     EXPECT_EQ(plan.weights.at(node).bias, code.bias) << node;
   }
+}
+
+// From the file that a plan was written to, back to the plan and to the same file.
+TEST(PlanOfFile, IsThePlanThatTheFileWasWrittenFor) {
+  for (const Target target : {Target::kEsp32p4, Target::kEsp32s3, Target::kEsp32}) {
+    const Started s("file_set", target);
+    const std::vector<uint8_t> bytes =
+        espdl::serialize(espdl::lower(quantize::materialize(s.start.graph, s.start.plan, target), target));
+    const host::IntegerModel file = host::IntegerModel::from_bytes(bytes, "written.espdl");
+    const graph::Graph graph = quantize::float_graph_of(s.model, file, s.settings);
+    const quantize::Plan plan = quantize::plan_of_file(file, graph);
+    for (const auto& [node, code] : s.start.plan.weights) {
+      EXPECT_EQ(plan.weights.at(node).integers, code.integers) << node;
+      EXPECT_EQ(plan.weights.at(node).format, code.format) << node;
+    }
+    EXPECT_EQ(espdl::serialize(espdl::lower(quantize::materialize(graph, plan, target), target)), bytes);
+  }
+}
+
+TEST(PlanOfFile, AFileOfAnotherModelIsRefused) {
+  const Started s("other_set");
+  const std::vector<uint8_t> bytes = espdl::serialize(
+      espdl::lower(quantize::materialize(s.start.graph, s.start.plan, s.settings.target), s.settings.target));
+  const host::IntegerModel file = host::IntegerModel::from_bytes(bytes, "written.espdl");
+  Yolo11Options deeper = small(64);
+  deeper.classes = 5;
+  const std::string other = ::testing::TempDir() + "five_classes.onnx";
+  write_file_atomically(other, std::string_view(graph::onnx_bytes(build_yolo11(deeper))));
+  EXPECT_THROW(quantize::plan_of_file(file, quantize::float_graph_of(other, file, s.settings)), Error);
 }
 
 // The loss is told: the first two exponents make it worse, the third better, the fourth changes nothing.

@@ -1,4 +1,4 @@
-#include "toolchain/analyze/float_graph.h"
+#include "toolchain/pipeline/float_graph.h"
 
 #include "toolchain/data/input_spec.h"
 #include "toolchain/formats/materialize.h"
@@ -10,15 +10,15 @@
 #include "toolchain/support/error.h"
 #include "toolchain/transform/rescale.h"
 
-namespace shrike::analyze {
+namespace shrike::quantize {
 namespace {
 
 // For files whose writer left the attention's multiplier a node. The model has passed prepare() already.
-graph::Graph with_attention_scale(const std::string& model_path, const quantize::Settings& settings) {
+graph::Graph with_attention_scale(const std::string& model_path, const Settings& settings) {
   graph::Graph graph = graph::import_model(model_path);
   graph::prepare(graph,
                  {.size = settings.size, .outputs = settings.outputs, .attention_scale_folded = false});
-  quantize::insert_quantize_nodes(graph);
+  insert_quantize_nodes(graph);
   return graph;
 }
 
@@ -36,7 +36,7 @@ bool multiplies_what_is_folded(const host::IntegerModel& file, const graph::Grap
 }  // namespace
 
 graph::Graph float_graph_of(const std::string& model_path, const host::IntegerModel& file,
-                            quantize::Settings settings) {
+                            Settings settings) {
   const InspectableModel& model = file.model();
   if (model.input_count() != 1 || model.input(0).shape.rank != 4) {
     fail("'{}': expected one input of rank 4, an image; found {}", file.name(),
@@ -49,13 +49,14 @@ graph::Graph float_graph_of(const std::string& model_path, const host::IntegerMo
   for (int32_t i = 0; i < model.output_count(); ++i)
     settings.outputs.push_back(host::to_string(model.output(i).name));
   if (!heads::in_head_order(settings.outputs).empty()) settings.outputs.clear();
-  graph::Graph graph = quantize::load_float_graph(model_path, settings);
+  graph::Graph graph = load_float_graph(model_path, settings);
   if (multiplies_what_is_folded(file, graph)) graph = with_attention_scale(model_path, settings);
-  quantize::rescale(graph,
-                    quantize::parse_rescaling(host::to_string(model.metadata(quantize::kRescalingKey))));
+  const std::string rescaling = host::to_string(model.metadata(kRescalingKey));
+  rescale(graph, parse_rescaling(rescaling));
+  if (!rescaling.empty()) graph.metadata[kRescalingKey] = rescaling;
   const std::string input = host::to_string(model.metadata(data::kInputKey));
   if (!input.empty()) graph.metadata[data::kInputKey] = input;
   return graph;
 }
 
-}  // namespace shrike::analyze
+}  // namespace shrike::quantize
