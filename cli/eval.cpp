@@ -13,7 +13,7 @@
 #include "cli/detector_options.h"
 #include "cli/json_text.h"
 #include "cli/model_options.h"
-#include "toolchain/evaluate/run.h"
+#include "toolchain/evaluate/report.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/outputs.h"
@@ -23,7 +23,7 @@ namespace shrike::cli {
 namespace {
 
 struct Arguments {
-  std::string file, data, save_json, against;
+  std::string file, data, save_json, against, page;
   DetectorArguments detector;
   double confidence = -1;
   int64_t limit = 0;
@@ -34,6 +34,7 @@ struct Arguments {
 // One table of twelve numbers.
 struct Table {
   std::string what;
+  evaluate::Measure measure;
   evaluate::Metrics metrics;
 };
 
@@ -52,13 +53,22 @@ struct Outcome {
   double seconds = 0;
   std::vector<std::string> remarks;
   std::map<int, std::string> categories;
+  std::vector<std::pair<std::string, evaluate::PrecisionCurves>> curves;  // with --html only,
+  std::vector<evaluate::ReportPicture> pictures;                          // and the worst pictures
 };
+
+// Pictures of the page, and the scores of their boxes.
+constexpr size_t kShownPictures = 12;
+constexpr double kShownScore = 0.25;
 
 std::vector<Table> tables_of(const evaluate::Detector& detector, const evaluate::Dataset& dataset,
                              const std::vector<evaluate::Detection>& detections) {
-  if (detector.task() == evaluate::Task::kRotatedBoxes)
-    return {{"turned boxes", evaluate::evaluate(dataset, detections, evaluate::Measure::kTurnedBoxes)}};
-  std::vector<Table> tables = {{"boxes", evaluate::evaluate(dataset, detections)}};
+  using evaluate::Measure;
+  const auto table = [&](const char* what, Measure measure) {
+    return Table{what, measure, evaluate::evaluate(dataset, detections, measure)};
+  };
+  if (detector.task() == evaluate::Task::kRotatedBoxes) return {table("turned boxes", Measure::kTurnedBoxes)};
+  std::vector<Table> tables = {table("boxes", Measure::kBoxes)};
   const auto has_points = [](const evaluate::GroundTruth& truth) { return !truth.points.empty(); };
   const auto has_mask = [](const evaluate::GroundTruth& truth) { return !truth.mask.counts.empty(); };
   const auto& truths = dataset.annotations;
@@ -68,10 +78,10 @@ std::vector<Table> tables_of(const evaluate::Detector& detector, const evaluate:
       if (truth.points.empty() || truth.points.size() == static_cast<size_t>(detector.key_points())) continue;
       fail("the labels have {} key points, the model {}", truth.points.size(), detector.key_points());
     }
-    tables.push_back({"key points", evaluate::evaluate(dataset, detections, evaluate::Measure::kKeyPoints)});
+    tables.push_back(table("key points", Measure::kKeyPoints));
   }
   if (detector.task() == evaluate::Task::kMasks && std::any_of(truths.begin(), truths.end(), has_mask)) {
-    tables.push_back({"masks", evaluate::evaluate(dataset, detections, evaluate::Measure::kMasks)});
+    tables.push_back(table("masks", Measure::kMasks));
   }
   return tables;
 }
@@ -127,6 +137,14 @@ Outcome measure(evaluate::Detector& detector, const DetectOptions& options, eval
   const int draws = arguments.draws >= 0 ? arguments.draws : arguments.against.empty() ? 0 : 200;
   if (draws > 0)
     outcome.errors = errors_of(detector, folder.dataset, outcome.detections, arguments.against, draws);
+  if (!arguments.page.empty()) {
+    for (const Table& table : outcome.tables) {
+      outcome.curves.emplace_back(
+          table.what, evaluate::precision_curves(folder.dataset, outcome.detections, table.measure));
+    }
+    outcome.pictures = evaluate::worst_pictures(folder, outcome.detections, outcome.tables[0].measure,
+                                                kShownScore, kShownPictures);
+  }
   outcome.remarks = folder.dataset.remarks;
   outcome.categories = folder.dataset.category_names;
   return outcome;
@@ -238,6 +256,53 @@ void print_text(const Arguments& arguments, const evaluate::Detector& detector, 
   if (arguments.per_class) print_categories(outcome);
 }
 
+evaluate::Report head_report(const Arguments& arguments, const evaluate::Detector& detector, size_t images) {
+  evaluate::Report report;
+  report.file = arguments.file;
+  report.engine =
+      fmt::format("{}, input {}x{}", detector.description(), detector.input().height, detector.input().width);
+  report.data = fmt::format("{} images of {}", images, arguments.data);
+  report.mode = mode_name(arguments.detector.detector.mode);
+  report.integer = detector.integer_model() != nullptr;
+  return report;
+}
+
+std::string number(double value) {
+  return value < 0 ? "-" : fmt::format("{:.4f}", value);
+}
+
+void write_page(const Arguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
+  if (arguments.page.empty()) return;
+  evaluate::Report report = head_report(arguments, detector, outcome.images);
+  report.remarks = outcome.remarks;
+  report.curves = outcome.curves;
+  report.picture_score = kShownScore;
+  report.pictures = outcome.pictures;
+  const Table& first = outcome.tables[0];
+  for (const size_t i : {0, 1, 2, 8})
+    report.figures.emplace_back(evaluate::metric_names()[i], number(first.metrics.values[i]));
+  if (outcome.errors) report.figures.emplace_back("standard error of AP", number(outcome.errors->own));
+  for (const Table& table : outcome.tables) {
+    const bool points = table.measure == evaluate::Measure::kKeyPoints;
+    evaluate::ReportTable numbers{
+        "Numbers of " + table.what, {"", "", "overlap", "area", "at most", "value"}, {}};
+    for (size_t i = 0; i < table.metrics.values.size(); ++i) {
+      const Line& line = kLines[i];
+      numbers.rows.push_back({evaluate::metric_names()[i], line.what, line.overlap, line.area,
+                              std::to_string(points ? std::min(line.limit, 20) : line.limit),
+                              number(table.metrics.values[i])});
+    }
+    report.tables.push_back(std::move(numbers));
+    evaluate::ReportTable classes{"Classes, by " + table.what, {"class", "labels", "AP", "AP50"}, {}};
+    for (const evaluate::Metrics::Category& own : table.metrics.categories) {
+      classes.rows.push_back(
+          {outcome.categories.at(own.id), std::to_string(own.truths), number(own.map), number(own.map50)});
+    }
+    report.tables.push_back(std::move(classes));
+  }
+  write_file_atomically(arguments.page, std::string_view(evaluate::to_page(report)));
+}
+
 // Top-1 and top-5 of a classifier (spec/heads.md 4.5): ties go to the lower index.
 void run_classes(const Arguments& arguments, evaluate::Detector& detector,
                  const evaluate::ClassFolders& set) {
@@ -267,6 +332,17 @@ void run_classes(const Arguments& arguments, evaluate::Detector& detector,
   const auto images = static_cast<double>(set.paths.size());
   const double top1 = static_cast<double>(sum(first)) / images,
                top5 = static_cast<double>(sum(fifth)) / images;
+  if (!arguments.page.empty()) {
+    evaluate::Report report = head_report(arguments, detector, set.paths.size());
+    report.figures = {{"top-1", number(top1)}, {"top-5", number(top5)}};
+    evaluate::ReportTable classes{"Classes", {"class", "images", "top-1", "top-5"}, {}};
+    for (size_t i = 0; i < set.names.size(); ++i) {
+      classes.rows.push_back(
+          {set.names[i], std::to_string(total[i]), std::to_string(first[i]), std::to_string(fifth[i])});
+    }
+    report.tables = {std::move(classes)};
+    write_file_atomically(arguments.page, std::string_view(evaluate::to_page(report)));
+  }
   if (arguments.json) {
     nlohmann::ordered_json json = head_json(arguments, detector, set.paths.size(), seconds);
     json["metrics"] = {{"top1", top1}, {"top5", top5}};
@@ -305,6 +381,7 @@ void run_objects(const Arguments& arguments, evaluate::Detector& detector) {
     write_file_atomically(arguments.save_json,
                           std::string_view(evaluate::detections_json(outcome.detections)));
   }
+  write_page(arguments, detector, outcome);
   for (const std::string& remark : outcome.remarks) fmt::print(stderr, "note: {}\n", remark);
   if (arguments.json) {
     print_json(arguments, detector, outcome);
@@ -320,10 +397,12 @@ void run(const Arguments& arguments) {
   std::error_code ignored;
   if (!std::filesystem::exists(arguments.data, ignored)) evaluate::open_folder(arguments.data);
   if (!arguments.against.empty()) evaluate::load_detections(arguments.against);  // told before the work
-  if (!arguments.save_json.empty()) {
-    guard_outputs({{arguments.file, arguments.data, arguments.detector.names_file, arguments.against},
-                   {{arguments.save_json, "--save-json"}}});
-    require_writable(arguments.save_json);
+  CommandFiles files{{arguments.file, arguments.data, arguments.detector.names_file, arguments.against}, {}};
+  if (!arguments.save_json.empty()) files.writes.push_back({arguments.save_json, "--save-json"});
+  if (!arguments.page.empty()) files.writes.push_back({arguments.page, "--html"});
+  if (!files.writes.empty()) guard_outputs(files);
+  for (const std::string& path : {arguments.save_json, arguments.page}) {
+    if (!path.empty()) require_writable(path);
   }
   evaluate::Detector detector(arguments.file, arguments.detector.detector);
   if (detector.integer_model() != nullptr) report_on_file(*detector.integer_model());
@@ -344,6 +423,7 @@ void add_eval(Command& app) {
       "Examples:\n"
       "  shrike eval yolo11n.onnx --data coco_val/ --imgsz 320\n"
       "  shrike eval yolo11n.espdl --data coco_val/ --save-json detections.json\n"
+      "  shrike eval yolo11n.espdl --data coco_val/ --html report.html\n"
       "  shrike eval yolo11n.espdl --data coco_val/ --mode chip --target esp32s3\n"
       "  shrike eval yolo11n.onnx --data coco_val/ --save-json float.json\n"
       "  shrike eval yolo11n.espdl --data coco_val/ --against float.json");
@@ -362,6 +442,9 @@ void add_eval(Command& app) {
   command->add_option("--limit", arguments->limit, "Only the first N images (default: all)")
       ->check(positive());
   command->add_option("--save-json", arguments->save_json, "Write the detections as COCO results JSON");
+  command->add_option(
+      "--html", arguments->page,
+      "Write everything as one self-contained page: numbers, classes, curves, worst pictures");
   command->add_option("--against", arguments->against,
                       "COCO results JSON of another model on the same data: print the difference of AP");
   command

@@ -65,6 +65,9 @@ function(shrike_install_packages)
     shrike_build_component()
     add_dependencies(shrike shrike_component)
     install(TARGETS shrike RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+    # The page in the browser, where `make web` has built it.
+    install(FILES ${PROJECT_SOURCE_DIR}/build/web/shrike.html DESTINATION ${CMAKE_INSTALL_DATADIR}/shrike
+      COMPONENT program OPTIONAL)
     add_dependencies(shrike_install shrike)
     if(TARGET shrike_float)
       # Where the program looks, whatever the name of the library folder: ../lib/shrike seen from bin.

@@ -86,9 +86,11 @@ constexpr KernelSet kAvx512VnniKernels = {
 #endif
 
 constexpr Choice kChoices[] = {
-    {&kPortableKernels, always, always}, {&kPairKernels, always, on_32_bits},
+    {&kPortableKernels, always, always},  // the oracle
+    {&kPairKernels, always, on_32_bits},
 #if defined(__x86_64__)
-    {&kAvx2Kernels, has_avx2, always},   {&kAvx512VnniKernels, has_avx512vnni, always},
+    {&kAvx2Kernels, has_avx2, always},
+    {&kAvx512VnniKernels, has_avx512vnni, always},
 #endif
 #if defined(__wasm_simd128__)
     {&kSimd128Kernels, always, always},

@@ -1,5 +1,6 @@
 #include "toolchain/analyze/page_template.h"
 #include "toolchain/analyze/report.h"
+#include "toolchain/support/web_page.h"
 
 namespace shrike::analyze {
 
@@ -23,6 +24,7 @@ std::string to_page(const Analysis& analysis) {
   page += kPageStyle;
   page += "</style>\n</head>\n";
   page += kPageBody;
+  page += web_page_paragraph(analysis.file);
   page += "<script type=\"application/json\" id=\"data\">" + data + "</script>\n<script>";
   page += kPageScript;
   return page + "</script>\n</body>\n</html>\n";

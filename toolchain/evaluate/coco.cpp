@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <set>
@@ -370,6 +371,56 @@ std::vector<double> redrawn_precision(const Dataset& dataset, const std::vector<
     found.push_back(mean.value());
   }
   return found;
+}
+
+PrecisionCurves precision_curves(const Dataset& dataset, const std::vector<Detection>& detections,
+                                 Measure measure) {
+  const size_t limit = max_detections(measure).back();
+  std::array<Mean, kRecalls> half, three_quarters, whole;
+  for (const auto& [category, by_image] : make_scenes(dataset, detections, limit)) {
+    std::vector<Matches> matches;
+    for (const auto& [image, scene] : by_image)
+      matches.push_back(match(scene, kAreaRanges[kAllAreas], measure));
+    const Curve curve = accumulate(matches, rank(matches, limit));
+    for (size_t r = 0; r < kRecalls; ++r) {
+      half[r].add(curve.precision[0][r]);
+      three_quarters[r].add(curve.precision[5][r]);
+      for (const auto& row : curve.precision) whole[r].add(row[r]);
+    }
+  }
+  PrecisionCurves curves;
+  for (size_t r = 0; r < kRecalls; ++r) {
+    curves.half[r] = half[r].value();
+    curves.three_quarters[r] = three_quarters[r].value();
+    curves.mean[r] = whole[r].value();
+  }
+  return curves;
+}
+
+std::vector<Faults> faults(const Dataset& dataset, const std::vector<Detection>& detections, Measure measure,
+                           double score) {
+  std::vector<Detection> sure;
+  std::copy_if(detections.begin(), detections.end(), std::back_inserter(sure),
+               [score](const Detection& d) { return d.score > score; });
+  std::vector<Faults> all;
+  std::map<int64_t, size_t> place;
+  for (const Dataset::ImageEntry& image : dataset.images) {
+    place[image.id] = all.size();
+    all.push_back({image.id});
+  }
+  for (const auto& [category, by_image] : make_scenes(dataset, sure, max_detections(measure).back())) {
+    for (const auto& [image, scene] : by_image) {
+      const Matches matches = match(scene, kAreaRanges[kAllAreas], measure);
+      Faults& own = all[place.at(image)];
+      own.labels += matches.positives;
+      own.missed += matches.positives;
+      for (size_t i = 0; i < matches.scores.size(); ++i) {
+        if (matches.ignored[0][i] != 0) continue;
+        (matches.matched[0][i] != 0 ? --own.missed : ++own.wrong);
+      }
+    }
+  }
+  return all;
 }
 
 double standard_deviation(const std::vector<double>& values) {

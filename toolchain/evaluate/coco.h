@@ -81,6 +81,25 @@ Metrics evaluate(const Dataset& dataset, const std::vector<Detection>& detection
                  Measure measure = Measure::kBoxes);
 const std::array<const char*, 12>& metric_names();
 
+// Precision at recalls 0, .01, ... 1, mean over the categories: of boxes that overlap a label by .50, by .75,
+// and the mean of .50 to .95, whose own mean is AP.
+struct PrecisionCurves {
+  std::array<double, 101> half, three_quarters, mean;
+};
+PrecisionCurves precision_curves(const Dataset& dataset, const std::vector<Detection>& detections,
+                                 Measure measure = Measure::kBoxes);
+
+// What went wrong in an image at an overlap of .50, with the detections whose score is greater than `score`.
+struct Faults {
+  int64_t image_id = 0;
+  int labels = 0;  // that count
+  int missed = 0;  // of them
+  int wrong = 0;   // detections that are no label's
+};
+// Of every image, in the data set's order.
+std::vector<Faults> faults(const Dataset& dataset, const std::vector<Detection>& detections, Measure measure,
+                           double score);
+
 // AP of the data set redrawn `draws` times, each time as many images as it has, with replacement (the
 // bootstrap: Efron, Annals of Statistics 1979). Equal seeds draw equal images, so the figures of two
 // detectors can be compared draw by draw.

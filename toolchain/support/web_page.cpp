@@ -1,0 +1,55 @@
+#include "toolchain/support/web_page.h"
+
+#include <filesystem>
+
+namespace shrike {
+namespace {
+
+namespace fs = std::filesystem;
+
+// build/bin/shrike has it in build/web, an installed bin/shrike in share/shrike.
+fs::path find_page() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  for (const char* place : {"web/shrike.html", "share/shrike/shrike.html"}) {
+    const fs::path page = program.parent_path().parent_path() / place;
+    if (!program.empty() && fs::exists(page, error)) return page;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string html_text(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    switch (c) {
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '&':
+        result += "&amp;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      default:
+        result += c;
+    }
+  }
+  return result;
+}
+
+std::string web_page_paragraph(const std::string& file) {
+  const fs::path page = find_page();
+  const std::string name = html_text(fs::path(file).filename().string());
+  if (page.empty())
+    return "<p>Build the page in the browser with “make web” to see " + name + " at work.</p>\n";
+  return "<p>See " + name + " at work: drop it on <a href=\"file://" + html_text(page.string()) +
+         "\">the page in the browser</a>.</p>\n";
+}
+
+}  // namespace shrike
