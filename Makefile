@@ -2,6 +2,7 @@
 # (packages.txt), configuration, build of what it uses and nothing else.
 #   make demo      quantise, measure, analyse, train and run a detector: the one of examples/shapes, or MODEL with CALIB and DATA
 #   make test      everything that must hold
+#   make cross-test  the kernels on 64-bit ARM and Windows, emulated
 #   make install   program, float module, headers and libraries into PREFIX
 #   make web       the page in the browser: build/web/shrike.html
 #   make package   three .deb files in build/packages: shrike, shrike-float, shrike-dev
@@ -14,7 +15,8 @@ STEPS ?= 100
 OUT   ?= build/demo
 PREFIX ?= /usr/local
 
-.PHONY: demo test install package web program build sanitize-test sanitize-all firmware-demo firmware-golden bench format clean
+.PHONY: demo test install package web program build sanitize-test sanitize-all firmware-demo firmware-golden cross-test bench \
+  format clean
 
 # What was named is looked for before anything is installed or built.
 demo:
@@ -68,6 +70,14 @@ web:
 	cmake --build --preset web
 	@echo "Open build/web/shrike.html in a browser."
 
+# The runtime and the tests of its kernels on 64-bit ARM and Windows, in emulators. `make test` includes them where
+# their packages are installed, and installs none of them.
+cross-test:
+	@scripts/install_packages.sh core test arm windows
+	cmake --preset release -D SHRIKE_FLOAT=OFF -B build-cross
+	cmake --build build-cross --target test_vectors
+	ctest --test-dir build-cross --no-tests=error --output-on-failure -R '^cross\.'
+
 # Kernels against oneDNN, the network against the float engine. Needs a quantised file: run `make demo` first.
 bench: build
 	build/bin/bench_kernels
@@ -88,4 +98,4 @@ format:
 	clang-format -i $$(git ls-files '*.cpp' '*.h')
 
 clean:
-	rm -rf build build-asan build-debug build-firmware
+	rm -rf build build-asan build-debug build-firmware build-cross build-aarch64 build-windows

@@ -18,6 +18,6 @@ configure_file(${SOURCE}/runtime/include/shrike/version.h.in ${FOLDER}/runtime/i
 # The kernels of PCs and browsers stay away.
 foreach(folder api chips format heads include kernels model ops plan vision)
   file(COPY ${SOURCE}/runtime/${folder} DESTINATION ${FOLDER}/runtime FILES_MATCHING PATTERN "*.h" PATTERN "*.cpp"
-    PATTERN "x86*" EXCLUDE PATTERN "wasm" EXCLUDE)
+    PATTERN "x86*" EXCLUDE PATTERN "neon*" EXCLUDE PATTERN "wasm" EXCLUDE)
 endforeach()
 file(COPY ${SOURCE}/LICENSE DESTINATION ${FOLDER})

@@ -2,6 +2,10 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#if defined(__aarch64__)
+#include "kernels/neon/neon.h"
+#include "kernels/neon_dot/neon_dot.h"
+#endif
 #if defined(__x86_64__)
 #include "kernels/x86_avx2/avx2.h"
 #include "kernels/x86_avx512vnni/avx512vnni.h"
@@ -88,9 +92,11 @@ constexpr KernelSet kAvx512VnniKernels = {
 constexpr Choice kChoices[] = {
     {&kPortableKernels, always, always},  // the oracle
     {&kPairKernels, always, on_32_bits},
+#if defined(__aarch64__)
+    {&neon::kKernels, always, always},   {&neon_dot::kKernels, neon_dot::supported, always},
+#endif
 #if defined(__x86_64__)
-    {&kAvx2Kernels, has_avx2, always},
-    {&kAvx512VnniKernels, has_avx512vnni, always},
+    {&kAvx2Kernels, has_avx2, always},   {&kAvx512VnniKernels, has_avx512vnni, always},
 #endif
 #if defined(__wasm_simd128__)
     {&kSimd128Kernels, always, always},
