@@ -40,7 +40,8 @@ float evaluate(const FunctionParameters& parameters, float x) {
     case Function::kSigmoid:
       return sigmoid_f32(x);
     case Function::kSqrt:
-      return sqrtf(x);
+      // Processors disagree about the sign of a square root that is none.
+      return x < 0.0f ? __builtin_nanf("") : sqrtf(x);
     case Function::kSwish:
       return sigmoid_f32(x) * x;
     case Function::kTanh:

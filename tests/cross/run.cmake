@@ -59,8 +59,7 @@ endif()
 # What is compiled for instructions that not every machine has offers nothing but its kernels to the linker: an inline
 # function shared from there would end the program where they are missing.
 if(NAME STREQUAL "aarch64")
-  file(GLOB_RECURSE objects ${FOLDER}/runtime/*neon_dot/conv8.cpp.o)
-  must_run(aarch64-linux-gnu-nm -C ${objects})
+  must_run(aarch64-linux-gnu-nm -C ${FOLDER}/runtime/CMakeFiles/shrike_runtime.dir/kernels/neon_dot/conv8.cpp.o)
   string(REGEX MATCHALL "[^\n]* [WVu] [^\n]*" shared "${output}")
   string(REGEX MATCHALL "[^\n]* T [^\n]*" exported "${output}")
   list(FILTER exported EXCLUDE REGEX " shrike::neon_dot::")

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "ops/functions.h"
+
 namespace shrike {
 namespace {
 
@@ -79,6 +81,15 @@ TEST(FloatMath, SpecialValuesAreThoseOfTheCStandard) {
   }
   EXPECT_EQ(exp_f32(1e30f), kInfinity);
   EXPECT_EQ(exp_f32(-1e30f), 0.0f);
+}
+
+// An x86 gives 0xffc00000, the others 0x7fc00000; hashes of outputs are compared between machines.
+TEST(FloatMath, TheRootOfANegativeNumberHasTheSameBitsOnEveryMachine) {
+  FunctionParameters parameters{};
+  parameters.function = Function::kSqrt;
+  EXPECT_EQ(std::bit_cast<uint32_t>(evaluate(parameters, -4.0f)), 0x7fc00000u);
+  EXPECT_EQ(evaluate(parameters, 4.0f), 2.0f);
+  EXPECT_EQ(std::bit_cast<uint32_t>(evaluate(parameters, -0.0f)), 0x80000000u);
 }
 
 TEST(FloatMath, SigmoidAndTangentSaturateAndAreSymmetric) {
