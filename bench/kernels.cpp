@@ -4,15 +4,14 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <omp.h>
-#include <dnnl.hpp>
 
 #include <algorithm>
 #include <random>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "bench/machine.h"
+#include "bench/onednn.h"
 #include "kernels/kernels.h"
 
 namespace shrike::bench {
@@ -138,44 +137,10 @@ void run_layer_16(benchmark::State& state, const KernelSet& kernels, const Layer
   time_convolution(state, kernels.conv16, conv, layer, input);
 }
 
-// Weights, bias and layouts as oneDNN likes them best; converting them is not timed.
 void run_onednn(benchmark::State& state, const Layer& layer) {
-  using dnnl::memory;
-  using Type = memory::data_type;
-  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  dnnl::stream stream(engine);
-  const memory::dim side = layer.side, out_side = layer.out_side(), pad = layer.kernel / 2,
-                    kernel = layer.kernel;
-  const memory::dim in_c = layer.in_c, out_c = layer.out_c;
-  const memory::desc source({1, in_c, side, side}, Type::s8, memory::format_tag::nhwc);
-  const memory::dims filter_dims =
-      layer.depthwise ? memory::dims{out_c, 1, 1, kernel, kernel} : memory::dims{out_c, in_c, kernel, kernel};
-  const memory::desc filter(filter_dims, Type::s8, memory::format_tag::any);
-  const memory::desc bias({out_c}, Type::s32, memory::format_tag::a);
-  const memory::desc result({1, out_c, out_side, out_side}, Type::s8, memory::format_tag::nhwc);
-  dnnl::primitive_attr attributes;
-  attributes.set_output_scales(0, {1.0f / 512});
-  const dnnl::convolution_forward::desc description(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, source, filter, bias, result,
-      {layer.stride, layer.stride}, {pad, pad}, {pad, pad});
-  const dnnl::convolution_forward::primitive_desc primitive(description, attributes, engine);
-  memory arguments[] = {memory(primitive.src_desc(), engine), memory(primitive.weights_desc(), engine),
-                        memory(primitive.bias_desc(), engine), memory(primitive.dst_desc(), engine)};
-  for (memory& argument : arguments) {
-    const size_t bytes = argument.get_desc().get_size();
-    const std::vector<int8_t> data = random_bytes(bytes);
-    std::copy(data.begin(), data.end(), static_cast<int8_t*>(argument.get_data_handle()));
-  }
-  const dnnl::convolution_forward convolution(primitive);
-  const std::unordered_map<int, memory> bound = {{DNNL_ARG_SRC, arguments[0]},
-                                                 {DNNL_ARG_WEIGHTS, arguments[1]},
-                                                 {DNNL_ARG_BIAS, arguments[2]},
-                                                 {DNNL_ARG_DST, arguments[3]}};
-  for (auto _ : state) {
-    convolution.execute(stream, bound);
-    stream.wait();
-  }
-  state.SetLabel(primitive.impl_info_str());
+  OneDnnConvolution convolution(geometry_of(layer));
+  for (auto _ : state) convolution.run();
+  state.SetLabel(convolution.name());
   count_macs(state, layer.macs());
 }
 

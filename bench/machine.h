@@ -16,7 +16,7 @@ struct Peak {
 };
 
 // Best multiply-add rate of 8-bit convolution's inner instruction of `isa`, on `threads` threads at once,
-// from a loop of nothing else. The portable set is measured by the instruction that the best set uses.
+// from a loop of nothing else. Sets without vectors are measured by the instruction that the best set uses.
 Peak multiply_add_peak(const std::string& isa, int threads);
 
 }  // namespace shrike::bench

@@ -1,6 +1,11 @@
 // How fast one network runs, against what the machine can do: every instruction set, one and more threads, a
-// table of layers, and (with --onnx) the LibTorch float engine in the same run.
+// table of layers with oneDNN on the same shapes, and (with --onnx) the LibTorch float engine in the same
+// run.
 #include <fmt/format.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -13,6 +18,11 @@
 #include <vector>
 
 #include "bench/machine.h"
+#if defined(SHRIKE_BENCH_ONEDNN)
+#include <omp.h>
+
+#include "bench/onednn.h"
+#endif
 #include "kernels/kernels.h"
 #include "toolchain/engine/engine.h"
 #include "toolchain/graph/passes.h"
@@ -28,6 +38,7 @@ struct Settings {
   int runs = 20;
   std::vector<int> threads = {1, 2};
   bool layers = true;
+  bool busy = false;
 };
 
 double milliseconds(const std::function<void()>& work) {
@@ -107,6 +118,61 @@ bool is_large_convolution(const InspectableModel& model, int32_t node) {
   return filter.rank == 4 && filter.dims[2] >= 64 && filter.dims[3] >= 64;
 }
 
+#if defined(SHRIKE_BENCH_ONEDNN)
+
+// The geometry of a convolution with an 8-bit filter [KH, KW, C, N], whose stride and padding follow from the
+// shapes.
+bool geometry_of(const InspectableModel& model, int32_t node, ConvGeometry* geometry) {
+  const std::string type = text(model.node_type(node));
+  if (type != "Conv" || model.node_input_count(node) < 2) return false;
+  const TensorView input = model.node_input(node, 0), filter = model.node_input(node, 1);
+  const Shape &in = input.shape, &out = model.node_output(node, 0).shape;
+  if (input.type != DataType::kInt8 || in.rank != 4 || filter.shape.rank != 4 || in.dims[0] != 1)
+    return false;
+  ConvGeometry g{};
+  g.in_h = in.dims[1], g.in_w = in.dims[2], g.in_c = in.dims[3];
+  g.out_h = out.dims[1], g.out_w = out.dims[2], g.out_c = out.dims[3];
+  g.kernel_h = filter.shape.dims[0], g.kernel_w = filter.shape.dims[1];
+  g.dilation_h = g.dilation_w = 1;
+  g.stride_h = std::max(1, static_cast<int>((g.in_h + g.out_h / 2) / g.out_h));
+  g.stride_w = std::max(1, static_cast<int>((g.in_w + g.out_w / 2) / g.out_w));
+  g.pad_top = std::max(0, ((g.out_h - 1) * g.stride_h + g.kernel_h - g.in_h + 1) / 2);
+  g.pad_left = std::max(0, ((g.out_w - 1) * g.stride_w + g.kernel_w - g.in_w + 1) / 2);
+  const uint64_t outputs = static_cast<uint64_t>(g.out_h) * g.out_w * g.out_c;
+  g.depthwise = g.in_c == g.out_c && g.in_c > 1 &&
+                model.node_macs(node) == outputs * static_cast<uint64_t>(g.kernel_h) * g.kernel_w;
+  *geometry = g;
+  return true;
+}
+
+// Every convolution alone, again and again, by ours and by oneDNN in turns: milliseconds, the best of `runs`;
+// 0 for other nodes. What they read and write is in the cache as far as it fits.
+void compare_convolutions(InspectableModel& model, int threads, int runs, std::vector<double>* ours,
+                          std::vector<double>* theirs) {
+  omp_set_num_threads(threads);
+  for (int32_t node = 0; node < model.node_count(); ++node) {
+    ConvGeometry geometry;
+    if (!geometry_of(model, node, &geometry)) continue;
+    OneDnnConvolution convolution(geometry);
+    double best = 1e9, best_onednn = 1e9;
+    for (int run = 0; run <= runs; ++run) {
+      const double time = milliseconds([&] { (void)model.run_node(node); });
+      const double onednn = milliseconds([&] { convolution.run(); });
+      if (run == 0) continue;
+      best = std::min(best, time);
+      best_onednn = std::min(best_onednn, onednn);
+    }
+    (*ours)[static_cast<size_t>(node)] = best;
+    (*theirs)[static_cast<size_t>(node)] = best_onednn;
+  }
+}
+
+#else
+
+void compare_convolutions(InspectableModel&, int, int, std::vector<double>*, std::vector<double>*) {}
+
+#endif
+
 void print_layers(const Settings& settings, const std::string& isa, int threads, double peak) {
   host::IntegerModel hosted = open_model(settings, isa, threads);
   InspectableModel& model = hosted.model();
@@ -120,11 +186,13 @@ void print_layers(const Settings& settings, const std::string& isa, int threads,
   }
   fmt::print("\nLayers, {} on {} thread{}, best of {}\n", isa, threads, threads == 1 ? "" : "s",
              settings.runs);
-  fmt::print("{:>9}  {:>9}  {:>8}  {:>6}  {:<18} {:<16} {}\n", "ms", "MMAC", "GMAC/s", "peak", "type",
-             "output", "name");
+  std::vector<double> alone(times.size(), 0), onednn(times.size(), 0);
+  compare_convolutions(model, threads, settings.runs, &alone, &onednn);
+  fmt::print("{:>9}  {:>9}  {:>8}  {:>6}  {:>8}  {:>9}  {:>5}  {:<18} {:<16} {}\n", "ms", "MMAC", "GMAC/s",
+             "peak", "alone ms", "oneDNN ms", "speed", "type", "output", "name");
   std::map<std::string, Share> by_type;
-  Share large;
-  double sum = 0;
+  Share large, compared;
+  double sum = 0, compared_time = 0;
   for (int32_t node = 0; node < model.node_count(); ++node) {
     const double time = times[static_cast<size_t>(node)];
     const uint64_t macs = model.node_macs(node);
@@ -133,13 +201,19 @@ void print_layers(const Settings& settings, const std::string& isa, int threads,
     for (int32_t i = 0; i < shape.rank; ++i) dims += fmt::format("{}{}", i == 0 ? "" : "x", shape.dims[i]);
     const double rate = 1e-6 * static_cast<double>(macs) / time;
     const std::string type = text(model.node_type(node));
-    if (macs > 0) {
-      fmt::print("{:9.4f}  {:9.2f}  {:8.1f}  {:5.1f}%  {:<18} {:<16} {}\n", time,
-                 1e-6 * static_cast<double>(macs), rate, 100 * rate / peak, type, dims,
-                 text(model.node_name(node)));
-    } else {
-      fmt::print("{:9.4f}  {:>9}  {:>8}  {:>6}  {:<18} {:<16} {}\n", time, "-", "-", "-", type, dims,
-                 text(model.node_name(node)));
+    const double ours = alone[static_cast<size_t>(node)], theirs = onednn[static_cast<size_t>(node)];
+    const auto number = [](bool known, const char* format, double value) {
+      return known ? fmt::format(fmt::runtime(format), value) : std::string("-");
+    };
+    fmt::print("{:9.4f}  {:>9}  {:>8}  {:>6}  {:>8}  {:>9}  {:>5}  {:<18} {:<16} {}\n", time,
+               number(macs > 0, "{:.2f}", 1e-6 * static_cast<double>(macs)), number(macs > 0, "{:.1f}", rate),
+               number(macs > 0, "{:.1f}%", 100 * rate / peak), number(theirs > 0, "{:.4f}", ours),
+               number(theirs > 0, "{:.4f}", theirs), number(theirs > 0, "{:.2f}", theirs / ours), type, dims,
+               text(model.node_name(node)));
+    if (theirs > 0) {
+      compared.time += ours;
+      compared_time += theirs;
+      ++compared.count;
     }
     for (Share* share : {&by_type[type], is_large_convolution(model, node) ? &large : nullptr}) {
       if (share == nullptr) continue;
@@ -162,6 +236,10 @@ void print_layers(const Settings& settings, const std::string& isa, int threads,
     fmt::print("{:9.3f}  {:5.1f}%  {:5}  {:5.1f}%  convolutions with 64 and more channels in and out\n",
                large.time, 100 * large.time / sum, large.count,
                100 * 1e-6 * static_cast<double>(large.macs) / large.time / peak);
+  }
+  if (compared.count > 0) {
+    fmt::print("{} convolutions alone: {:.3f} ms, oneDNN {:.3f} ms, {:.2f} times its speed\n", compared.count,
+               compared.time, compared_time, compared_time / compared.time);
   }
 }
 
@@ -198,6 +276,45 @@ void print_row(const std::string& what, int threads, const Times& times, double 
              peak > 0 ? fmt::format("{:5.1f}%", 100 * rate / peak) : "    -");
 }
 
+// A process that takes all of a core's time while it lives; on core 0 when `pinned`, else wherever it is put.
+class BusyProcess {
+ public:
+  explicit BusyProcess(bool pinned) : process_(::fork()) {
+    if (process_ != 0) return;
+    if (pinned) {
+      cpu_set_t cores;
+      CPU_ZERO(&cores);
+      CPU_SET(0, &cores);
+      ::sched_setaffinity(0, sizeof cores, &cores);
+    }
+    const pid_t parent = ::getppid();
+    for (unsigned i = 0;; ++i) {
+      asm volatile("" : "+r"(i));                                    // so that the loop stays
+      if (i % (1u << 24) == 0 && ::getppid() != parent) ::_exit(0);  // never outlives the measurement
+    }
+  }
+  ~BusyProcess() {
+    if (process_ <= 0) return;
+    ::kill(process_, SIGKILL);
+    ::waitpid(process_, nullptr, 0);
+  }
+  BusyProcess(const BusyProcess&) = delete;
+  BusyProcess& operator=(const BusyProcess&) = delete;
+
+ private:
+  pid_t process_;
+};
+
+void time_beside_busy_processes(const Settings& settings, const std::string& isa, double gmacs) {
+  for (const bool pinned : {false, true}) {
+    fmt::print("\nBeside a busy process{}\n", pinned ? " pinned to a core" : "");
+    for (int threads : settings.threads) {
+      const BusyProcess busy(pinned);
+      print_row(isa, threads, time_network(settings, isa, threads, settings.runs), gmacs, 0);
+    }
+  }
+}
+
 void run(const Settings& settings) {
   const std::string best = settings.isa.empty() ? best_kernels()->isa : settings.isa;
   fmt::print("Machine: clock {:.2f} GHz (time stamp {:.2f} GHz), best instruction set {}\n", clock_ghz(),
@@ -210,8 +327,8 @@ void run(const Settings& settings) {
   }
   const double gmacs = 1e-9 * static_cast<double>(total_macs(open_model(settings, best, 1).model()));
   fmt::print("Network: {}, {:.3f} GMAC\n\n", settings.file, gmacs);
-  fmt::print("{:<12} {:>7}  {:>9}  {:>9}  {:>8}  {:>6}\n", "", "threads", "median ms", "best ms", "GMAC/s",
-             "peak");
+  fmt::print("{:<12} {:>7}  {:>9}  {:>9}  {:>9}  {:>8}  {:>6}\n", "", "threads", "median ms", "best ms",
+             "cpu ms", "GMAC/s", "peak");
   std::map<int, Times> integer;
   for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) {
     if (!settings.isa.empty() && settings.isa != kernels->isa) continue;
@@ -233,6 +350,7 @@ void run(const Settings& settings) {
           median(times.processor) / median(ours.processor));
     }
   }
+  if (settings.busy) time_beside_busy_processes(settings, best, gmacs);
   if (settings.layers)
     print_layers(settings, best, settings.threads.back(), peaks[settings.threads.back()].gmacs);
 }
@@ -250,6 +368,7 @@ int main(int argc, char** argv) {
   app.add_option("--runs", settings.runs, "runs per measurement")->check(CLI::PositiveNumber);
   app.add_option("--threads", settings.threads, "thread counts")->delimiter(',');
   app.add_flag("--layers,!--no-layers", settings.layers, "print the table of layers");
+  app.add_flag("--busy", settings.busy, "time it again beside another process that takes a whole core");
   CLI11_PARSE(app, argc, argv);
   try {
     shrike::bench::run(settings);

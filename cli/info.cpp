@@ -30,17 +30,24 @@ struct Arguments {
   bool operators = false;
 };
 
+// Every instruction set of this build, from the plainest to the best.
 void print_cpu(const host::IntegerOptions& options) {
+  const char* forced = options.isa.empty() ? std::getenv("SHRIKE_ISA") : options.isa.c_str();
+  if (forced != nullptr && *forced == '\0') forced = nullptr;
+  const KernelSet* chosen = forced == nullptr ? best_kernels() : kernels_by_name(forced);
   std::string names;
   for (int i = 0; const KernelSet* kernels = available_kernels(i); ++i) {
     names += fmt::format("{}{}", i == 0 ? "" : ", ", kernels->isa);
   }
-  const char* forced = options.isa.empty() ? std::getenv("SHRIKE_ISA") : options.isa.c_str();
-  const KernelSet* chosen = forced == nullptr || *forced == '\0' ? best_kernels() : kernels_by_name(forced);
   if (chosen == nullptr)
     fail("the instruction set '{}' is not available here; this machine has {}", forced, names);
+  for (int i = 0; const KernelSet* kernels = built_kernels(i); ++i) {
+    const bool here = kernels_by_name(kernels->isa) != nullptr;
+    fmt::print("{:<12} {:<21} {}, {}\n", kernels->isa, here ? "available" : "not on this machine",
+               kernels->conv8.name, kernels->depthwise8.name);
+  }
   fmt::print("kernels available: {}\nkernels chosen: {}{}\n", names, chosen->isa,
-             forced == nullptr || *forced == '\0' ? "" : " (forced)");
+             forced == nullptr ? "" : " (forced)");
 }
 
 void print_float(const std::string& path) {

@@ -84,7 +84,7 @@ struct Conv16Kernel {
 constexpr int32_t kLowest20 = -(1 << 19), kHighest20 = (1 << 19) - 1;
 
 struct KernelSet {
-  const char* isa;         // "portable", "pairs", "avx2", "avx512vnni"
+  const char* isa;         // its name, e.g. "portable", "avx2", "avx512vnni"
   Conv8Kernel conv8;       // group 1
   Conv8Kernel depthwise8;  // depthwise
   Conv16Kernel conv16;     // both
@@ -107,12 +107,14 @@ struct KernelSet {
   const KernelSet* fallback;  // convolves what the others refuse; null: they take every geometry
 };
 
-// Tables by name ("portable", "pairs", "avx2", "avx512vnni"), null when not built or not supported by this
-// machine.
+// Tables by name, null when not built or not supported by this machine.
 const KernelSet* kernels_by_name(const char* isa);
 // The best table this machine supports.
 const KernelSet* best_kernels();
 // i-th table that this machine supports, null past the end; 0 is portable.
 const KernelSet* available_kernels(int index);
+// i-th table of this build, whether this machine supports it or not, null past the end. Better ones come
+// later.
+const KernelSet* built_kernels(int index);
 
 }  // namespace shrike

@@ -2,6 +2,7 @@
 
 #include "kernels/weight_layout.h"
 #include "ops/checks.h"
+#include "ops/parallel.h"
 
 namespace shrike {
 namespace {
@@ -214,22 +215,25 @@ Status plan_16(Prepare& node, const ConvRequest& request, ConvPlan* plan) {
   return choose_kernel(node, fast, fallback, packed_bytes, plan, &conv, &plan->kernel16);
 }
 
-// Few pieces per thread: enough to even out, few enough that scratch stays small.
+// Enough pieces per thread to even out, each worth handing out.
 void cut_into_pieces(const Prepare& node, ConvPlan* plan) {
   const ConvGeometry& g = plan->conv8.geometry;
   plan->by_pixel = g.kernel_h == 1 && g.kernel_w == 1 && g.stride_h == 1 && g.stride_w == 1 &&
                    g.in_h == g.out_h && g.in_w == g.out_w && g.pad_top == 0 && g.pad_left == 0;
   const int32_t items = plan->by_pixel ? g.out_h * g.out_w : g.out_h;
   plan->items = items;
-  constexpr uint64_t kMacsWorthAThread = 100000;
-  const uint64_t image_macs = node.macs / static_cast<uint64_t>(plan->images);
-  int32_t pieces = node.threads > 1 && image_macs >= 2 * kMacsWorthAThread ? 2 * node.threads : 1;
+  constexpr uint64_t kMacsWorthAPiece = 100000;
+  const uint64_t worthwhile = node.macs / static_cast<uint64_t>(plan->images) / kMacsWorthAPiece;
+  int32_t pieces = slots_for(node.threads, items) * kPiecesASlot;
+  if (static_cast<uint64_t>(pieces) > worthwhile) pieces = static_cast<int32_t>(worthwhile);
+  if (pieces < 1 || node.threads < 2) pieces = 1;
   if (pieces > items) pieces = items;
   plan->piece_items = (items + pieces - 1) / pieces;
   constexpr int32_t kPixelTile = 16;
   if (plan->by_pixel && pieces > 1)
     plan->piece_items = (plan->piece_items + kPixelTile - 1) / kPixelTile * kPixelTile;
   plan->pieces = (items + plan->piece_items - 1) / plan->piece_items;
+  plan->slots = slots_for(node.threads, plan->pieces);
   if (!plan->by_pixel) return;
   // From here on the convolution is one row of pixels; a piece is a part of it.
   ConvGeometry& row = plan->conv8.geometry;
@@ -237,10 +241,6 @@ void cut_into_pieces(const Prepare& node, ConvPlan* plan) {
   row.in_w = row.out_w = plan->piece_items;
   plan->conv16.geometry = row;
 }
-
-struct Piece {
-  SaturationCount count;
-};
 
 struct Job {
   const ConvPlan* plan;
@@ -250,14 +250,14 @@ struct Job {
   bool corrected;
   const void* input;
   void* output;
-  uint8_t* scratch;  // of all pieces
+  uint8_t* scratch;  // of all slots
 };
 
 uint64_t columns_bytes(const ConvGeometry& g) {
   return align64(static_cast<uint64_t>(g.in_w) * sizeof(ColumnSums));
 }
 
-// Scratch of one piece: its counter, the columns of correct_rows, the kernel's own.
+// Scratch of one slot: its counter, the columns of correct_rows, the kernel's own.
 SaturationCount run_piece_8(const Job& job, const Conv8& conv, const int8_t* input, int8_t* output,
                             int32_t begin, int32_t end, uint8_t* scratch) {
   ColumnSums* columns = reinterpret_cast<ColumnSums*>(scratch);
@@ -267,15 +267,18 @@ SaturationCount run_piece_8(const Job& job, const Conv8& conv, const int8_t* inp
   return correct_rows(conv, job.exact, input, output, begin, end, columns);
 }
 
-void run_piece(void* argument, int index) {
-  const Job& job = *static_cast<const Job*>(argument);
+SaturationCount* counter_of(const Job& job, int32_t slot) {
+  return reinterpret_cast<SaturationCount*>(job.scratch +
+                                            static_cast<uint64_t>(slot) * job.plan->slot_scratch);
+}
+
+void run_piece(const Job& job, int32_t index, int32_t slot) {
   const ConvPlan& plan = *job.plan;
   const int32_t begin = index * plan.piece_items;
   int32_t end = begin + plan.piece_items;
   if (end > plan.items) end = plan.items;
-  uint8_t* scratch = job.scratch + static_cast<uint64_t>(index) * plan.piece_scratch;
-  Piece* piece = reinterpret_cast<Piece*>(scratch);
-  scratch += 64;
+  SaturationCount* count = counter_of(job, slot);
+  uint8_t* scratch = reinterpret_cast<uint8_t*>(count) + 64;
   if (plan.is_16_bit) {
     const int16_t* input = static_cast<const int16_t*>(job.input);
     int16_t* output = static_cast<int16_t*>(job.output);
@@ -285,21 +288,21 @@ void run_piece(void* argument, int index) {
       input += static_cast<size_t>(begin) * static_cast<size_t>(conv.geometry.in_c);
       output += static_cast<size_t>(begin) * static_cast<size_t>(conv.geometry.out_c);
     }
-    piece->count =
-        plan.kernel16->run(conv, input, output, plan.by_pixel ? 0 : begin, plan.by_pixel ? 1 : end, scratch);
+    count->add(
+        plan.kernel16->run(conv, input, output, plan.by_pixel ? 0 : begin, plan.by_pixel ? 1 : end, scratch));
     return;
   }
   const int8_t* input = static_cast<const int8_t*>(job.input);
   int8_t* output = static_cast<int8_t*>(job.output);
   if (!plan.by_pixel) {
-    piece->count = run_piece_8(job, job.conv8, input, output, begin, end, scratch);
+    count->add(run_piece_8(job, job.conv8, input, output, begin, end, scratch));
     return;
   }
   Conv8 conv = job.conv8;
   conv.geometry.in_w = conv.geometry.out_w = end - begin;
   input += static_cast<size_t>(begin) * static_cast<size_t>(conv.geometry.in_c);
   output += static_cast<size_t>(begin) * static_cast<size_t>(conv.geometry.out_c);
-  piece->count = run_piece_8(job, conv, input, output, 0, 1, scratch);
+  count->add(run_piece_8(job, conv, input, output, 0, 1, scratch));
 }
 
 }  // namespace
@@ -335,14 +338,14 @@ Status plan_convolution(Prepare& node, const ConvRequest& request, ConvPlan* pla
 
   if (node.is_16_bit) {
     SHRIKE_RETURN_IF_ERROR(plan_16(node, request, plan));
-    plan->piece_scratch = 64 + align64(plan->kernel16->scratch_bytes(plan->conv16));
+    plan->slot_scratch = 64 + align64(plan->kernel16->scratch_bytes(plan->conv16));
   } else {
     SHRIKE_RETURN_IF_ERROR(plan_8(node, request, plan));
-    plan->piece_scratch =
+    plan->slot_scratch =
         64 + columns_bytes(plan->conv8.geometry) + align64(plan->kernel->scratch_bytes(plan->conv8));
   }
   node.scratch_bytes =
-      plan->packed_scratch + plan->limits_scratch + static_cast<uint64_t>(plan->pieces) * plan->piece_scratch;
+      plan->packed_scratch + plan->limits_scratch + static_cast<uint64_t>(plan->slots) * plan->slot_scratch;
   return {};
 }
 
@@ -368,15 +371,10 @@ void run_convolution(const ConvPlan& plan, const Run& run, const void* input, co
     }
     job.scratch += plan.packed_scratch + plan.limits_scratch;
   }
-  if (plan.pieces == 1) {
-    run_piece(&job, 0);
-  } else {
-    run.workers->run(run_piece, &job, plan.pieces);
-  }
-  for (int32_t i = 0; i < plan.pieces; ++i) {
-    run.saturated->add(
-        reinterpret_cast<const Piece*>(job.scratch + static_cast<uint64_t>(i) * plan.piece_scratch)->count);
-  }
+  for (int32_t slot = 0; slot < plan.slots; ++slot) *counter_of(job, slot) = {};
+  share_out(run.workers, plan.pieces, plan.slots,
+            [&job](int32_t piece, int32_t slot) { run_piece(job, piece, slot); });
+  for (int32_t slot = 0; slot < plan.slots; ++slot) run.saturated->add(*counter_of(job, slot));
 }
 
 }  // namespace shrike

@@ -31,7 +31,8 @@ struct ConvPlan {
   // Work is cut into pieces: ranges of output rows, or of pixels for a 1x1 convolution of stride 1.
   bool by_pixel;
   int32_t items, pieces, piece_items;
-  uint64_t piece_scratch, packed_scratch, limits_scratch;
+  int32_t slots;  // pieces that are worked on at a time
+  uint64_t slot_scratch, packed_scratch, limits_scratch;
 };
 
 // Checks `request` against `node` and fills `plan`; adds to node.scratch_bytes and node.macs.

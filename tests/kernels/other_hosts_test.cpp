@@ -8,6 +8,7 @@
 #define kernels_by_name kernels_by_name_elsewhere
 #define available_kernels available_kernels_elsewhere
 #define best_kernels best_kernels_elsewhere
+#define built_kernels built_kernels_elsewhere
 #include "kernels/select.cpp"
 
 namespace shrike {

@@ -5,16 +5,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <thread>
+#include <vector>
 
+#include "ops/parallel.h"
 #include "shrike/sha256.h"
 #include "tests/runtime/model_file.h"
 #include "toolchain/host/dump.h"
 #include "toolchain/host/integer_model.h"
+#include "toolchain/host/patience.h"
 #include "toolchain/host/self_test.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/host/thread_pool.h"
@@ -171,6 +175,55 @@ TEST(ThreadPoolTest, EveryTaskRunsExactlyOnce) {
     if (round % 500 == 0)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));  // lets the workers fall asleep
   }
+}
+
+// A thread that is held up in one piece holds up no other: here its first piece ends only when all the others
+// are done.
+TEST(ThreadPoolTest, OthersTakeThePiecesOfAThreadThatIsHeldUp) {
+  host::ThreadPool pool(2);
+  constexpr int kPieces = 16;
+  std::atomic<int> done{0}, held{0};
+  share_out(&pool, kPieces, 2, [&](int32_t, int32_t slot) {
+    if (slot == 1 && held.fetch_add(1) == 0) {
+      while (done.load() < kPieces - 1) std::this_thread::yield();
+    }
+    done.fetch_add(1);
+  });
+  EXPECT_EQ(done.load(), kPieces);
+}
+
+TEST(ThreadPoolTest, ASlotWorksOnOnePieceAtATimeAndEveryPieceIsDoneOnce) {
+  host::ThreadPool pool(3);
+  for (const int pieces : {1, 2, 3, 7, 24, 100}) {
+    std::vector<std::atomic<int>> runs(static_cast<size_t>(pieces)), busy(3);
+    const int slots = slots_for(pool.threads(), pieces);
+    share_out(&pool, pieces, slots, [&](int32_t piece, int32_t slot) {
+      EXPECT_EQ(busy[static_cast<size_t>(slot)].fetch_add(1), 0);
+      EXPECT_LT(slot, slots);
+      runs[static_cast<size_t>(piece)].fetch_add(1);
+      busy[static_cast<size_t>(slot)].fetch_sub(1);
+    });
+    for (const std::atomic<int>& count : runs) EXPECT_EQ(count.load(), 1) << pieces << " pieces";
+  }
+}
+
+TEST(PatienceTest, RestsEightTimesALongWaitThenTwiceAsLongEachTime) {
+  using namespace std::chrono_literals;
+  host::Patience patience;
+  host::Patience::Clock::time_point now{1s};
+  patience.note(now, now + 100us, now + 150us);  // half the caller's work: nothing unusual
+  EXPECT_FALSE(patience.alone(now + 150us));
+  for (const int rest : {8, 16, 32, 64, 64}) {
+    patience.note(now, now + 100us, now + 3100us);
+    now += 3100us;
+    EXPECT_TRUE(patience.alone(now + rest * 3000us - 1us)) << rest;
+    EXPECT_FALSE(patience.alone(now + rest * 3000us)) << rest;
+    now += rest * 3000us;
+  }
+  now += 60ms;  // shared out without trouble for a while: forgotten
+  patience.note(now, now + 100us, now + 110us);
+  patience.note(now, now + 100us, now + 3100us);
+  EXPECT_FALSE(patience.alone(now + 3100us + 8 * 3000us));
 }
 
 ModelFile doubling() {

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "toolchain/host/patience.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -42,6 +44,7 @@ struct ThreadPool::Impl {
   std::vector<Share> shares;
   std::atomic<uint32_t> job{0};
   std::atomic<int> unfinished{0};
+  Patience patience;
   std::atomic<bool> stop{false};
   std::atomic<int> sleepers{0};
   void (*task)(void*, int) = nullptr;
@@ -69,7 +72,7 @@ struct ThreadPool::Impl {
       if (left == 0) return;
       if (!share.ticket.compare_exchange_weak(current, current - 1, std::memory_order_acq_rel)) continue;
       task(argument, static_cast<int>(share.end - left));
-      unfinished.fetch_sub(1, std::memory_order_release);
+      if (unfinished.fetch_sub(1, std::memory_order_release) == 1) unfinished.notify_one();
       current = share.ticket.load(std::memory_order_acquire);
     }
   }
@@ -125,7 +128,8 @@ int ThreadPool::threads() const {
 
 void ThreadPool::run(void (*task)(void* argument, int index), void* argument, int count) {
   Impl& impl = *impl_;
-  if (count <= 1 || impl.workers.empty()) {
+  const auto start = Patience::Clock::now();
+  if (count <= 1 || impl.workers.empty() || impl.patience.alone(start)) {
     for (int i = 0; i < count; ++i) task(argument, i);
     return;
   }
@@ -141,13 +145,16 @@ void ThreadPool::run(void (*task)(void* argument, int index), void* argument, in
     impl.wake.notify_all();
   }
   impl.work(0, number);
-  for (int spin = 0; impl.unfinished.load(std::memory_order_acquire) > 0; ++spin) {
-    if (spin < kSpins) {
+  const auto worked = Patience::Clock::now();
+  int spins = 0;
+  for (int left; (left = impl.unfinished.load(std::memory_order_acquire)) > 0;) {
+    if (++spins < kSpins) {
       relax();
     } else {
-      std::this_thread::yield();  // a worker in the middle of a task has lost its core
+      impl.unfinished.wait(left, std::memory_order_acquire);  // leaves the core to a worker that lost its own
     }
   }
+  impl.patience.note(start, worked, Patience::Clock::now());
 }
 
 }  // namespace shrike::host

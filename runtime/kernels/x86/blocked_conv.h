@@ -20,13 +20,13 @@ struct ConvTile {
   const int8_t* weights;  // [run_count][groups][vectors][lanes][kGroup]
   int32_t excess_count;
   const ExcessGroup* excess;
-  const int8_t* excess_weights;                // [excess_count][vectors][lanes][kGroup]
-  const int32_t *bias, *shift, *addend, *odd;  // of the block's first channel
-  int8_t floor;                                // 0 with ReLU, else -128
-  int8_t* output;                              // first pixel, first channel of the block
-  size_t output_stride;                        // = out_c
-  int32_t channels;                            // valid channels of the block
-  const Conv8* one_by_one;                     // not null: requantise by requantize_one
+  const int8_t* excess_weights;       // [excess_count][vectors][lanes][kGroup]
+  const int32_t *bias, *shift, *low;  // of the block's first channel
+  int8_t floor;                       // 0 with ReLU, else -128
+  int8_t* output;                     // first pixel, first channel of the block
+  size_t output_stride;               // = out_c
+  int32_t channels;                   // valid channels of the block
+  const Conv8* one_by_one;            // not null: requantise by requantize_one
   int32_t first_channel;
 
   // `sums`: [pixels][stride], the packed bias already added.
@@ -103,8 +103,7 @@ class BlockedConv {
     tile.excess_weights = tile.weights + layout_.block_bytes;
     tile.bias = packed_.bias + first;
     tile.shift = packed_.shift + first;
-    tile.addend = packed_.addend + first;
-    tile.odd = packed_.odd + first;
+    tile.low = packed_.low + first;
     tile.floor = conv_.relu ? 0 : -128;
     tile.output_stride = static_cast<size_t>(g_.out_c);
     tile.channels = g_.out_c - first < layout_.block ? g_.out_c - first : layout_.block;

@@ -24,6 +24,7 @@ namespace {
 constexpr int32_t kGroup = 4;  // inputs multiplied and added in one 32-bit lane
 constexpr int32_t kInputOffset = 128;
 constexpr int32_t kPairLimit = 128;
+constexpr int32_t kMostBlock = 32;  // output channels of a block, at most
 
 // Inputs of an excess group.
 struct ExcessGroup {
@@ -53,7 +54,7 @@ struct PackedLayout {
   int32_t vectors(int32_t index) const { return index == blocks - 1 ? tail_vectors : 2; }
   size_t channels() const { return static_cast<size_t>(blocks * block); }
   size_t head_bytes() const {
-    const size_t numbers = 4 * channels() + 2 * static_cast<size_t>(blocks);
+    const size_t numbers = 3 * channels() + 2 * static_cast<size_t>(blocks);
     return numbers * sizeof(int32_t) + static_cast<size_t>(blocks) * excess_limit * sizeof(ExcessGroup);
   }
   size_t bytes() const {
@@ -64,18 +65,17 @@ struct PackedLayout {
 
 // The packed memory. Excess weights, [groups][vectors][lanes][kGroup] a block, follow the block's weights.
 struct PackedConv {
-  int32_t *bias, *shift, *addend, *odd;  // [channels]
-  int32_t* one_by_one;                   // [blocks], not 0: the block is requantised by requantize_one
-  int32_t* excess_count;                 // [blocks]
-  ExcessGroup* excess;                   // [blocks][excess_limit]
+  int32_t *bias, *shift, *low;  // [channels]
+  int32_t* one_by_one;          // [blocks], not 0: the block is requantised by requantize_one
+  int32_t* excess_count;        // [blocks]
+  ExcessGroup* excess;          // [blocks][excess_limit]
   int8_t* weights;
 
   PackedConv(const PackedLayout& layout, void* memory) {
     bias = align_line<int32_t>(memory);
     shift = bias + layout.channels();
-    addend = shift + layout.channels();
-    odd = addend + layout.channels();
-    one_by_one = odd + layout.channels();
+    low = shift + layout.channels();
+    one_by_one = low + layout.channels();
     excess_count = one_by_one + layout.blocks;
     excess = reinterpret_cast<ExcessGroup*>(excess_count + layout.blocks);
     weights = reinterpret_cast<int8_t*>(bias) + round_up(layout.head_bytes(), kCacheLine);
@@ -144,7 +144,7 @@ inline void split_block(const PackedLayout& layout, const PackedConv& packed, in
 }
 
 inline void pack_conv(const Conv8& conv, const PackedLayout& layout, const PackedConv& packed) {
-  memset(packed.bias, 0, layout.channels() * 4 * sizeof(int32_t));
+  memset(packed.bias, 0, layout.channels() * 3 * sizeof(int32_t));
   for (int32_t block = 0; block < layout.blocks; ++block) {
     const int32_t first = block * layout.block;
     const int32_t end =
@@ -153,6 +153,7 @@ inline void pack_conv(const Conv8& conv, const PackedLayout& layout, const Packe
     int8_t* weights = packed.block_weights(layout, block);
     memset(weights, 0, layout.block_bytes);
     packed.one_by_one[block] = packed.excess_count[block] = 0;
+    int32_t halves[kMostBlock] = {};
     for (int32_t n = first; n < end; ++n) {
       const WeightSums sums = pack_channel(conv, layout, n, weights + (n - first) * kGroup, step);
       const int64_t bias = conv.bias != nullptr ? conv.bias[n] : 0;
@@ -161,13 +162,15 @@ inline void pack_conv(const Conv8& conv, const PackedLayout& layout, const Packe
       if (!lane_shift(bound, conv.shifts[n], conv.rounding, &lanes)) packed.one_by_one[block] = 1;
       packed.bias[n] = static_cast<int32_t>(-sums.sum * kInputOffset);  // |sum| < 2^24
       packed.shift[n] = lanes.shift;
-      packed.addend[n] = lanes.addend;
-      packed.odd[n] = lanes.odd;
+      packed.low[n] = lanes.low;
+      halves[n - first] = lanes.half;
     }
     // requantize_one adds the bias itself, in 64 bits.
-    for (int32_t n = first; n < end && packed.one_by_one[block] == 0 && conv.bias != nullptr; ++n) {
+    for (int32_t n = first; n < end && packed.one_by_one[block] == 0; ++n) {
+      const int32_t bias = conv.bias != nullptr ? conv.bias[n] : 0;
       packed.bias[n] =
-          static_cast<int32_t>(static_cast<uint32_t>(packed.bias[n]) + static_cast<uint32_t>(conv.bias[n]));
+          static_cast<int32_t>(static_cast<uint32_t>(packed.bias[n]) + static_cast<uint32_t>(bias) +
+                               static_cast<uint32_t>(halves[n - first]));
     }
     if (layout.excess_limit > 0) split_block(layout, packed, block, step);
   }

@@ -11,9 +11,12 @@
 namespace shrike {
 namespace {
 
-// Rule RS (spec/numerics.md 1.3) for both roundings as data: (v + addend + ((v >> shift) & odd)) >> shift.
+// Rule RS (spec/numerics.md 1.3) for both roundings as data. With `half` added to the sum beforehand (it is
+// part of the packed bias), u >> shift rounds half up. Half-even differs where u is a whole number of units
+// that rounding reached from a tie: there the low bits are zero, and bit 0 of the result is cleared. `low` of
+// all ones never does that: only u = 0 has none of them, and its result is even already.
 struct LaneShift {
-  int32_t shift, addend, odd;
+  int32_t half, shift, low;
 };
 
 // False when the sum could leave 32 bits on the way; `bound` >= |v| for every v that can occur.
@@ -24,9 +27,9 @@ inline bool lane_shift(int64_t bound, int32_t shift, Rounding rounding, LaneShif
   const int64_t half = shift > 0 ? int64_t{1} << (shift - 1) : 0;
   if (bound + half > INT32_MAX) return false;
   const bool even = rounding == Rounding::kHalfEven && shift > 0;
+  lanes->half = static_cast<int32_t>(half);
   lanes->shift = shift;
-  lanes->addend = static_cast<int32_t>(half) - (even ? 1 : 0);
-  lanes->odd = even ? 1 : 0;
+  lanes->low = even ? static_cast<int32_t>(2 * half - 1) : -1;
   return true;
 }
 

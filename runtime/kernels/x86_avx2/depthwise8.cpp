@@ -23,23 +23,22 @@ struct Layout {
     channels = blocks * kBlock;
   }
   size_t bytes() const {
-    return kCacheLine + round_up((4 * channels + blocks) * sizeof(int32_t), kCacheLine) +
+    return kCacheLine + round_up((3 * channels + blocks) * sizeof(int32_t), kCacheLine) +
            pairs * 2 * channels * sizeof(int16_t);
   }
 };
 
 // Channel parameters are in lane order; weights [blocks][pairs][lanes][2].
 struct Packed {
-  int32_t *bias, *shift, *addend, *odd;  // [channels]
-  int32_t* one_by_one;                   // [blocks]
+  int32_t *bias, *shift, *low;  // [channels]
+  int32_t* one_by_one;          // [blocks]
   int16_t* weights;
 
   Packed(const Layout& layout, void* memory) {
     bias = align_line<int32_t>(memory);
     shift = bias + layout.channels;
-    addend = shift + layout.channels;
-    odd = addend + layout.channels;
-    one_by_one = odd + layout.channels;
+    low = shift + layout.channels;
+    one_by_one = low + layout.channels;
     weights = align_line<int16_t>(one_by_one + layout.blocks);
   }
 };
@@ -66,8 +65,7 @@ class Block {
       const int32_t lane = first + half * 8;
       bias_[half] = load256(packed.bias + lane);
       shift_[half] = load256(packed.shift + lane);
-      addend_[half] = load256(packed.addend + lane);
-      odd_[half] = load256(packed.odd + lane);
+      low_[half] = load256(packed.low + lane);
     }
   }
 
@@ -109,8 +107,7 @@ class Block {
     if (one_by_one_) return store_one_by_one(sums, output);
     __m256i values[2];
     for (int half = 0; half < 2; ++half) {
-      values[half] = requantize_lanes(_mm256_add_epi32(sums[half], bias_[half]), shift_[half], addend_[half],
-                                      odd_[half]);
+      values[half] = requantize_lanes(_mm256_add_epi32(sums[half], bias_[half]), shift_[half], low_[half]);
     }
     const __m256i words = _mm256_packs_epi32(values[0], values[1]);
     const __m128i bytes = _mm_max_epi8(
@@ -137,7 +134,7 @@ class Block {
   const size_t pairs_, stride_;
   const int16_t* const weights_;
   const __m128i floor_;
-  __m256i bias_[2], shift_[2], addend_[2], odd_[2];
+  __m256i bias_[2], shift_[2], low_[2];
 };
 
 }  // namespace
@@ -155,7 +152,7 @@ size_t depthwise8_packed_bytes(const Conv8& conv) {
 void depthwise8_pack(const Conv8& conv, void* memory) {
   const Layout layout(conv.geometry);
   const Packed packed(layout, memory);
-  memset(packed.bias, 0, (4 * layout.channels + layout.blocks) * sizeof(int32_t));
+  memset(packed.bias, 0, (3 * layout.channels + layout.blocks) * sizeof(int32_t));
   memset(packed.weights, 0, layout.pairs * 2 * layout.channels * sizeof(int16_t));
   for (int32_t n = 0; n < conv.geometry.out_c; ++n) {
     const int32_t block = n / kBlock, lane = lane_of(n % kBlock), slot = block * kBlock + lane;
@@ -173,10 +170,9 @@ void depthwise8_pack(const Conv8& conv, void* memory) {
       packed.one_by_one[block] = 1;
       continue;
     }
-    packed.bias[slot] = static_cast<int32_t>(bias);
+    packed.bias[slot] = static_cast<int32_t>(bias + lanes.half);
     packed.shift[slot] = lanes.shift;
-    packed.addend[slot] = lanes.addend;
-    packed.odd[slot] = lanes.odd;
+    packed.low[slot] = lanes.low;
   }
 }
 

@@ -1,9 +1,6 @@
-// What the AVX2 convolutions share: rows widened to 16 bits for vpmaddwd (depthwise), and requantisation.
+// Rows widened to 16 bits for the vpmaddwd of AVX2's depthwise convolution.
 #pragma once
-#include <immintrin.h>
-#include <string.h>
-
-#include "kernels/kernels.h"
+#include "kernels/x86/vectors256.h"
 
 namespace shrike {
 namespace {
@@ -21,16 +18,6 @@ struct WidenedRow {
     for (; i < count; ++i) output[i] = input[i];
   }
 };
-
-inline __m256i load256(const void* memory) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(memory));
-}
-
-// Rule RS on 8 accumulators whose parameters lane_shift() accepted.
-inline __m256i requantize_lanes(__m256i value, __m256i shift, __m256i addend, __m256i odd) {
-  const __m256i parity = _mm256_and_si256(_mm256_srav_epi32(value, shift), odd);
-  return _mm256_srav_epi32(_mm256_add_epi32(_mm256_add_epi32(value, addend), parity), shift);
-}
 
 }  // namespace
 }  // namespace shrike

@@ -1,9 +1,9 @@
 // 8-bit convolution with vpdpbusd, tiles of up to 12 pixels x 32 channels: 24 accumulators, 2 weight vectors
 // and 1 broadcast group of inputs.
-#include <immintrin.h>
-
 #include "kernels/x86/blocked_conv.h"
+#include "kernels/x86/repeat.h"
 #include "kernels/x86_avx512vnni/avx512vnni.h"
+#include "kernels/x86_avx512vnni/vectors512.h"
 
 namespace shrike {
 namespace {
@@ -26,105 +26,129 @@ struct Avx512Vnni {
   static void tile(const ConvTile& tile, int32_t pixels, int32_t vectors);
 };
 
-// GCC 12 warns about uninitialised values inside the intrinsics that have no mask, so these get a full one.
-constexpr __mmask16 kAll = 0xffff;
+// What the results of a block share. Packing works within 128-bit quarters; `order` brings the four vectors
+// behind one another again.
+struct Tail {
+  __m512i shift[2], low[2], order, floor;
 
-// Rule RS on 16 accumulators whose parameters lane_shift() accepted.
-__m512i requantize_lanes(__m512i value, __m512i shift, __m512i addend, __m512i odd) {
-  const __m512i parity = _mm512_and_si512(_mm512_maskz_srav_epi32(kAll, value, shift), odd);
-  return _mm512_maskz_srav_epi32(kAll, _mm512_add_epi32(_mm512_add_epi32(value, addend), parity), shift);
-}
-
-template <int kPixels, int kVectors>
-void store_tile(const ConvTile& tile, __m512i (&sums)[kPixels][kVectors]) {
-  if (tile.one_by_one != nullptr) {
-    int32_t values[kPixels][kVectors * 16];
-    for (int p = 0; p < kPixels; ++p) {
-      for (int v = 0; v < kVectors; ++v) {
-        _mm512_storeu_si512(&values[p][v * 16], sums[p][v]);
-      }
+  explicit Tail(const ConvTile& tile) {
+    for (int v = 0; v < 2; ++v) {
+      shift[v] = _mm512_loadu_si512(tile.shift + v * 16);
+      low[v] = _mm512_loadu_si512(tile.low + v * 16);
     }
-    tile.store_one_by_one(&values[0][0], kPixels, kVectors * 16);
+    order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    floor = _mm512_set1_epi8(tile.floor);
+  }
+
+  // The bytes of four vectors of sums, vector v in channels of tile vector v % kVectors.
+  template <int kVectors>
+  __m512i bytes_of(__m512i a, __m512i b, __m512i c, __m512i d) const {
+    constexpr int kSecond = kVectors - 1;
+    const __m512i first = _mm512_packs_epi32(requantize_lanes(a, shift[0], low[0]),
+                                             requantize_lanes(b, shift[kSecond], low[kSecond]));
+    const __m512i second = _mm512_packs_epi32(requantize_lanes(c, shift[0], low[0]),
+                                              requantize_lanes(d, shift[kSecond], low[kSecond]));
+    const __m512i bytes = _mm512_max_epi8(_mm512_packs_epi16(first, second), floor);
+    return _mm512_maskz_permutexvar_epi32(kAll, order, bytes);
+  }
+};
+
+// `bytes`: the results of kCount pixels, kVectors * 16 channels each, of which the tile has fewer when
+// partial.
+template <int kVectors, int kCount>
+[[gnu::always_inline]] inline void store_bytes(const ConvTile& tile, int8_t* output, __m512i bytes) {
+  constexpr int32_t kChannels = 16 * kVectors;
+  const bool partial = tile.channels != kChannels;
+  if (kCount * kVectors == 4 && !partial && tile.output_stride == kChannels) {
+    _mm512_storeu_si512(output, bytes);
     return;
   }
-  const __m128i floor = _mm_set1_epi8(tile.floor);
-  for (int v = 0; v < kVectors; ++v) {
-    const __m512i shift = _mm512_loadu_si512(tile.shift + v * 16);
-    const __m512i addend = _mm512_loadu_si512(tile.addend + v * 16),
-                  odd = _mm512_loadu_si512(tile.odd + v * 16);
-    const int32_t left = tile.channels - v * 16;
-    const __mmask16 mask = static_cast<__mmask16>(left >= 16 ? 0xffff : (1 << left) - 1);
-    for (int p = 0; p < kPixels; ++p) {
-      const __m512i values = requantize_lanes(sums[p][v], shift, addend, odd);
-      const __m128i bytes = _mm_max_epi8(_mm512_maskz_cvtsepi32_epi8(kAll, values), floor);
-      _mm_mask_storeu_epi8(tile.output + static_cast<size_t>(p) * tile.output_stride + v * 16, mask, bytes);
+  const uint32_t mask = partial ? (uint32_t{1} << tile.channels) - 1 : ~uint32_t{0};
+  repeat<kCount>([&](auto p) SHRIKE_INLINE {
+    constexpr int kPart = p;
+    int8_t* pixel = output + static_cast<size_t>(kPart) * tile.output_stride;
+    if constexpr (kVectors == 2) {
+      const __m256i part = _mm512_maskz_extracti64x4_epi64(kAll8, bytes, kPart);
+      if (partial) {
+        _mm256_mask_storeu_epi8(pixel, mask, part);
+      } else {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(pixel), part);
+      }
+    } else {
+      const __m128i part = _mm512_maskz_extracti32x4_epi32(kAll8, bytes, kPart);
+      if (partial) {
+        _mm_mask_storeu_epi8(pixel, static_cast<__mmask16>(mask), part);
+      } else {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(pixel), part);
+      }
     }
-  }
+  });
 }
 
 template <int kPixels, int kVectors>
-void run_tile(const ConvTile& tile) {
-  __m512i sums[kPixels][kVectors];
-  for (int p = 0; p < kPixels; ++p) {
-    for (int v = 0; v < kVectors; ++v) sums[p][v] = _mm512_loadu_si512(tile.bias + v * 16);
-  }
-  const int8_t* weights = tile.weights;
-  for (int32_t run = 0; run < tile.run_count; ++run) {
-    const uint8_t* inputs[kPixels];
-    for (int p = 0; p < kPixels; ++p) {
-      inputs[p] = tile.runs[run] + tile.offset + static_cast<size_t>(p) * tile.pixel_stride;
-    }
-    for (size_t i = 0; i < static_cast<size_t>(tile.groups); ++i) {
-      __m512i w[kVectors];
-      for (int v = 0; v < kVectors; ++v) w[v] = _mm512_loadu_si512(weights + v * 64);
-      weights += kVectors * 64;
-      for (int p = 0; p < kPixels; ++p) {
-        int32_t group;
-        memcpy(&group, inputs[p] + 4 * i, sizeof group);
-        const __m512i input = _mm512_set1_epi32(group);
-        for (int v = 0; v < kVectors; ++v) sums[p][v] = _mm512_dpbusd_epi32(sums[p][v], input, w[v]);
+class Tile {
+ public:
+  static void run(const ConvTile& tile) {
+    __m512i sums[kPixels][kVectors];
+    each([&](auto p, auto v) SHRIKE_INLINE { sums[p][v] = _mm512_loadu_si512(tile.bias + v * 16); });
+    const int8_t* weights = tile.weights;
+    const size_t stride = tile.pixel_stride;
+    for (int32_t run = 0; run < tile.run_count; ++run) {
+      const uint8_t* input = tile.runs[run] + tile.offset;
+      for (int32_t i = 0; i < tile.groups; ++i, input += kGroup, weights += kVectors * 64) {
+        __m512i w[kVectors];
+        repeat<kVectors>([&](auto v) SHRIKE_INLINE { w[v] = _mm512_loadu_si512(weights + v * 64); });
+        repeat<kPixels>([&](auto p) SHRIKE_INLINE {
+          int32_t group;
+          memcpy(&group, input + static_cast<size_t>(p) * stride, sizeof group);
+          const __m512i inputs = _mm512_set1_epi32(group);
+          repeat<kVectors>([&](auto v)
+                               SHRIKE_INLINE { sums[p][v] = _mm512_dpbusd_epi32(sums[p][v], inputs, w[v]); });
+        });
       }
     }
+    if (tile.one_by_one != nullptr) {
+      int32_t values[kPixels][kVectors * 16];
+      each([&](auto p, auto v) SHRIKE_INLINE { _mm512_storeu_si512(&values[p][v * 16], sums[p][v]); });
+      return tile.store_one_by_one(&values[0][0], kPixels, kVectors * 16);
+    }
+    const Tail tail(tile);
+    constexpr int kTogether = 4 / kVectors;
+    repeat<(kPixels + kTogether - 1) / kTogether>([&](auto step) SHRIKE_INLINE {
+      constexpr int kFirst = step * kTogether;
+      // Past the last pixel: any of them, their results are not stored.
+      constexpr int kB = kFirst + 1 / kVectors < kPixels ? kFirst + 1 / kVectors : kFirst;
+      constexpr int kC = kFirst + 2 / kVectors < kPixels ? kFirst + 2 / kVectors : kFirst;
+      constexpr int kD = kFirst + 3 / kVectors < kPixels ? kFirst + 3 / kVectors : kFirst;
+      constexpr int kCount = kPixels - kFirst < kTogether ? kPixels - kFirst : kTogether;
+      store_bytes<kVectors, kCount>(tile, tile.output + kFirst * tile.output_stride,
+                                    tail.bytes_of<kVectors>(sums[kFirst][0], sums[kB][1 % kVectors],
+                                                            sums[kC][0], sums[kD][3 % kVectors]));
+    });
   }
-  store_tile(tile, sums);
-}
 
-template <int kVectors>
-void choose_tile(const ConvTile& tile, int32_t pixels) {
-  switch (pixels) {
-    case 1:
-      return run_tile<1, kVectors>(tile);
-    case 2:
-      return run_tile<2, kVectors>(tile);
-    case 3:
-      return run_tile<3, kVectors>(tile);
-    case 4:
-      return run_tile<4, kVectors>(tile);
-    case 5:
-      return run_tile<5, kVectors>(tile);
-    case 6:
-      return run_tile<6, kVectors>(tile);
-    case 7:
-      return run_tile<7, kVectors>(tile);
-    case 8:
-      return run_tile<8, kVectors>(tile);
-    case 9:
-      return run_tile<9, kVectors>(tile);
-    case 10:
-      return run_tile<10, kVectors>(tile);
-    case 11:
-      return run_tile<11, kVectors>(tile);
-    default:
-      return run_tile<12, kVectors>(tile);
+ private:
+  template <class Body>
+  [[gnu::always_inline]] static void each(const Body& body) {
+    repeat<kPixels>([&](auto p)
+                        SHRIKE_INLINE { repeat<kVectors>([&](auto v) SHRIKE_INLINE { body(p, v); }); });
+  }
+};
+
+template <int kPixels = Avx512Vnni::kPixels>
+void choose_tile(const ConvTile& tile, int32_t pixels, int32_t vectors) {
+  if constexpr (kPixels > 1) {
+    if (pixels < kPixels) return choose_tile<kPixels - 1>(tile, pixels, vectors);
+  }
+  if (vectors == 1) {
+    Tile<kPixels, 1>::run(tile);
+  } else {
+    Tile<kPixels, 2>::run(tile);
   }
 }
 
 void Avx512Vnni::tile(const ConvTile& tile, int32_t pixels, int32_t vectors) {
-  if (vectors == 1) {
-    choose_tile<1>(tile, pixels);
-  } else {
-    choose_tile<2>(tile, pixels);
-  }
+  choose_tile(tile, pixels, vectors);
 }
 
 }  // namespace

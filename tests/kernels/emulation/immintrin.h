@@ -42,13 +42,29 @@ inline simde__m512i maskz_srav_epi32(uint16_t mask, simde__m512i value, simde__m
   return simde_mm512_loadu_si512(lanes);
 }
 
+// Bit i: lane i of both has no bit in common.
+inline uint16_t testn_epi32_mask(simde__m512i a, simde__m512i b) {
+  uint32_t first[16], second[16];
+  std::memcpy(first, &a, sizeof a);
+  std::memcpy(second, &b, sizeof b);
+  uint16_t mask = 0;
+  for (int i = 0; i < 16; ++i) {
+    if ((first[i] & second[i]) == 0) mask = static_cast<uint16_t>(mask | 1 << i);
+  }
+  return mask;
+}
+
 }  // namespace shrike::emulation
 
 #undef _mm512_maskz_loadu_epi8
 #undef _mm512_mask_storeu_epi8
+#undef _mm256_mask_storeu_epi8
 #undef _mm_mask_storeu_epi8
 #undef _mm512_maskz_srav_epi32
+#undef _mm512_testn_epi32_mask
 #define _mm512_maskz_loadu_epi8(mask, memory) shrike::emulation::maskz_loadu_epi8(mask, memory)
 #define _mm512_mask_storeu_epi8(memory, mask, value) shrike::emulation::mask_storeu_epi8(memory, mask, value)
+#define _mm256_mask_storeu_epi8(memory, mask, value) shrike::emulation::mask_storeu_epi8(memory, mask, value)
 #define _mm_mask_storeu_epi8(memory, mask, value) shrike::emulation::mask_storeu_epi8(memory, mask, value)
 #define _mm512_maskz_srav_epi32(mask, value, shift) shrike::emulation::maskz_srav_epi32(mask, value, shift)
+#define _mm512_testn_epi32_mask(a, b) shrike::emulation::testn_epi32_mask(a, b)

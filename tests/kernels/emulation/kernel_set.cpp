@@ -1,5 +1,6 @@
 // The table of the emulated kernels. The build renames their namespace, so that this program can hold the
 // real ones too.
+#include "kernels/x86_avx512vbmi/avx512vbmi.h"
 #include "kernels/x86_avx512vnni/avx512vnni.h"
 #include "tests/kernels/tables.h"
 
@@ -13,7 +14,10 @@ const KernelSet* emulated_avx512vnni() {
     set.isa = "emulated avx512vnni";
     set.conv8 = {"conv_s8_12x32_avx512vnni", avx512vnni::conv8_packed_bytes, avx512vnni::conv8_pack,
                  avx512vnni::conv8_scratch_bytes, avx512vnni::conv8_run};
-    set.lookup8 = avx512vnni::lookup8;
+    set.depthwise8 = {"depthwise_s8_4x64_avx512vnni", avx512vnni::depthwise8_packed_bytes,
+                      avx512vnni::depthwise8_pack, avx512vnni::depthwise8_scratch_bytes,
+                      avx512vnni::depthwise8_run};
+    set.lookup8 = avx512vbmi::lookup8;
     return set;
   }();
   return &kernels;

@@ -1,9 +1,9 @@
 // Table look-up with VBMI: vpermi2b selects among 128 entries, the sign of the index among the two halves.
 #include <immintrin.h>
 
-#include "kernels/x86_avx512vnni/avx512vnni.h"
+#include "kernels/x86_avx512vbmi/avx512vbmi.h"
 
-namespace shrike::avx512vnni {
+namespace shrike::avx512vbmi {
 
 void lookup8(const int8_t* input, int8_t* output, size_t count, const int8_t* table) {
   // Entry 0 belongs to -128, so the low 7 bits of a value index its half; vpermi2b ignores the top bit.
@@ -21,4 +21,4 @@ void lookup8(const int8_t* input, int8_t* output, size_t count, const int8_t* ta
   }
 }
 
-}  // namespace shrike::avx512vnni
+}  // namespace shrike::avx512vbmi

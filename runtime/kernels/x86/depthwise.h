@@ -1,0 +1,332 @@
+// 8-bit depthwise convolution for vpdpbusd, whose lanes add four products of neighbouring bytes: up to four
+// kernel rows are interleaved so that a lane's four bytes are the vertical taps of one channel.
+//
+// A block of W channels (W bytes: the length of a vector) is interleaved in four vectors. Unpacking works
+// within 128-bit parts, so vector v holds channels 4 v to 4 v + 3 of every 16; packing the sums to bytes
+// undoes exactly that. Parameters and weights lie in the order of the lanes. Inputs are stored plus 128, as
+// packed_conv.h explains, and the packed bias takes that back.
+//
+// One strip of an output row and one block of channels at a time: the columns that its taps touch are
+// interleaved into scratch, which the first-level cache holds, then every output pixel reads kernel_w of
+// them.
+//
+// `Vector` provides
+//   Type, kBytes, kPixels                  a vector; output pixels summed at a time
+//   load, store, load_part, store_part     whole vectors; `count` bytes of one, of which no more are touched
+//   fill(byte), flip(v)                    all bytes equal; plus 128 on every byte
+//   interleave(a, b, c, d, out[4])         four rows of bytes
+//   multiply_add(sums, inputs, weights)    vpdpbusd
+//   bytes_of(sums[4], shift, low, floor)   rule RS (requantize_lanes.h), packed
+#pragma once
+#include <string.h>
+
+#include "kernels/weight_layout.h"
+#include "kernels/x86/packed_conv.h"
+#include "kernels/x86/repeat.h"
+
+namespace shrike {
+namespace {
+
+constexpr size_t kParts = 4;  // vectors of an interleaved block
+
+// Numbers that follow from the geometry. Blocks have `width` channels, the last one as few as suffice.
+struct DepthwiseLayout {
+  size_t groups, taps, blocks, channels, column_limit, strip;
+
+  DepthwiseLayout(const ConvGeometry& g, size_t width, size_t last_width) {
+    constexpr size_t kColumnBytes = 24 << 10;
+    groups = (static_cast<size_t>(g.kernel_h) + kGroup - 1) / kGroup;
+    taps = groups * static_cast<size_t>(g.kernel_w);
+    blocks = (static_cast<size_t>(g.out_c) + width - 1) / width;
+    channels = (blocks - 1) * width + last_width;
+    const size_t column = groups * kParts * width, stride = static_cast<size_t>(g.stride_w);
+    const size_t reach = static_cast<size_t>(g.kernel_w - 1) * static_cast<size_t>(g.dilation_w) + 1;
+    strip = kColumnBytes / column > reach ? 1 + (kColumnBytes / column - reach) / stride : 1;
+    if (strip < 4) strip = 4;
+    if (strip > static_cast<size_t>(g.out_w)) strip = static_cast<size_t>(g.out_w);
+    column_limit = (strip - 1) * stride + reach;
+  }
+  size_t packed_bytes() const {
+    return kCacheLine + round_up((3 * channels + blocks) * sizeof(int32_t), kCacheLine) +
+           taps * channels * kGroup;
+  }
+};
+
+// Channel parameters in the order of the lanes; weights [blocks][taps][kParts][vector], taps [kx][groups].
+struct PackedDepthwise {
+  int32_t *bias, *shift, *low;  // [channels]
+  int32_t* one_by_one;          // [blocks], as in PackedConv
+  int8_t* weights;
+
+  PackedDepthwise(const DepthwiseLayout& layout, void* memory) {
+    bias = align_line<int32_t>(memory);
+    shift = bias + layout.channels;
+    low = shift + layout.channels;
+    one_by_one = low + layout.channels;
+    weights = align_line<int8_t>(one_by_one + layout.blocks);
+  }
+};
+
+// The lane of a block's channel, counted through its four vectors.
+constexpr size_t interleaved_lane(size_t channel, size_t width) {
+  return channel % 16 / 4 * (width / 4) + channel / 16 * 4 + channel % 4;
+}
+
+// One strip of a row.
+struct DepthwiseRow {
+  const int8_t* input;
+  int8_t* output;     // the strip's first pixel
+  int64_t top, left;  // input row and column of the first pixel's first tap
+  int32_t count;      // output pixels
+  uint8_t* columns;   // scratch
+};
+
+template <class Vector>
+class DepthwiseBlock {
+  using Type = typename Vector::Type;
+  static constexpr size_t kWidth = Vector::kBytes, kColumn = kParts * kWidth;
+
+ public:
+  DepthwiseBlock(const Conv8& conv, const DepthwiseLayout& layout, const PackedDepthwise& packed,
+                 size_t block, size_t first)
+      : conv_(conv),
+        g_(conv.geometry),
+        groups_(layout.groups),
+        first_(first),
+        count_(static_cast<size_t>(g_.out_c) - first < kWidth ? static_cast<size_t>(g_.out_c) - first
+                                                              : kWidth),
+        one_by_one_(packed.one_by_one[block] != 0),
+        bias_(packed.bias + first),
+        shift_(packed.shift + first),
+        low_(packed.low + first),
+        weights_(packed.weights + first * layout.taps * kGroup) {}
+
+  void run(const DepthwiseRow& row) const {
+    const int32_t columns = (row.count - 1) * g_.stride_w + (g_.kernel_w - 1) * g_.dilation_w + 1;
+    if (count_ == kWidth) {
+      interleave<false>(row, columns);
+    } else {
+      interleave<true>(row, columns);
+    }
+    int32_t done = 0;
+    for (; done + Vector::kPixels <= row.count; done += Vector::kPixels)
+      run_pixels<Vector::kPixels>(row, done);
+    for (; done < row.count; ++done) run_pixels<1>(row, done);
+  }
+
+ private:
+  template <bool kPartial>
+  void interleave(const DepthwiseRow& row, int32_t columns) const {
+    const Type padding = Vector::fill(-128);
+    const size_t in_c = static_cast<size_t>(g_.in_c), step = groups_ * kColumn;
+    // Columns [begin, end) of the strip are inside the input.
+    const int64_t begin = row.left >= 0 ? 0 : -row.left < columns ? -row.left : columns;
+    const int64_t inside = g_.in_w - row.left;
+    const int64_t end = inside >= columns ? columns : inside > begin ? inside : begin;
+    for (int64_t column = 0; column < columns; ++column) {
+      if (column == begin) column = end;
+      if (column == columns) break;
+      for (size_t i = 0; i < step; i += kWidth) {
+        Vector::store(row.columns + static_cast<size_t>(column) * step + i, padding);
+      }
+    }
+    if (begin == end) return;
+    for (size_t group = 0; group < groups_; ++group) {
+      // A row outside is read from a line of zeros, always the same.
+      alignas(64) static constexpr int8_t kZeros[64] = {};
+      const int8_t* rows[kGroup];
+      size_t steps[kGroup];
+      for (int32_t i = 0; i < kGroup; ++i) {
+        const int64_t tap = static_cast<int64_t>(group) * kGroup + i;
+        const int64_t y = row.top + tap * g_.dilation_h;
+        const bool present = tap < g_.kernel_h && y >= 0 && y < g_.in_h;
+        steps[i] = present ? in_c : 0;
+        rows[i] = !present ? kZeros
+                           : row.input +
+                                 (static_cast<size_t>(y) * static_cast<size_t>(g_.in_w) +
+                                  static_cast<size_t>(row.left + begin)) *
+                                     in_c +
+                                 first_;
+      }
+      uint8_t* target = row.columns + static_cast<size_t>(begin) * step + group * kColumn;
+      for (int64_t column = begin; column < end; ++column, target += step) {
+        Type bytes[kGroup], parts[kParts];
+        repeat<kGroup>([&](auto i) SHRIKE_INLINE {
+          bytes[i] = Vector::flip(kPartial ? Vector::load_part(rows[i], count_) : Vector::load(rows[i]));
+          rows[i] += steps[i];
+        });
+        Vector::interleave(bytes[0], bytes[1], bytes[2], bytes[3], parts);
+        repeat<kParts>([&](auto i) SHRIKE_INLINE { Vector::store(target + i * kWidth, parts[i]); });
+      }
+    }
+  }
+
+  template <int kPixels>
+  void run_pixels(const DepthwiseRow& row, int32_t pixel) const {
+    const size_t step = groups_ * kColumn, pixel_step = static_cast<size_t>(g_.stride_w) * step;
+    Type sums[kPixels][kParts];
+    repeat<kParts>([&](auto i) SHRIKE_INLINE {
+      const Type bias = Vector::load(bias_ + i * (kWidth / 4));
+      repeat<kPixels>([&](auto p) SHRIKE_INLINE { sums[p][i] = bias; });
+    });
+    const int8_t* weights = weights_;
+    const uint8_t* column = row.columns + static_cast<size_t>(pixel) * pixel_step;
+    for (int32_t kx = 0; kx < g_.kernel_w; ++kx, column += static_cast<size_t>(g_.dilation_w) * step) {
+      const uint8_t* inputs = column;
+      for (size_t group = 0; group < groups_; ++group, inputs += kColumn, weights += kColumn) {
+        repeat<kParts>([&](auto i) SHRIKE_INLINE {
+          const Type w = Vector::load(weights + i * kWidth);
+          repeat<kPixels>([&](auto p) SHRIKE_INLINE {
+            sums[p][i] = Vector::multiply_add(
+                sums[p][i], Vector::load(inputs + static_cast<size_t>(p) * pixel_step + i * kWidth), w);
+          });
+        });
+      }
+    }
+    repeat<kPixels>([&](auto p) SHRIKE_INLINE {
+      store(sums[p], row.output + static_cast<size_t>(pixel + p) * static_cast<size_t>(g_.out_c) + first_);
+    });
+  }
+
+  [[gnu::always_inline]] void store(const Type (&sums)[kParts], int8_t* output) const {
+    if (one_by_one_) {
+      int32_t lanes[kWidth];
+      repeat<kParts>([&](auto i) SHRIKE_INLINE { Vector::store(lanes + i * (kWidth / 4), sums[i]); });
+      for (size_t c = 0; c < count_; ++c) {
+        output[c] =
+            requantize_one(conv_, static_cast<int32_t>(first_ + c), lanes[interleaved_lane(c, kWidth)]);
+      }
+      return;
+    }
+    Type shift[kParts], low[kParts];
+    repeat<kParts>([&](auto i) SHRIKE_INLINE {
+      shift[i] = Vector::load(shift_ + i * (kWidth / 4));
+      low[i] = Vector::load(low_ + i * (kWidth / 4));
+    });
+    const Type bytes = Vector::bytes_of(sums, shift, low, Vector::fill(conv_.relu ? 0 : -128));
+    if (count_ == kWidth) {
+      Vector::store(output, bytes);
+    } else {
+      Vector::store_part(output, bytes, count_);
+    }
+  }
+
+  const Conv8& conv_;
+  const ConvGeometry& g_;
+  const size_t groups_, first_, count_;
+  const bool one_by_one_;
+  const int32_t *const bias_, *const shift_, *const low_;
+  const int8_t* const weights_;
+};
+
+// Isa: Wide, the vector of all blocks but the last; last_width(channels), the bytes of the last one's;
+// run_last(width, block arguments..., row), which runs it.
+template <class Isa>
+class Depthwise {
+  static constexpr size_t kWidth = Isa::Wide::kBytes;
+  static constexpr size_t kMaxScratch = size_t{64} << 20;
+
+  static size_t last_width(const ConvGeometry& g) {
+    return Isa::last_width(static_cast<size_t>(g.out_c - 1) % kWidth + 1);
+  }
+  static DepthwiseLayout layout_of(const ConvGeometry& g) {
+    return DepthwiseLayout(g, kWidth, last_width(g));
+  }
+
+ public:
+  static size_t packed_bytes(const Conv8& conv) {
+    const ConvGeometry& g = conv.geometry;
+    if (!g.depthwise || g.pad_top < 0 || g.pad_left < 0) return 0;
+    // 32-bit sums, as in blocked_conv.h.
+    if (static_cast<int64_t>(g.kernel_h) * g.kernel_w >= 1 << 17) return 0;
+    return scratch_bytes(conv) > kMaxScratch ? 0 : layout_of(g).packed_bytes();
+  }
+
+  static size_t scratch_bytes(const Conv8& conv) {
+    const DepthwiseLayout layout = layout_of(conv.geometry);
+    return kCacheLine + layout.column_limit * layout.groups * kParts * kWidth;
+  }
+
+  static void pack(const Conv8& conv, void* memory) {
+    const DepthwiseLayout layout = layout_of(conv.geometry);
+    const PackedDepthwise packed(layout, memory);
+    memset(packed.bias, 0, (3 * layout.channels + layout.blocks) * sizeof(int32_t));
+    memset(packed.weights, 0, layout.taps * layout.channels * kGroup);
+    const size_t channels = static_cast<size_t>(conv.geometry.out_c);
+    for (size_t block = 0; block < layout.blocks; ++block) {
+      const size_t first = block * kWidth;
+      const size_t width = block + 1 < layout.blocks ? kWidth : layout.channels - first;
+      int32_t halves[kWidth] = {};
+      for (size_t c = 0; c < width && first + c < channels; ++c) {
+        if (!pack_channel(conv, layout, packed, first, width, c, &halves[interleaved_lane(c, width)])) {
+          packed.one_by_one[block] = 1;
+        }
+      }
+      // requantize_one adds the bias itself, in 64 bits.
+      for (size_t c = 0; c < width && first + c < channels && packed.one_by_one[block] == 0; ++c) {
+        const size_t lane = interleaved_lane(c, width);
+        const uint32_t bias = conv.bias != nullptr ? static_cast<uint32_t>(conv.bias[first + c]) : 0;
+        packed.bias[first + lane] = static_cast<int32_t>(static_cast<uint32_t>(packed.bias[first + lane]) +
+                                                         bias + static_cast<uint32_t>(halves[lane]));
+      }
+    }
+  }
+
+  static void run(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin, int32_t row_end,
+                  void* scratch) {
+    const ConvGeometry& g = conv.geometry;
+    const DepthwiseLayout layout = layout_of(g);
+    const PackedDepthwise packed(layout, conv.packed);
+    const int32_t strip = static_cast<int32_t>(layout.strip);
+    for (int32_t y = row_begin; y < row_end; ++y) {
+      for (int32_t x = 0; x < g.out_w; x += strip) {
+        DepthwiseRow row;
+        row.input = input;
+        row.output =
+            output + (static_cast<size_t>(y) * static_cast<size_t>(g.out_w) + static_cast<size_t>(x)) *
+                         static_cast<size_t>(g.out_c);
+        row.top = static_cast<int64_t>(y) * g.stride_h - g.pad_top;
+        row.left = static_cast<int64_t>(x) * g.stride_w - g.pad_left;
+        row.count = g.out_w - x < strip ? g.out_w - x : strip;
+        row.columns = align_line<uint8_t>(scratch);
+        for (size_t block = 0; block + 1 < layout.blocks; ++block) {
+          DepthwiseBlock<typename Isa::Wide>(conv, layout, packed, block, block * kWidth).run(row);
+        }
+        Isa::run_last(last_width(g), conv, layout, packed, layout.blocks - 1, row);
+      }
+    }
+  }
+
+ private:
+  // Channel `c` of the block that begins at `first`; false when it does not fit the lanes.
+  static bool pack_channel(const Conv8& conv, const DepthwiseLayout& layout, const PackedDepthwise& packed,
+                           size_t first, size_t width, size_t c, int32_t* half) {
+    const ConvGeometry& g = conv.geometry;
+    const int32_t channel = static_cast<int32_t>(first + c);
+    const size_t lane = interleaved_lane(c, width);
+    const ChannelTaps at = channel_taps<int8_t>(g, conv.layout, channel);
+    int8_t* weights = packed.weights + first * layout.taps * kGroup + lane * kGroup;
+    int64_t sum = 0, magnitude = 0;
+    for (size_t ky = 0; ky < static_cast<size_t>(g.kernel_h); ++ky) {
+      for (size_t kx = 0; kx < static_cast<size_t>(g.kernel_w); ++kx) {
+        const size_t tap = ky * static_cast<size_t>(g.kernel_w) + kx;
+        const int8_t weight = conv.weights[at.offset + tap * at.stride];
+        weights[(kx * layout.groups + ky / kGroup) * kParts * width + ky % kGroup] = weight;
+        sum += weight;
+        magnitude += weight < 0 ? -weight : weight;
+      }
+    }
+    const int64_t bias = conv.bias != nullptr ? conv.bias[channel] : 0;
+    LaneShift lanes{};
+    const bool fits =
+        lane_shift(magnitude * 128 + (bias < 0 ? -bias : bias), conv.shifts[channel], conv.rounding, &lanes);
+    packed.bias[first + lane] = static_cast<int32_t>(-sum * kInputOffset);
+    packed.shift[first + lane] = lanes.shift;
+    packed.low[first + lane] = lanes.low;
+    *half = lanes.half;
+    return fits;
+  }
+};
+
+}  // namespace
+}  // namespace shrike
