@@ -42,9 +42,9 @@ TEST(Engine, ObserverSeesEveryTensorInOrder) {
   std::vector<std::string> names;
   engine.observe({{"x", {{1, 2}, {1, 2}}}}, [&](const engine::TensorData& data) {
     names.push_back(data.tensor->name);
-    EXPECT_EQ(data.count, 2);
+    EXPECT_EQ(data.values.count(), 2);
     if (data.tensor->name == "b") {
-      EXPECT_THAT(std::vector<float>(data.values, data.values + 2), ElementsAre(4, 6));
+      EXPECT_THAT(data.values.every(1), ElementsAre(4, 6));
     }
   });
   EXPECT_THAT(names, ElementsAre("x", "a", "b", "y"));
@@ -62,9 +62,8 @@ TEST(Engine, RunsARangeOfNodesOnGivenValues) {
 std::map<std::string, std::vector<float>> everything(engine::Engine& engine, const Array& input,
                                                      const std::string& name) {
   std::map<std::string, std::vector<float>> all;
-  engine.observe({{name, input}}, [&](const engine::TensorData& data) {
-    all[data.tensor->name].assign(data.values, data.values + data.count);
-  });
+  engine.observe({{name, input}},
+                 [&](const engine::TensorData& data) { all[data.tensor->name] = data.values.every(1); });
   return all;
 }
 

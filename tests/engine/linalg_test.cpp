@@ -6,6 +6,7 @@
 #include <random>
 
 #include "toolchain/engine/linalg.h"
+#include "toolchain/graph/graph.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::tests {
@@ -48,12 +49,36 @@ std::vector<std::vector<double>> rows_of(const std::vector<float>& x, const grap
   return rows;
 }
 
+StridedValues row_major(const std::vector<float>& values, const graph::Shape& shape) {
+  return {values.data(),
+          ElementKind::kFloat,
+          1,
+          shape,
+          {shape[1] * shape[2] * shape[3], shape[2] * shape[3], shape[3], 1}};
+}
+
+StridedValues channels_last(const std::vector<int8_t>& stored, const graph::Shape& shape) {
+  return {stored.data(),
+          ElementKind::kInt8,
+          0.5f,
+          shape,
+          {shape[1] * shape[2] * shape[3], 1, shape[3] * shape[1], shape[1]}};
+}
+
 void expect_products(const engine::ConvSpec& spec, const graph::Shape& shape) {
   const int64_t count = shape[0] * shape[1] * shape[2] * shape[3];
   const std::vector<float> inputs = small_integers(count, 1);
   engine::GramAccumulator sums(spec, shape[1]);
-  sums.add(inputs.data(), shape);
-  sums.add(inputs.data(), shape);
+  sums.add(row_major(inputs, shape));
+  // Once more, as the runtime stores them: integers, channels last.
+  std::vector<int8_t> stored(inputs.size());
+  const StridedValues last = channels_last(stored, shape);
+  size_t at = 0;
+  for_every(last.shape, last.strides, 1, [&](int64_t offset) {
+    stored[static_cast<size_t>(offset)] = static_cast<int8_t>(2 * inputs[at++]);
+  });
+  sums.add(last);
+  const std::vector<double> matrix = sums.matrix();
   const int64_t k = sums.size();
   ASSERT_EQ(k, shape[1] / spec.groups * spec.kernel_h * spec.kernel_w);
   for (int64_t group = 0; group < spec.groups; ++group) {
@@ -68,7 +93,7 @@ void expect_products(const engine::ConvSpec& spec, const graph::Shape& shape) {
         double square = 0;
         for (const auto& row : a) square += row[static_cast<size_t>(i)] * row[static_cast<size_t>(j)];
         const size_t at = static_cast<size_t>((group * k + i) * k + j);
-        ASSERT_EQ(sums.matrix()[at], 2 * square) << group << " " << i << " " << j;
+        ASSERT_EQ(matrix[at], 2 * square) << group << " " << i << " " << j;
       }
     }
   }
@@ -91,7 +116,7 @@ TEST(Gram, OfAGroupedConvolution) {
 TEST(Gram, TakesEvenlySpreadPositions) {
   engine::GramAccumulator sums({}, 1, 2);
   const std::vector<float> x = {1, 2, 4, 8};
-  sums.add(x.data(), {1, 1, 2, 2});
+  sums.add(row_major(x, {1, 1, 2, 2}));
   EXPECT_EQ(sums.rows(), 2);
   EXPECT_THAT(sums.matrix(), testing::ElementsAre(2 * 2 + 8 * 8));
   EXPECT_THAT(sums.mean(), testing::ElementsAre(5));

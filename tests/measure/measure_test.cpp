@@ -22,8 +22,7 @@ namespace {
 TEST(Histogram, WidensByMergingNeighbours) {
   Histogram histogram;
   histogram.cover(1.0f);
-  histogram.add(0.75f);
-  histogram.add(0.25f);
+  histogram.add(std::vector<float>{0.75f, -0.25f});
   const int before = histogram.width_exponent;
   histogram.cover(100.0f);
   EXPECT_GT(histogram.width_exponent, before);
@@ -35,9 +34,9 @@ TEST(Histogram, WidensByMergingNeighbours) {
 TEST(Histogram, MergeDoesNotDependOnWhichIsWider) {
   Histogram narrow, wide;
   narrow.cover(0.5f);
-  narrow.add(0.4f);
+  narrow.add(std::vector<float>{0.4f});
   wide.cover(64.0f);
-  wide.add(50.0f);
+  wide.add(std::vector<float>{50.0f});
   Histogram a = narrow, b = wide;
   a.merge(wide);
   b.merge(narrow);

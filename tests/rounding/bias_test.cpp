@@ -63,7 +63,8 @@ TEST_P(CorrectBiases, BringsBackBiasesThatAreOff) {
   ASSERT_GT(spoilt, 10 * exact);
 
   const Plan before = plan;
-  for (int round = 0; round < 3; ++round) correct_biases(graph, feed, target, plan, quiet);
+  const FloatOutputs wanted = float_outputs(graph, feed);
+  for (int round = 0; round < 3; ++round) correct_biases(graph, feed, wanted, target, plan, quiet);
 
   EXPECT_LT(output_noise(graph, plan, target, reference)[0], 2 * exact);
   for (const auto& [layer, code] : plan.weights) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/engine/graph_builder.h"
 #include "tests/shared_data.h"
 #include "toolchain/formats/widths.h"
@@ -60,15 +62,46 @@ TEST(Rescale, KeepsTheFunctionAndMovesTheTensors) {
   EXPECT_THAT(after.tensor("y").scales, ::testing::ElementsAre(1.5f, 1.5f));
 }
 
-TEST(Rescale, RefusesAnOffsetBeforePadding) {
+// A padded zero stands for zero: behind a shift that is another value, which a Pad writes.
+TEST(Rescale, AnOffsetBeforePaddingBecomesAPad) {
+  graph::Graph before = pair();
+  before.tensors.at("down").shape = {1, 2, 2, 2};
+  before.tensors.at("down").values = {0.25f, -4, 1, 2, 0.5f, -1, 3, 0.125f};
+  before.tensors.at("z").shape = {1, 1, 4, 3};
+  before.nodes.back().attributes["pads"] = std::vector<int64_t>{1, 0, 2, 2};
+  graph::Graph after = before;
+
+  rescale(after, {{swish_of(before), {1, 0, 0.75f, -3}}});
+
+  ASSERT_EQ(after.nodes.size(), before.nodes.size() + 1);
+  const graph::Node& pad = after.nodes[2];
+  EXPECT_EQ(pad.op, "Pad");
+  EXPECT_THAT(after.tensor(pad.inputs[1]).integers, ::testing::ElementsAre(0, 0, 1, 0, 0, 0, 2, 2));
+  EXPECT_THAT(after.tensor(pad.inputs[2]).values, ::testing::ElementsAre(-3));
+  EXPECT_THAT(after.tensor(pad.outputs[0]).shape, ::testing::ElementsAre(1, 2, 5, 4));
+  EXPECT_THAT(after.nodes.back().integers("pads"), ::testing::Each(0));
+  const auto expected = run(before, {"z"}), got = run(after, {"z"});
+  for (size_t i = 0; i < 12; ++i) EXPECT_NEAR(got.at("z").values[i], expected.at("z").values[i], 1e-5) << i;
+}
+
+TEST(Rescale, ConvolutionsThatPadAlikeShareAPad) {
   graph::Graph graph = pair();
   graph.nodes.back().attributes["pads"] = std::vector<int64_t>{1, 1, 1, 1};
-  try {
-    rescale(graph, {{swish_of(graph), {1, 0, 1, -3}}});
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("pads a shifted tensor"));
-  }
+  graph.tensors.at("z").shape = {1, 1, 4, 4};
+  graph::Node other = graph.nodes.back();
+  other.name = "other";
+  other.outputs = {"w"};
+  graph.tensors["w"] = graph.tensors.at("z");
+  graph.tensors["w"].name = "w";
+  graph.nodes.push_back(other);
+  graph.outputs.push_back("w");
+
+  rescale(graph, {{swish_of(graph), {1, 0, 1, -3}}});
+
+  EXPECT_EQ(std::count_if(graph.nodes.begin(), graph.nodes.end(),
+                          [](const graph::Node& node) { return node.op == "Pad"; }),
+            1);
+  EXPECT_EQ(graph.nodes.back().inputs[0], graph.nodes[graph.nodes.size() - 2].inputs[0]);
 }
 
 TEST(Rescale, RefusesNodesThatTheModelHasNot) {
@@ -89,9 +122,11 @@ TEST(Rescale, RefusesDamagedText) {
     EXPECT_THROW(parse_rescaling(text), Error) << text;
 }
 
-// Every activation and every convolution into a residual sum gets a scale; offsets only where the readers
-// don't pad. The outputs stay what they are but for float's rounding.
-TEST(Rescale, Yolo11nKeepsItsOutputs) {
+// Every activation and every convolution into a residual sum gets a scale; offsets, unless explicit pads are
+// allowed, only where the readers don't pad. The outputs stay what they are but for float's rounding.
+class RescaledYolo11n : public ::testing::TestWithParam<bool> {};
+
+TEST_P(RescaledYolo11n, KeepsItsOutputs) {
   SHRIKE_NEEDS_SHARED("models/yolo11n.onnx");
   SHRIKE_NEEDS_SHARED("data/coco_calib320/images");
   Settings settings;
@@ -100,8 +135,8 @@ TEST(Rescale, Yolo11nKeepsItsOutputs) {
   const std::vector<std::string> images =
       choose_samples(data::list_images(tests::shared_root() + "/data/coco_calib320/images"), 3);
   const auto choose = [&](int threads) {
-    return choose_rescaling(before, choose_bits(before, settings), Feed(before, images, threads),
-                            [](size_t, size_t) {});
+    return choose_rescaling(before, choose_bits(before, settings), {settings.target, GetParam()},
+                            Feed(before, images, threads), [](size_t, size_t) {});
   };
   const Rescaling rescaling = choose(2);
   EXPECT_EQ(choose(1), rescaling);
@@ -109,6 +144,9 @@ TEST(Rescale, Yolo11nKeepsItsOutputs) {
 
   rescale(after, rescaling);
 
+  EXPECT_EQ(std::any_of(after.nodes.begin(), after.nodes.end(),
+                        [](const graph::Node& node) { return node.op == "Pad"; }),
+            GetParam());
   for (const graph::Node& node : before.nodes) {
     if (node.op != "Swish") continue;
     EXPECT_TRUE(rescaling.contains(node.name)) << node.name;
@@ -120,6 +158,9 @@ TEST(Rescale, Yolo11nKeepsItsOutputs) {
       ASSERT_NEAR(got.at(name).values[i], array.values[i], 2e-3) << name << " " << i;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Pads, RescaledYolo11n, ::testing::Bool(),
+                         [](const auto& pads) { return std::string(pads.param ? "Explicit" : "Inside"); });
 
 }  // namespace
 }  // namespace shrike::quantize

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <span>
 
 #include "toolchain/analyze/layers.h"
 #include "toolchain/host/tensors.h"
@@ -40,6 +41,7 @@ struct ImagePiece {
 // Everything that does not depend on the image.
 struct Plan {
   std::map<std::string, std::vector<std::string>> compared;  // float tensor -> variables that hold it
+  std::map<std::string, quantize::Behind> behind;  // float tensor -> the activation that alone reads it
   std::vector<Layer> layers;
   std::set<std::string> kept;  // float tensors that the layers need
 };
@@ -58,39 +60,40 @@ std::vector<float> meaning(const graph::Tensor& tensor, const float* values, int
   return plain;
 }
 
-// Noise to signal of a layer's tensor behind the activation function that alone reads it, on a sample of the
+// Noise to signal of a tensor behind the activation function that alone reads it, on a sample of the
 // elements: every one of them tells the same.
 class Judge {
  public:
-  Judge(const graph::Graph& graph, const Layer& layer, const std::vector<float>& reference)
+  Judge(const graph::Tensor& tensor, const std::optional<quantize::Behind>& behind,
+        std::span<const float> reference)
       : stride_(std::max<size_t>(1, (reference.size() / kSamples) | 1)),  // odd: not in step with the rows
         reference_(sample(reference)) {
-    if (layer.behind) {
-      function_ = [behind = *layer.behind](float x) { return behind.function(x) - behind.offset; };
-    } else if (const graph::Tensor& tensor = graph.tensor(layer.tensors[0]); !tensor.scales.empty()) {
+    if (behind) {
+      function_ = [behind = *behind](float x) { return behind.function(x) - behind.offset; };
+    } else if (!tensor.scales.empty()) {
       const int64_t inner = tensor.elements() / tensor.shape[0] / tensor.shape[1];
       for (size_t i = 0; i < reference.size(); i += stride_)
         channels_.push_back(static_cast<size_t>(static_cast<int64_t>(i) / inner % tensor.shape[1]));
       scales_ = tensor.scales;
       offsets_ = tensor.offsets;
     }
-    judged_ = behind(reference_);
+    judged_ = seen(reference_);
   }
 
   const std::vector<float>& reference() const { return reference_; }  // sampled
-  std::vector<float> sample(const std::vector<float>& values) const {
+  std::vector<float> sample(std::span<const float> values) const {
     std::vector<float> sampled;
     for (size_t i = 0; i < values.size(); i += stride_) sampled.push_back(values[i]);
     return sampled;
   }
   double noise(const std::vector<float>& sampled) const {
-    return compare(judged_.data(), behind(sampled).data(), static_cast<int64_t>(judged_.size())).ratio();
+    return compare(judged_.data(), seen(sampled).data(), static_cast<int64_t>(judged_.size())).ratio();
   }
 
  private:
   static constexpr size_t kSamples = 10'000;  // of one image's tensor
 
-  std::vector<float> behind(std::vector<float> values) const {
+  std::vector<float> seen(std::vector<float> values) const {
     if (function_) std::transform(values.begin(), values.end(), values.begin(), function_);
     for (size_t i = 0; i < channels_.size(); ++i)
       values[i] = (values[i] - offsets_[channels_[i]]) / scales_[channels_[i]];
@@ -143,21 +146,30 @@ class Worker {
 
   void see(const Plan& plan, const engine::TensorData& tensor, ImagePiece& piece) {
     const std::string& name = tensor.tensor->name;
-    if (const auto found = plan.compared.find(name); found != plan.compared.end()) {
+    const auto found = plan.compared.find(name);
+    const bool kept = plan.kept.contains(name);
+    if (found == plan.compared.end() && !kept) return;
+    std::vector<float> reference = tensor.values.every(1);
+    if (found != plan.compared.end()) {
       for (const std::string& variable : found->second) {
         const Array quantized = file_.values(variable);
+        const auto count = static_cast<int64_t>(reference.size());
         Distribution& distribution = piece.tensors[variable];
-        distribution = measure(tensor.values, quantized.values.data(), tensor.count, file_.bits(variable),
+        distribution = measure(reference.data(), quantized.values.data(), count, file_.bits(variable),
                                file_.view(variable).exponent);
         if (!tensor.tensor->scales.empty()) {
-          const std::vector<float> wanted = meaning(*tensor.tensor, tensor.values, tensor.count);
-          const std::vector<float> got = meaning(*tensor.tensor, quantized.values.data(), tensor.count);
-          distribution.ratio_sum = compare(wanted.data(), got.data(), tensor.count).ratio();
+          const std::vector<float> wanted = meaning(*tensor.tensor, reference.data(), count);
+          const std::vector<float> got = meaning(*tensor.tensor, quantized.values.data(), count);
+          distribution.ratio_sum = distribution.behind_sum =
+              compare(wanted.data(), got.data(), count).ratio();
+        }
+        if (const auto behind = plan.behind.find(name); behind != plan.behind.end()) {
+          const Judge judge(*tensor.tensor, behind->second, reference);
+          distribution.behind_sum = judge.noise(judge.sample(quantized.values));
         }
       }
     }
-    if (plan.kept.contains(name))
-      cache_[name] = {tensor.shape, {tensor.values, tensor.values + tensor.count}};
+    if (kept) cache_[name] = {tensor.values.shape, std::move(reference)};
   }
 
   // The layer alone in integers, fed with rounded floats; then the float network behind it.
@@ -178,7 +190,7 @@ class Worker {
 
   LocalNoise local_noise(const Layer& layer, const Arrays& quantized, const Arrays& rounded_inputs) {
     const std::string& name = layer.tensors[0];
-    const Judge judge(graph_, layer, cache_.at(name).values);
+    const Judge judge(graph_.tensor(name), layer.behind, cache_.at(name).values);
     LocalNoise local;
     local.total = judge.noise(judge.sample(quantized.at(name).values));
     if (const int bits = file_.bits(name); bits > 0) {
@@ -256,6 +268,10 @@ Plan make_plan(const IntegerNetwork& file, const graph::Graph& graph, const Opti
   Plan plan;
   for (const auto& [name, variable] : file.variables()) {
     if (is_compared(file, variable, name)) plan.compared[variable.logical].push_back(name);
+  }
+  const graph::Links links(graph);
+  for (const auto& [name, variables] : plan.compared) {
+    if (const auto behind = quantize::behind(graph, links, name)) plan.behind.emplace(name, *behind);
   }
   if (!options.layerwise) return plan;
   plan.layers = find_layers(file, graph, options.every_tensor ? Scope::kEveryNode : Scope::kComputing);

@@ -24,14 +24,6 @@ double arithmetic_factor(int bits) {
   return bits == 16 ? kWideArithmetic : 1;
 }
 
-Work moving(double bytes) {
-  Work work;
-  work.moved_bytes = bytes;
-  work.spilled_bytes = std::max(0.0, bytes - kSecondLevelCache);
-  work.calls = 1;
-  return work;
-}
-
 bool leaves_data_in_place(const std::string& type) {
   static const std::set<std::string> kTypes = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"};
   return kTypes.contains(type);
@@ -82,10 +74,18 @@ Work convolution_work(const InspectableModel& model, int32_t node, Target target
 
 }  // namespace
 
+Work moving_work(double bytes) {
+  Work work;
+  work.moved_bytes = bytes;
+  work.spilled_bytes = std::max(0.0, bytes - kSecondLevelCache);
+  work.calls = 1;
+  return work;
+}
+
 Work dense_work(const Convolution& convolution, Target target) {
   const double bytes = convolution.bits / 8.0;
-  Work work = moving(bytes * (convolution.in_pixels * convolution.in_channels +
-                              convolution.out_pixels * convolution.out_channels));
+  Work work = moving_work(bytes * (convolution.in_pixels * convolution.in_channels +
+                                   convolution.out_pixels * convolution.out_channels));
   work.macs = arithmetic_factor(convolution.bits) * convolution.out_pixels * convolution.taps *
               whole_vectors(convolution.in_channels) * whole_vectors(convolution.out_channels);
   const double weight_bytes = bytes * convolution.taps * convolution.in_channels * convolution.out_channels;
@@ -94,8 +94,8 @@ Work dense_work(const Convolution& convolution, Target target) {
 }
 
 Work depthwise_work(const Convolution& convolution) {
-  Work work = moving(convolution.bits / 8.0 * convolution.in_channels *
-                     (convolution.in_pixels + convolution.out_pixels));
+  Work work = moving_work(convolution.bits / 8.0 * convolution.in_channels *
+                          (convolution.in_pixels + convolution.out_pixels));
   work.depthwise_macs = arithmetic_factor(convolution.bits) * convolution.out_pixels * convolution.taps *
                         whole_vectors(convolution.in_channels);
   return work;
@@ -105,7 +105,7 @@ Work node_work(const InspectableModel& model, int32_t node, Target target) {
   const std::string type = host::to_string(model.node_type(node));
   if (leaves_data_in_place(type)) return {};
   if (type == "Conv") return convolution_work(model, node, target);
-  Work work = moving(bytes_moved(model, node));
+  Work work = moving_work(bytes_moved(model, node));
   if (type == "Gemm" || type == "MatMul") {
     const bool wide = model.node_output(node, 0).type == DataType::kInt16;
     work.macs = arithmetic_factor(wide ? 16 : 8) * static_cast<double>(model.node_macs(node));

@@ -19,6 +19,9 @@
 
 namespace shrike::quantize {
 
+// Whose times these are: the library that Espressif timed, with its vector code.
+inline constexpr const char* kPricedLibrary = "ESP-DL 3.3";
+
 // What one node asks of the chip. Arithmetic counts 2.27-fold at 16 bit.
 struct Work {
   double macs = 0;  // dense, channels rounded up to the 16 lanes of a vector
@@ -39,6 +42,7 @@ struct Convolution {
 // `target` is one with a cost model, here and below.
 Work dense_work(const Convolution& convolution, Target target);
 Work depthwise_work(const Convolution& convolution);  // in_channels channels
+Work moving_work(double bytes);                       // read and written, nothing computed
 
 Work node_work(const InspectableModel& model, int32_t node, Target target);
 

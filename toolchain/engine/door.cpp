@@ -202,13 +202,13 @@ GramAccumulator::GramAccumulator(const ConvSpec& spec, int64_t in_channels, int6
 GramAccumulator::~GramAccumulator() = default;
 GramAccumulator::GramAccumulator(GramAccumulator&&) noexcept = default;
 
-void GramAccumulator::add(const float* nchw, const graph::Shape& shape) {
-  sums_->add(nchw, shape);
+void GramAccumulator::add(const StridedValues& images) {
+  sums_->add(images);
 }
 int64_t GramAccumulator::size() const {
   return sums_->size();
 }
-const std::vector<double>& GramAccumulator::matrix() const {
+std::vector<double> GramAccumulator::matrix() const {
   return sums_->matrix();
 }
 std::vector<double> GramAccumulator::mean() const {

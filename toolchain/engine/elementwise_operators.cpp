@@ -61,11 +61,25 @@ Results pass(const Call& call) {
   return {call.input(0)};
 }
 
+// Scales and offsets around an activation (graph/activation.h).
+struct Rescaled {
+  float input_scale, input_offset, output_scale, output_offset;
+
+  float before(float x) const { return (x - input_offset) / input_scale; }
+  float behind(float y) const { return y * output_scale + output_offset; }
+};
+std::optional<Rescaled> rescaled_by(const graph::Node& node) {
+  if (!node.attributes.contains(graph::kInputScale)) return std::nullopt;
+  return Rescaled{node.real(graph::kInputScale, 1), node.real(graph::kInputOffset, 0),
+                  node.real(graph::kOutputScale, 1), node.real(graph::kOutputOffset, 0)};
+}
+
 // Transcendental functions by LibTorch, in tasks of fixed size: its vector code and the scalar code for what
 // is left at the end of a task differ in the last bit, and its own tasks depend on the number of threads.
 template <typename Function>
 at::Tensor in_fixed_tasks(const Call& call, Function function) {
   constexpr int64_t kTask = 16384;
+  const std::optional<Rescaled> rescaled = rescaled_by(call.node);
   const at::Tensor& given = call.input(0);
   const at::Tensor input = given.is_non_overlapping_and_dense() ? given : given.contiguous();
   const at::Tensor result = at::empty_like(input);
@@ -76,8 +90,15 @@ at::Tensor in_fixed_tasks(const Call& call, Function function) {
     const c10::InferenceMode inference;
     for (int64_t task = first; task < last; ++task) {
       const int64_t begin = task * kTask, size = std::min(kTask, count - begin);
-      at::Tensor part = at::from_blob(target + begin, {size}, at::kFloat);
-      function(part, at::from_blob(const_cast<float*>(source + begin), {size}, at::kFloat));
+      float* const results = target + begin;
+      at::Tensor part = at::from_blob(results, {size}, at::kFloat);
+      if (!rescaled) {
+        function(part, at::from_blob(const_cast<float*>(source + begin), {size}, at::kFloat));
+        continue;
+      }
+      for (int64_t i = 0; i < size; ++i) results[i] = rescaled->before(source[begin + i]);
+      function(part, part);
+      for (int64_t i = 0; i < size; ++i) results[i] = rescaled->behind(results[i]);
     }
   });
   return result;
@@ -171,12 +192,18 @@ Results by_formula(const Call& call) {
 template <Results (*function)(const Call&)>
 Results activation(const Call& call) {
   if (uses_table(call)) return {look_up(call)};
-  if (!call.node.attributes.contains(graph::kInputScale)) return function(call);
+  const std::optional<Rescaled> rescaled = rescaled_by(call.node);
+  if (!rescaled) return function(call);
   Call plain = call;
-  plain.inputs[0] =
-      (call.input(0) - call.node.real(graph::kInputOffset, 0)) / call.node.real(graph::kInputScale, 1);
+  plain.inputs[0] = (call.input(0) - rescaled->input_offset) / rescaled->input_scale;
   at::Tensor result = function(plain)[0];
-  return {result.mul_(call.node.real(graph::kOutputScale, 1)).add_(call.node.real(graph::kOutputOffset, 0))};
+  return {result.mul_(rescaled->output_scale).add_(rescaled->output_offset)};
+}
+
+// Of a function that looks after scales and offsets itself.
+template <Results (*function)(const Call&)>
+Results activation_in_tasks(const Call& call) {
+  return uses_table(call) ? Results{look_up(call)} : function(call);
 }
 
 }  // namespace
@@ -194,16 +221,16 @@ OperatorList elementwise_operators() {
                        {"RequantizeLinear", pass},
                        {"QuantizeLinear", pass},
                        {"DequantizeLinear", pass},
-                       {"Swish", activation<pointwise<at::silu_out>>},
-                       {"Sigmoid", activation<pointwise<at::sigmoid_out>>},
+                       {"Swish", activation_in_tasks<pointwise<at::silu_out>>},
+                       {"Sigmoid", activation_in_tasks<pointwise<at::sigmoid_out>>},
                        {"Relu", activation<relu>},
-                       {"Tanh", activation<pointwise<at::tanh_out>>},
-                       {"Exp", activation<pointwise<at::exp_out>>},
-                       {"Log", activation<pointwise<at::log_out>>},
+                       {"Tanh", activation_in_tasks<pointwise<at::tanh_out>>},
+                       {"Exp", activation_in_tasks<pointwise<at::exp_out>>},
+                       {"Log", activation_in_tasks<pointwise<at::log_out>>},
                        {"Sqrt", activation<square_root>},
                        {"LeakyRelu", activation<leaky_relu>},
-                       {"Elu", activation<elu>},
-                       {"Gelu", activation<gelu>},
+                       {"Elu", activation_in_tasks<elu>},
+                       {"Gelu", activation_in_tasks<gelu>},
                        {"HardSwish", activation<hard_swish>},
                        {"HardSigmoid", activation<hard_sigmoid>},
                        {"Clip", activation<clip>},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "toolchain/graph/graph.h"
+#include "toolchain/support/strided.h"
 
 namespace shrike::engine {
 
@@ -31,12 +32,14 @@ struct EngineOptions {
   bool half_even = true;  // rounding of fake quantisation: true esp32p4, false esp32s3/esp32
 };
 
-// A borrowed view of a tensor while it is alive: `values` is valid only during the call.
+// A borrowed view of a tensor while it is alive, valid only during the call.
 struct TensorData {
   const graph::Tensor* tensor;
-  graph::Shape shape;  // leading dimension = batch of this run
-  const float* values;
-  int64_t count;
+  // Leading dimension = batch of this run. The floats fill count() places in memory, in the order in which
+  // they were computed.
+  StridedValues values;
+
+  const float* memory() const { return static_cast<const float*>(values.data); }
 };
 
 class Execution;

@@ -374,9 +374,9 @@ void TorchExecution::run_all(const std::map<std::string, Array>& inputs,
   at::init_num_threads();
   Slots slots(tensors.size());
   const auto show = [&](int slot, const at::Tensor& value) {
-    const at::Tensor dense = value.contiguous();
-    observer(
-        {tensors[static_cast<size_t>(slot)], dense.sizes().vec(), dense.data_ptr<float>(), dense.numel()});
+    const at::Tensor dense = value.is_non_overlapping_and_dense() ? value : value.contiguous();
+    observer({tensors[static_cast<size_t>(slot)],
+              {dense.data_ptr<float>(), ElementKind::kFloat, 1, dense.sizes().vec(), dense.strides().vec()}});
   };
   for (const std::string& name : graph.inputs) {
     const auto found = inputs.find(name);

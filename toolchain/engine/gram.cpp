@@ -11,66 +11,110 @@ namespace {
 
 constexpr int64_t kRowsInFloat = 4096;  // rows summed in float32 before they go to float64
 constexpr int64_t kSmallMatrix = 32;    // below this a plain loop beats the convolution library
+constexpr int64_t kPanel = 256;         // rows of a product that are computed at once
 
-// [C * kH * kW, positions] of one image [C, H, W].
-at::Tensor columns_of(const at::Tensor& image, const ConvSpec& spec, int64_t rows_per_image) {
-  const std::vector<int64_t> pads(spec.pads, spec.pads + 4);
-  const at::Tensor padded = pad_spatial(image.unsqueeze(0), pads, 0);
-  at::Tensor columns;
-  if (spec.kernel_h == 1 && spec.kernel_w == 1) {
-    columns = padded[0]
-                  .slice(1, 0, padded.size(2), spec.stride_h)
-                  .slice(2, 0, padded.size(3), spec.stride_w)
-                  .reshape({image.size(0), -1});
-  } else {
-    columns = at::im2col(padded, {spec.kernel_h, spec.kernel_w}, {spec.dilation_h, spec.dilation_w}, {0, 0},
-                         {spec.stride_h, spec.stride_w})[0];
-  }
-  const int64_t positions = columns.size(1);
-  if (rows_per_image <= 0 || positions <= rows_per_image) return columns.contiguous();
-  std::vector<int64_t> chosen(static_cast<size_t>(rows_per_image));
-  for (int64_t i = 0; i < rows_per_image; ++i)
-    chosen[static_cast<size_t>(i)] = (2 * i + 1) * positions / (2 * rows_per_image);
-  return at::index_select(columns, 1, at::tensor(chosen, at::kLong));
+// Output positions along one axis.
+int64_t positions_of(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t pads) {
+  return (size + pads - dilation * (kernel - 1) - 1) / stride + 1;
 }
 
-// sums [G, k, k] += a a^T per group; a [G, k, positions].
-void add_products(const at::Tensor& a, std::vector<double>& sums) {
-  const int64_t groups = a.size(0), k = a.size(1), positions = a.size(2);
-  if (k > kSmallMatrix) {
-    for (int64_t group = 0; group < groups; ++group) {
-      at::Tensor total = at::from_blob(sums.data() + group * k * k, {k, k}, at::kDouble);
-      for (int64_t begin = 0; begin < positions; begin += kRowsInFloat) {
-        const int64_t end = std::min(positions, begin + kRowsInFloat);
-        const at::Tensor part = a[group].slice(1, begin, end);
-        total += multiply_transposed(part, part);
-      }
-    }
-    return;
+// Reads what single output positions of a convolution see.
+class Columns {
+ public:
+  Columns(const ConvSpec& spec, const StridedValues& images, int64_t rows_per_image)
+      : spec_(spec), images_(images) {
+    height_ = positions_of(images.shape[2], spec.kernel_h, spec.stride_h, spec.dilation_h,
+                           spec.pads[0] + spec.pads[2]);
+    width_ = positions_of(images.shape[3], spec.kernel_w, spec.stride_w, spec.dilation_w,
+                          spec.pads[1] + spec.pads[3]);
+    const int64_t all = std::max<int64_t>(0, height_) * std::max<int64_t>(0, width_);
+    const int64_t rows = rows_per_image <= 0 ? all : std::min(all, rows_per_image);
+    for (int64_t i = 0; i < rows; ++i) chosen_.push_back((2 * i + 1) * all / (2 * rows));
   }
-  const float* values = a.data_ptr<float>();
-  at::parallel_for(0, groups * k, 1, [&](int64_t first, int64_t last) {
-    for (int64_t row = first; row < last; ++row) {
-      const float* x = values + row * positions;
-      for (int64_t column = 0; column < k; ++column) {
-        const float* y = values + (row / k * k + column) * positions;
-        double partial[4] = {0, 0, 0, 0};
-        int64_t i = 0;
-        for (; i + 4 <= positions; i += 4) {
-          for (int lane = 0; lane < 4; ++lane)
-            partial[lane] += static_cast<double>(x[i + lane]) * static_cast<double>(y[i + lane]);
+
+  int64_t rows() const { return static_cast<int64_t>(chosen_.size()); }
+
+  // [C * kH * kW, rows] of one image.
+  std::vector<float> read(int64_t image) const {
+    const int64_t channels = images_.shape[1], taps = spec_.kernel_h * spec_.kernel_w;
+    std::vector<float> columns(static_cast<size_t>(channels * taps * rows()));
+    images_.typed([&](const auto* elements, float unit) {
+      for (int64_t tap = 0; tap < taps; ++tap)
+        read_tap(elements + image * images_.strides[0], unit, tap, taps, columns.data());
+    });
+    return columns;
+  }
+
+ private:
+  static constexpr int64_t kTile = 16;  // positions that are read together: a cache line of the columns
+
+  template <typename Element>
+  void read_tap(const Element* image, float unit, int64_t tap, int64_t taps, float* columns) const {
+    const int64_t channels = images_.shape[1], step = images_.strides[1];
+    for (int64_t begin = 0; begin < rows(); begin += kTile) {
+      const int64_t count = std::min(kTile, rows() - begin);
+      const Element* sources[kTile];
+      for (int64_t i = 0; i < count; ++i) sources[i] = source(image, chosen_[begin + i], tap);
+      for (int64_t channel = 0; channel < channels; ++channel) {
+        float* const column = columns + (channel * taps + tap) * rows() + begin;
+        for (int64_t i = 0; i < count; ++i) {
+          if (sources[i] != nullptr) column[i] = static_cast<float>(sources[i][channel * step]) * unit;
         }
-        for (; i < positions; ++i) partial[0] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
-        sums[static_cast<size_t>(row * k + column)] += (partial[0] + partial[1]) + (partial[2] + partial[3]);
       }
     }
-  });
+  }
+
+  // The pixel that a tap meets at an output position; null in the padding, which is zero.
+  template <typename Element>
+  const Element* source(const Element* image, int64_t position, int64_t tap) const {
+    const int64_t y = position / width_ * spec_.stride_h - spec_.pads[0] +
+                      tap / spec_.kernel_w * spec_.dilation_h,
+                  x = position % width_ * spec_.stride_w - spec_.pads[1] +
+                      tap % spec_.kernel_w * spec_.dilation_w;
+    if (y < 0 || y >= images_.shape[2] || x < 0 || x >= images_.shape[3]) return nullptr;
+    return image + y * images_.strides[2] + x * images_.strides[3];
+  }
+
+  const ConvSpec& spec_;
+  const StridedValues& images_;
+  int64_t height_ = 0, width_ = 0;
+  std::vector<int64_t> chosen_;  // output positions, evenly spread
+};
+
+// The lower triangle of sums [k, k] += a a^T; a [k, positions].
+void add_large_product(const at::Tensor& a, double* sums) {
+  const int64_t k = a.size(0), positions = a.size(1);
+  for (int64_t begin = 0; begin < positions; begin += kRowsInFloat) {
+    const at::Tensor part = a.slice(1, begin, std::min(positions, begin + kRowsInFloat)).contiguous();
+    for (int64_t first = 0; first < k; first += kPanel) {
+      const int64_t last = std::min(k, first + kPanel);
+      const at::Tensor product =
+          multiply_transposed(part.slice(0, first, last), part.slice(0, 0, last)).contiguous();
+      const float* values = product.data_ptr<float>();
+      for (int64_t row = first; row < last; ++row) {
+        double* const target = sums + row * k;
+        const float* const source = values + (row - first) * last;
+        for (int64_t column = 0; column <= row; ++column) target[column] += source[column];
+      }
+    }
+  }
 }
 
-void add_row_sums(const at::Tensor& columns, std::vector<double>& sums) {
-  const at::Tensor row_sums = at::sum(columns, {-1}, false, at::kDouble).reshape({-1}).contiguous();
-  for (int64_t i = 0; i < row_sums.numel(); ++i)
-    sums[static_cast<size_t>(i)] += row_sums.data_ptr<double>()[i];
+void add_small_product(const float* a, int64_t k, int64_t positions, double* sums) {
+  for (int64_t row = 0; row < k; ++row) {
+    const float* x = a + row * positions;
+    for (int64_t column = 0; column <= row; ++column) {
+      const float* y = a + column * positions;
+      double partial[4] = {0, 0, 0, 0};
+      int64_t i = 0;
+      for (; i + 4 <= positions; i += 4) {
+        for (int lane = 0; lane < 4; ++lane)
+          partial[lane] += static_cast<double>(x[i + lane]) * static_cast<double>(y[i + lane]);
+      }
+      for (; i < positions; ++i) partial[0] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+      sums[row * k + column] += (partial[0] + partial[1]) + (partial[2] + partial[3]);
+    }
+  }
 }
 
 struct TorchGramSums final : GramSums {
@@ -83,15 +127,25 @@ struct TorchGramSums final : GramSums {
     sums.assign(static_cast<size_t>(spec.groups * k), 0.0);
   }
 
-  void add(const float* nchw, const graph::Shape& shape) override {
-    if (shape.size() != 4 || shape[1] != in_channels) {
-      fail("convolution inputs must be [N, {}, H, W], found [{}]", in_channels, fmt::join(shape, ", "));
+  void add(const StridedValues& images) override {
+    if (images.shape.size() != 4 || images.shape[1] != in_channels) {
+      fail("convolution inputs must be [N, {}, H, W], found [{}]", in_channels,
+           fmt::join(images.shape, ", "));
     }
-    guarded([&] { add_images(at::from_blob(const_cast<float*>(nchw), shape, at::kFloat)); });
+    guarded([&] { add_images(images); });
   }
 
   int64_t size() const override { return k; }
-  const std::vector<double>& matrix() const override { return products; }
+  std::vector<double> matrix() const override {
+    std::vector<double> full = products;
+    for (int64_t group = 0; group < spec.groups; ++group) {
+      double* const square = full.data() + group * k * k;
+      for (int64_t row = 0; row < k; ++row) {
+        for (int64_t column = 0; column < row; ++column) square[column * k + row] = square[row * k + column];
+      }
+    }
+    return full;
+  }
   std::vector<double> mean() const override {
     std::vector<double> means = sums;
     for (double& value : means) value /= static_cast<double>(std::max<int64_t>(1, row_count));
@@ -99,14 +153,30 @@ struct TorchGramSums final : GramSums {
   }
   int64_t rows() const override { return row_count; }
 
-  void add_images(const at::Tensor& images) {
+  void add_images(const StridedValues& images) {
     const c10::InferenceMode inference;
     at::init_num_threads();
-    for (int64_t i = 0; i < images.size(0); ++i) {
-      const at::Tensor columns = columns_of(images[i], spec, rows_per_image).view({spec.groups, k, -1});
-      add_products(columns, products);
-      add_row_sums(columns, sums);
-      row_count += columns.size(2);
+    const Columns reader(spec, images, rows_per_image);
+    if (reader.rows() == 0) return;
+    for (int64_t i = 0; i < images.shape[0]; ++i) {
+      const std::vector<float> columns = reader.read(i);
+      for (int64_t group = 0; group < spec.groups; ++group)
+        add_group(columns.data() + group * k * reader.rows(), reader.rows(), group);
+      row_count += reader.rows();
+    }
+  }
+
+  void add_group(const float* a, int64_t positions, int64_t group) {
+    double* const square = products.data() + group * k * k;
+    if (k > kSmallMatrix) {
+      add_large_product(at::from_blob(const_cast<float*>(a), {k, positions}, at::kFloat), square);
+    } else {
+      add_small_product(a, k, positions, square);
+    }
+    for (int64_t row = 0; row < k; ++row) {
+      double total = 0;
+      for (int64_t i = 0; i < positions; ++i) total += static_cast<double>(a[row * positions + i]);
+      sums[static_cast<size_t>(group * k + row)] += total;
     }
   }
 
@@ -114,7 +184,8 @@ struct TorchGramSums final : GramSums {
   int64_t in_channels, rows_per_image;
   int64_t k = 0;
   int64_t row_count = 0;
-  std::vector<double> products, sums;
+  std::vector<double> products;  // groups x k x k, lower triangles
+  std::vector<double> sums;
 };
 
 std::unique_ptr<GramSums> gram_sums(const ConvSpec& spec, int64_t in_channels, int64_t rows_per_image) {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "toolchain/graph/graph.h"
+#include "toolchain/support/strided.h"
 
 namespace shrike::engine {
 
@@ -29,12 +29,13 @@ class GramAccumulator {
   ~GramAccumulator();
   GramAccumulator(GramAccumulator&&) noexcept;
 
-  // Adds images [N, C, H, W]. Products are summed in float32 over a few thousand rows, then in float64.
-  void add(const float* nchw, const graph::Shape& shape);
+  // Adds images [N, C, H, W]. An image's products are summed in float32, exactly where they are integers of 8
+  // bits and no more than a thousand rows, images in float64.
+  void add(const StridedValues& images);
 
-  int64_t size() const;                       // k
-  const std::vector<double>& matrix() const;  // groups x k x k
-  std::vector<double> mean() const;           // groups x k: mean row of X
+  int64_t size() const;                // k
+  std::vector<double> matrix() const;  // groups x k x k
+  std::vector<double> mean() const;    // groups x k: mean row of X
   int64_t rows() const;
 
  private:

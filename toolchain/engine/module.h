@@ -37,9 +37,9 @@ class Execution {
 class GramSums {
  public:
   virtual ~GramSums() = default;
-  virtual void add(const float* nchw, const graph::Shape& shape) = 0;
+  virtual void add(const StridedValues& images) = 0;
   virtual int64_t size() const = 0;
-  virtual const std::vector<double>& matrix() const = 0;
+  virtual std::vector<double> matrix() const = 0;
   virtual std::vector<double> mean() const = 0;
   virtual int64_t rows() const = 0;
 };

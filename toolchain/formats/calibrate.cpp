@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
+#include <optional>
 
 #include "toolchain/engine/engine.h"
+#include "toolchain/formats/plan.h"
 #include "toolchain/measure/behind.h"
 #include "toolchain/measure/grid.h"
 #include "toolchain/measure/range.h"
@@ -66,73 +69,95 @@ double squared_error(const std::vector<float>& samples, int exponent) {
   return total;
 }
 
-CodeTable table_behind(const std::function<float(float)>& function, int exponent) {
-  CodeTable table;
-  for (int code = -128; code < 128; ++code)
-    table[static_cast<size_t>(code + 128)] = function(std::ldexp(static_cast<float>(code), exponent));
-  return table;
-}
+// One table a candidate exponent.
+using Tables = std::array<CodeTable, kCandidates>;
 
-double squared_error_behind(const std::vector<float>& samples, const std::vector<float>& activated,
-                            const std::function<float(float)>& function, int exponent) {
-  const float inverse = std::ldexp(1.0f, -exponent);
-  const double total =
-      quantize::squared_error(samples, activated, table_behind(function, exponent), [&](float x) {
-        const float clipped = std::min(std::max(x * inverse, -128.0f), 127.0f);
-        return static_cast<size_t>(static_cast<int>(round_half_even(clipped)) + 128);
-      });
-  // Beyond a pole or outside the function's domain (Log of zero) nothing is left of the signal.
-  return std::isfinite(total) ? total : kAllLost;
-}
-
-using Judges = std::map<std::string, Behind>;
-
-Judges find_judges(const graph::Graph& graph) {
-  const graph::Links links(graph);
-  Judges judges;
-  for (const auto& [name, readers] : links.consumers) {
-    if (std::optional<Behind> judge = behind(graph, links, name)) judges[name] = std::move(*judge);
+Tables tables_behind(const std::function<float(float)>& function, int first_exponent) {
+  Tables tables;
+  for (int i = 0; i < kCandidates; ++i) {
+    for (int code = -128; code < 128; ++code)
+      tables[static_cast<size_t>(i)][static_cast<size_t>(code + 128)] =
+          function(std::ldexp(static_cast<float>(code), first_exponent + i));
   }
-  return judges;
+  return tables;
 }
 
-TensorStatistics measure(const engine::TensorData& tensor, int first_exponent, const Behind* judge) {
+// Of all candidates in one pass, so that none waits for its own last sum.
+std::array<double, kCandidates> squared_errors_behind(const std::vector<float>& samples,
+                                                      const std::vector<float>& activated,
+                                                      const Tables& tables, int first_exponent) {
+  std::array<double, kCandidates> totals{};
+  std::array<float, kCandidates> inverse;
+  for (int i = 0; i < kCandidates; ++i) inverse[i] = std::ldexp(1.0f, -first_exponent - i);
+  for (size_t n = 0; n < samples.size(); ++n) {
+    for (int i = 0; i < kCandidates; ++i) {
+      const float clipped = std::min(std::max(samples[n] * inverse[i], -128.0f), 127.0f);
+      const auto code = static_cast<size_t>(static_cast<int>(round_half_even(clipped)) + 128);
+      const float difference = tables[i][code] - activated[n];
+      totals[i] += difference * difference;
+    }
+  }
+  // Beyond a pole or outside the function's domain (Log of zero) nothing is left of the signal.
+  for (double& total : totals) total = std::isfinite(total) ? total : kAllLost;
+  return totals;
+}
+
+// What there is to learn of a tensor.
+struct Question {
+  int first_exponent = 0;
+  std::optional<Behind> judge;
+  Tables tables;  // of the judge
+};
+using Questions = std::map<std::string, Question>;
+
+// Tensors that only copy have their source's format, and so its statistics.
+Questions questions_about(const graph::Graph& graph) {
+  const graph::Links links(graph);
+  Questions questions;
+  for (const std::vector<std::string>& members : find_groups(graph).members) {
+    const std::string& source = members.front();
+    questions[source].first_exponent = std::numeric_limits<int>::min();
+    questions[source].judge = behind(graph, links, source);
+  }
+  return questions;
+}
+
+TensorStatistics measure(const engine::TensorData& tensor, const Question& question) {
   TensorStatistics result;
+  const int first_exponent = question.first_exponent;
+  const int64_t count = tensor.values.count();
   result.first_exponent = first_exponent;
-  const auto [low, high] = range_of(tensor.values, tensor.count);
+  const auto [low, high] = range_of(tensor.memory(), count);
   result.minimum = low;
   result.maximum = high;
   if (!std::isfinite(result.minimum) || !std::isfinite(result.maximum)) {
     fail("tensor '{}' holds values that are not finite; the float model itself overflows on this image",
          tensor.tensor->name);
   }
-  const int64_t stride = sample_stride(tensor.count);
-  std::vector<float> samples;
-  samples.reserve(tensor.count / stride + 1);
-  for (int64_t i = 0; i < tensor.count; i += stride) samples.push_back(tensor.values[i]);
+  const int64_t stride = sample_stride(count);
+  const std::vector<float> samples = tensor.values.every(stride);
   result.images = 1;
   result.histogram.cover(result.largest());
-  for (const float x : samples) result.histogram.add(std::fabs(x));
+  result.histogram.add(samples);
   const std::vector<float>& offsets = tensor.tensor->offsets;
   const auto channels = static_cast<int64_t>(offsets.size());
-  const int64_t inner = channels == 0 ? 1 : tensor.count / channels;
+  const int64_t inner = channels == 0 ? 1 : count / channels;
   const auto offset_of = [&](size_t i) {
     return channels == 0 ? 0.0f : offsets[static_cast<size_t>(static_cast<int64_t>(i) * stride / inner)];
   };
   const double plain_power = power_of(samples, offset_of);
   result.power = plain_power / static_cast<double>(samples.size());
-  if (judge == nullptr) {
+  if (!question.judge) {
     const double power = plain_power + kNoSignal;
     for (int i = 0; i < kCandidates; ++i)
       result.noise[i] = squared_error(samples, first_exponent + i) / power;
     return result;
   }
   std::vector<float> activated(samples.size());
-  for (size_t i = 0; i < samples.size(); ++i) activated[i] = judge->function(samples[i]);
-  const double power = power_of(activated, [&](size_t) { return judge->offset; }) + kNoSignal;
-  for (int i = 0; i < kCandidates; ++i) {
-    result.noise[i] = squared_error_behind(samples, activated, judge->function, first_exponent + i) / power;
-  }
+  for (size_t i = 0; i < samples.size(); ++i) activated[i] = question.judge->function(samples[i]);
+  const double power = power_of(activated, [&](size_t) { return question.judge->offset; }) + kNoSignal;
+  const auto errors = squared_errors_behind(samples, activated, question.tables, first_exponent);
+  for (int i = 0; i < kCandidates; ++i) result.noise[i] = errors[i] / power;
   return result;
 }
 
@@ -142,25 +167,42 @@ int first_candidate(float largest) {
   return covering + 2 - kCandidates;
 }
 
+// Largest magnitudes on the first images fix each tensor's window of candidates.
+void fix_windows(Questions& questions, std::vector<std::unique_ptr<engine::Engine>>& engines,
+                 const Feed& feed) {
+  using Windows = std::map<std::string, int>;
+  ordered_parallel<Windows>(
+      std::min(recipe::kWindowImages, feed.size()), feed.threads(),
+      [&](int worker, size_t index) {
+        Windows windows;
+        engines[static_cast<size_t>(worker)]->observe(
+            feed.inputs(index), [&](const engine::TensorData& tensor) {
+              if (!questions.contains(tensor.tensor->name)) return;
+              const auto [low, high] = range_of(tensor.memory(), tensor.values.count());
+              windows[tensor.tensor->name] = first_candidate(std::max(high, -low));
+            });
+        return windows;
+      },
+      [&](size_t, Windows&& windows) {
+        for (const auto& [name, first] : windows) {
+          int& exponent = questions.at(name).first_exponent;
+          exponent = std::max(exponent, first);
+        }
+      });
+  for (auto& [name, question] : questions) {
+    if (question.judge) question.tables = tables_behind(question.judge->function, question.first_exponent);
+  }
+}
+
 }  // namespace
 
-Statistics calibrate(const graph::Graph& graph, const Feed& feed, const ProgressCallback& progress) {
-  const Judges judges = find_judges(graph);
+Statistics calibrate(const graph::Graph& graph, const Feed& feed, const ProgressCallback& progress,
+                     const Watcher& watcher) {
   engine::set_threads(1);  // one image a thread: the same sums whatever the number of threads
-
   std::vector<std::unique_ptr<engine::Engine>> engines;
   for (int i = 0; i < feed.threads(); ++i) engines.push_back(std::make_unique<engine::Engine>(graph));
-
-  // The first images fix each tensor's window of candidates.
-  std::map<std::string, int> first_exponent;
-  for (size_t i = 0; i < std::min(recipe::kWindowImages, feed.size()); ++i) {
-    engines[0]->observe(feed.inputs(i), [&](const engine::TensorData& tensor) {
-      const auto [low, high] = range_of(tensor.values, tensor.count);
-      const int first = first_candidate(std::max(high, -low));
-      const auto [entry, inserted] = first_exponent.emplace(tensor.tensor->name, first);
-      entry->second = std::max(entry->second, first);
-    });
-  }
+  Questions questions = questions_about(graph);
+  fix_windows(questions, engines, feed);
 
   Statistics total;
   ordered_parallel<Statistics>(
@@ -169,10 +211,10 @@ Statistics calibrate(const graph::Graph& graph, const Feed& feed, const Progress
         Statistics statistics;
         engines[static_cast<size_t>(worker)]->observe(
             feed.inputs(index), [&](const engine::TensorData& tensor) {
-              const std::string& name = tensor.tensor->name;
-              const auto judge = judges.find(name);
-              statistics[name] =
-                  measure(tensor, first_exponent.at(name), judge == judges.end() ? nullptr : &judge->second);
+              if (watcher) watcher(index, tensor);
+              const auto question = questions.find(tensor.tensor->name);
+              if (question != questions.end())
+                statistics[question->first] = measure(tensor, question->second);
             });
         return statistics;
       },

@@ -34,14 +34,6 @@ void for_each_row(const Shape& stored, const espdl::Permutation& order, const Vi
 }
 
 template <typename T>
-void read(const TensorView& view, const espdl::Permutation& order, float scale, float* logical) {
-  const T* stored = static_cast<const T*>(view.data);
-  for_each_row(view.shape, order, [&](int64_t from, int64_t to, int64_t count, int64_t step) {
-    for (int64_t i = 0; i < count; ++i) logical[to + i * step] = static_cast<float>(stored[from + i]) * scale;
-  });
-}
-
-template <typename T>
 void write(const TensorView& view, const espdl::Permutation& order, Rounding rounding, const float* logical) {
   const float inverse = std::ldexp(1.0f, -view.exponent);
   T* stored = static_cast<T*>(view.data);
@@ -91,26 +83,30 @@ int IntegerNetwork::bits(const std::string& variable) const {
   }
 }
 
-engine::Array IntegerNetwork::values(const std::string& variable) const {
+StridedValues IntegerNetwork::elements(const std::string& variable) const {
   const StoredVariable& stored = comparable(variable);
   const TensorView source = view(variable);
+  StridedValues elements;
+  elements.data = source.data;
+  const int width = bits(variable);
+  elements.kind = width == 8 ? ElementKind::kInt8 : width == 16 ? ElementKind::kInt16 : ElementKind::kFloat;
+  elements.scale = std::ldexp(1.0f, source.exponent);
   const size_t rank = stored.order.size();
-  engine::Array result;
-  result.shape.resize(rank);
-  for (size_t i = 0; i < rank; ++i) result.shape[static_cast<size_t>(stored.order[i])] = source.shape.dims[i];
-  result.values.resize(static_cast<size_t>(source.shape.elements()));
-  const float scale = std::ldexp(1.0f, source.exponent);
-  switch (bits(variable)) {
-    case 8:
-      read<int8_t>(source, stored.order, scale, result.values.data());
-      break;
-    case 16:
-      read<int16_t>(source, stored.order, scale, result.values.data());
-      break;
-    default:
-      read<float>(source, stored.order, 1.0f, result.values.data());
+  elements.shape.resize(rank);
+  elements.strides.resize(rank);
+  int64_t stride = 1;
+  for (size_t i = rank; i-- > 0;) {
+    const auto axis = static_cast<size_t>(stored.order[i]);
+    elements.shape[axis] = source.shape.dims[i];
+    elements.strides[axis] = stride;
+    stride *= source.shape.dims[i];
   }
-  return result;
+  return elements;
+}
+
+engine::Array IntegerNetwork::values(const std::string& variable) const {
+  const StridedValues source = elements(variable);
+  return {source.shape, source.every(1)};
 }
 
 void IntegerNetwork::set(const std::string& variable, const std::vector<float>& values) {

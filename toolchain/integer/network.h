@@ -30,6 +30,8 @@ class IntegerNetwork {
   Rounding rounding() const { return rounding_of(model_.target()); }
   uint64_t file_bytes() const { return model_.file_bytes(); }
 
+  // Where a comparable variable's elements lie, until the network runs on; throws Error for others.
+  StridedValues elements(const std::string& variable) const;
   // Real values of a comparable variable; throws Error for others.
   engine::Array values(const std::string& variable) const;
   // Rounds the values, in logical order, to the variable's format.

@@ -17,8 +17,9 @@ void Histogram::cover(float largest) {
   }
 }
 
-void Histogram::add(float magnitude) {
-  ++counts[static_cast<size_t>(magnitude / static_cast<float>(width()))];
+void Histogram::add(std::span<const float> values) {
+  const float inverse = std::ldexp(1.0f, -width_exponent);
+  for (const float value : values) ++counts[static_cast<size_t>(std::fabs(value) * inverse)];
 }
 
 void Histogram::merge(const Histogram& other) {

@@ -1,6 +1,7 @@
 // Histogram of magnitudes in one pass, whatever comes.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace shrike::quantize {
@@ -11,8 +12,8 @@ struct Histogram {
   int width_exponent = -24;  // bin width 2^width_exponent
   std::vector<int64_t> counts = std::vector<int64_t>(kBins, 0);
 
-  void cover(float largest);  // widens until `largest` fits
-  void add(float magnitude);  // must be covered
+  void cover(float largest);                // widens until `largest` fits
+  void add(std::span<const float> values);  // must be covered
   void merge(const Histogram& other);
   double width() const;
 };

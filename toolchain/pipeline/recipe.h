@@ -36,6 +36,13 @@ inline constexpr double kLeastStep = 1e-6;
 inline constexpr int kRangeRounds = 3, kRangeSteps = 40, kStepSteps = 60;
 inline constexpr double kRangeRatio = 0.93, kStepRatio = 0.96;
 
+// Noise to signal that shifting a tensor must save before a Pad is thought of, and the share of the network's
+// time on the chip that all Pads together may take.
+inline constexpr double kPadGain = 2e-6, kPadTime = 0.018;
+// Sums and their terms share a step and a shift: shifts are tried coarsely first, in codes.
+inline constexpr int kShiftStride = 8, kCoarseSteps = 16;
+inline constexpr double kCoarseStepRatio = 0.93;
+
 // --- Rounding.
 // Share of the mean diagonal added to the covariance: the calibration images don't span what other images
 // hold.

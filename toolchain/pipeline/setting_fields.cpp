@@ -307,6 +307,10 @@ std::vector<SettingField> make_fields() {
   fields.push_back(switch_field("rescaling",
                                 "free scales and offsets around activations that are evaluated by a table",
                                 &Settings::rescaling));
+  fields.push_back(switch_field("explicit-pads",
+                                "offsets also before convolutions that pad, whose padding a Pad takes over "
+                                "where that is worth its time on the chip",
+                                &Settings::explicit_pads));
   fields.push_back(choice_field("calibration", "how activation exponents are found", &Settings::calibration,
                                 Choices<Calibration>{{"direct", Calibration::kDirect},
                                                      {"minmax", Calibration::kMinMax},

@@ -27,13 +27,20 @@ bool always(const Settings&) {
 
 void rescale_ranges(Draft& draft, const Settings& settings, const ProgressCallback& progress) {
   const Rescaling rescaling =
-      choose_rescaling(draft.graph, choose_bits(draft.graph, settings), draft.feed, progress);
+      choose_rescaling(draft.graph, choose_bits(draft.graph, settings),
+                       {settings.target, settings.explicit_pads}, draft.feed, progress);
   rescale(draft.graph, rescaling);
   draft.graph.metadata[kRescalingKey] = rescaling_text(rescaling);
 }
 
-void measure_tensors(Draft& draft, const Settings&, const ProgressCallback& progress) {
-  draft.statistics = calibrate(draft.graph, draft.feed, progress);
+// The float network runs once for the statistics and for the biases.
+void measure_tensors(Draft& draft, const Settings& settings, const ProgressCallback& progress) {
+  draft.outputs.reset();
+  if (settings.bias_correction) draft.outputs.emplace(draft.graph, draft.feed.evenly(settings.bias_images));
+  draft.statistics =
+      calibrate(draft.graph, draft.feed, progress, [&](size_t image, const engine::TensorData& tensor) {
+        if (draft.outputs) draft.outputs->add(draft.feed.name(image), tensor);
+      });
 }
 
 void make_plan(Draft& draft, const Settings& settings, const ProgressCallback&) {
@@ -50,7 +57,9 @@ void refit(Draft& draft, const Settings& settings, const ProgressCallback& progr
 }
 
 void correct(Draft& draft, const Settings& settings, const ProgressCallback& progress) {
-  correct_biases(draft.graph, draft.feed.evenly(settings.bias_images), settings.target, draft.plan, progress);
+  const Feed feed = draft.feed.evenly(settings.bias_images);
+  if (!draft.outputs || !draft.outputs->covers(feed)) draft.outputs = float_outputs(draft.graph, feed);
+  correct_biases(draft.graph, feed, *draft.outputs, settings.target, draft.plan, progress);
 }
 
 std::vector<std::string> notes_about(const SplitReport& split, const Settings& settings,

@@ -2,6 +2,7 @@
 // search (search/auto_bench.h) runs the first part once and the second again for every trial.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "toolchain/formats/statistics.h"
 #include "toolchain/measure/feed.h"
 #include "toolchain/pipeline/settings.h"
+#include "toolchain/rounding/float_outputs.h"
 
 namespace shrike::quantize {
 
@@ -26,6 +28,7 @@ struct Draft {
   Feed feed;           // the images that are fitted to
   Statistics statistics;
   Plan plan;
+  std::optional<FloatOutputs> outputs = std::nullopt;  // of the images that correct biases
 };
 
 enum class Part {

@@ -5,7 +5,6 @@
 #include <memory>
 #include <set>
 
-#include "toolchain/engine/engine.h"
 #include "toolchain/formats/materialize.h"
 #include "toolchain/integer/trial.h"
 #include "toolchain/measure/behind.h"
@@ -16,15 +15,40 @@
 namespace shrike::quantize {
 namespace {
 
-// Sampled values of one output in one image: [channel][position].
-using Samples = std::vector<float>;
-
 struct Output {
   const graph::Node* node = nullptr;
   std::function<float(float)> activation;  // empty: none
   std::string written;                     // the variable that the integer network has of it
   bool behind = false;  // which is the activation's output: a Relu that the Conv does itself
-  int64_t channels = 0, positions = 0, stride = 0, inner = 0;
+  int64_t channels = 0, places = 0;
+  graph::Format format;  // of what is written
+};
+
+// What the activation makes of a value, and how steeply, for each integer of an 8-bit format.
+class Response {
+ public:
+  Response(const Output& output) : output_(output), scale_(std::ldexp(1.0f, output.format.exponent)) {
+    if (!output.activation || output.behind || output.format.bits != 8) return;
+    for (int code = -128; code < 128; ++code) table_.push_back(at(static_cast<float>(code) * scale_));
+  }
+
+  struct Point {
+    float value, slope;
+  };
+  Point of(float written) const {
+    if (table_.empty()) return at(written);
+    return table_[static_cast<size_t>(static_cast<int>(written / scale_) + 128)];
+  }
+
+ private:
+  Point at(float x) const {
+    const auto& f = output_.activation;
+    return {f(x), (f(x + 0.5f * scale_) - f(x - 0.5f * scale_)) / scale_};
+  }
+
+  const Output& output_;
+  float scale_;
+  std::vector<Point> table_;
 };
 
 // Gauss-Newton sums of one channel.
@@ -56,6 +80,7 @@ std::vector<std::vector<const graph::Node*>> levels_of(const graph::Graph& graph
 struct Stage {
   std::vector<int32_t> nodes;  // the level before once more, with its new biases; then what leads to this
   std::set<std::string> variables;  // that this level and later ones read
+  std::set<std::string> written;    // by the nodes
 };
 
 std::vector<Stage> stages_of(const espdl::Program& program, const std::vector<std::vector<Output>>& levels) {
@@ -86,49 +111,43 @@ std::vector<Stage> stages_of(const espdl::Program& program, const std::vector<st
     }
     for (const std::string& output : node.outputs) stage_of_variable[output] = stage;
   }
-  for (size_t i = 0; i < stages.size(); ++i)
+  for (size_t i = 0; i < stages.size(); ++i) {
     stages[i].nodes.insert(stages[i].nodes.begin(), repeated[i].begin(), repeated[i].end());
+    for (const int32_t node : stages[i].nodes) {
+      const auto& outputs = program.nodes[static_cast<size_t>(node)].outputs;
+      stages[i].written.insert(outputs.begin(), outputs.end());
+    }
+  }
   return stages;
 }
 
 Output describe(const graph::Graph& graph, const graph::Links& links, const graph::Node& node,
-                const TrialNetwork& network) {
+                const TrialNetwork& network, const Plan& plan) {
   Output output;
   output.node = &node;
   output.written = node.outputs[0];
   const graph::Shape& shape = graph.tensor(node.outputs[0]).shape;
   output.channels = shape[1];
-  output.inner = 1;
-  for (size_t i = 2; i < shape.size(); ++i) output.inner *= shape[i];
-  const int64_t stride = output.inner / recipe::kBiasPositions;
-  output.stride = stride < 2 ? 1 : stride | 1;
-  output.positions = (output.inner + output.stride - 1) / output.stride;
+  output.places = place_count(shape);
   if (const std::optional<Behind> activation = behind(graph, links, node.outputs[0])) {
     output.activation = activation->function;
     output.behind = !network.has(node.outputs[0]);
     if (output.behind) output.written = activation->node->outputs[0];
   }
+  output.format = plan.formats.at(output.written);
   return output;
 }
 
-Samples sample(const Output& output, const float* values) {
-  Samples samples;
-  samples.reserve(static_cast<size_t>(output.channels * output.positions));
-  for (int64_t c = 0; c < output.channels; ++c) {
-    for (int64_t i = 0; i < output.inner; i += output.stride) samples.push_back(values[c * output.inner + i]);
-  }
-  return samples;
-}
-
-std::vector<Step> measure(const Output& output, const Samples& wanted, const Samples& got,
-                          const graph::Format& format) {
-  const float scale = std::ldexp(1.0f, format.exponent), limit = std::ldexp(1.0f, format.bits - 1);
+std::vector<Step> measure(const Output& output, const Response& response, const std::vector<float>& wanted,
+                          const std::vector<float>& got) {
+  const float scale = std::ldexp(1.0f, output.format.exponent),
+              limit = std::ldexp(1.0f, output.format.bits - 1);
   const float lowest = output.behind ? 0 : -limit * scale, highest = (limit - 1) * scale;
   std::vector<Step> steps(static_cast<size_t>(output.channels));
   for (int64_t c = 0; c < output.channels; ++c) {
     Step& step = steps[static_cast<size_t>(c)];
-    for (int64_t i = 0; i < output.positions; ++i) {
-      const auto at = static_cast<size_t>(c * output.positions + i);
+    for (int64_t i = 0; i < output.places; ++i) {
+      const auto at = static_cast<size_t>(c * output.places + i);
       const float q = got[at];
       step.count += 1;
       if (q <= lowest || q >= highest) continue;  // at a limit: does not follow the bias
@@ -136,9 +155,9 @@ std::vector<Step> measure(const Output& output, const Samples& wanted, const Sam
       if (output.behind) {
         error = std::clamp(output.activation(wanted[at]), lowest, highest) - q;
       } else if (output.activation) {
-        const float here = output.activation(q);
-        slope = (output.activation(q + 0.5f * scale) - output.activation(q - 0.5f * scale)) / scale;
-        error = output.activation(wanted[at]) - here;
+        const Response::Point here = response.of(q);
+        slope = here.slope;
+        error = output.activation(wanted[at]) - here.value;
       }
       step.gradient += slope * error;
       step.curvature += slope * slope;
@@ -147,10 +166,22 @@ std::vector<Step> measure(const Output& output, const Samples& wanted, const Sam
   return steps;
 }
 
+// The state behind a stage, from that before it.
+void advance(IntegerNetwork& network, const Stage& stage, IntegerNetwork::State& state) {
+  std::erase_if(state, [&](const auto& entry) {
+    return !stage.variables.contains(entry.first) || stage.written.contains(entry.first);
+  });
+  std::set<std::string> fresh;
+  for (const std::string& name : stage.variables) {
+    if (!state.contains(name)) fresh.insert(name);
+  }
+  state.merge(network.save(fresh));
+}
+
 }  // namespace
 
-void correct_biases(const graph::Graph& graph, const Feed& feed, Target target, Plan& plan,
-                    const ProgressCallback& progress) {
+void correct_biases(const graph::Graph& graph, const Feed& feed, const FloatOutputs& wanted, Target target,
+                    Plan& plan, const ProgressCallback& progress) {
   const int threads = feed.threads();
   const graph::Links links(graph);
   const graph::Graph materialized = materialize(graph, plan, target);
@@ -158,57 +189,35 @@ void correct_biases(const graph::Graph& graph, const Feed& feed, Target target, 
   for (int i = 0; i < threads; ++i)
     networks.push_back(std::make_unique<TrialNetwork>(materialized, target, KeepTensors::kAll, 1));
   std::vector<std::vector<Output>> levels;
-  std::map<std::string, const Output*> output_of;  // by the float network's tensor
   for (const auto& nodes : levels_of(graph)) {
     std::vector<Output>& level = levels.emplace_back();
-    for (const graph::Node* node : nodes) level.push_back(describe(graph, links, *node, *networks[0]));
-  }
-  for (const auto& level : levels) {
-    for (const Output& output : level) output_of[output.node->outputs[0]] = &output;
+    for (const graph::Node* node : nodes) level.push_back(describe(graph, links, *node, *networks[0], plan));
   }
   const std::vector<Stage> stages = stages_of(networks[0]->program(), levels);
-  const size_t steps = levels.size() + 1;
+  const std::vector<std::string>& inputs = networks[0]->program().inputs;
   std::vector<IntegerNetwork::State> states(feed.size());
-  std::vector<std::map<std::string, Samples>> reference(feed.size());
-  {
-    std::vector<std::unique_ptr<engine::Engine>> engines;
-    for (int i = 0; i < threads; ++i) engines.push_back(std::make_unique<engine::Engine>(graph));
-    ordered_parallel<int>(
-        feed.size(), threads,
-        [&](int worker, size_t index) {
-          engine::set_threads(1);
-          const std::vector<float> values = feed.values(index);
-          const auto inputs = feed.inputs(values);
-          IntegerNetwork& network = networks[worker]->network();
-          network.set_input(values);
-          states[index] = network.save(
-              {networks[worker]->program().inputs.begin(), networks[worker]->program().inputs.end()});
-          engines[worker]->observe(inputs, [&](const engine::TensorData& tensor) {
-            const auto output = output_of.find(tensor.tensor->name);
-            if (output == output_of.end()) return;
-            reference[index][tensor.tensor->name] = sample(*output->second, tensor.values);
-          });
-          return 0;
-        },
-        [](size_t, int&&) {});
-  }
-  progress(1, steps);
 
   for (size_t level = 0; level < levels.size(); ++level) {
+    const std::vector<Response> responses(levels[level].begin(), levels[level].end());
     std::vector<std::vector<Step>> sums(levels[level].size());
     using Measured = std::vector<std::vector<Step>>;
     ordered_parallel<Measured>(
         feed.size(), threads,
         [&](int worker, size_t index) {
           TrialNetwork& network = *networks[worker];
+          if (level == 0) {
+            network.network().set_input(feed.values(index));
+            states[index] = network.network().save({inputs.begin(), inputs.end()});
+          }
           network.network().restore(states[index]);
           network.run_nodes(stages[level].nodes);
-          states[index] = network.network().save(stages[level].variables);
+          advance(network.network(), stages[level], states[index]);
           Measured measured;
-          for (const Output& output : levels[level]) {
-            const Samples got = sample(output, network.values(output.written).values.data());
-            measured.push_back(measure(output, reference[index].at(output.node->outputs[0]), got,
-                                       plan.formats.at(output.written)));
+          for (size_t i = 0; i < levels[level].size(); ++i) {
+            const Output& output = levels[level][i];
+            measured.push_back(measure(output, responses[i],
+                                       wanted.at(feed.name(index), output.node->outputs[0]),
+                                       at_places(network.network().elements(output.written))));
           }
           return measured;
         },
@@ -233,8 +242,10 @@ void correct_biases(const graph::Graph& graph, const Feed& feed, Target target, 
         code.bias_shift[n] += shift;
       }
     }
-    for (const auto& network : networks) network->set_biases(plan);
-    progress(level + 2, steps);
+    if (level + 1 < levels.size()) {
+      for (const auto& network : networks) network->set_biases(plan);
+    }
+    progress(level + 1, levels.size());
   }
 }
 

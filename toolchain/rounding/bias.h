@@ -4,6 +4,7 @@
 #include "toolchain/formats/plan.h"
 #include "toolchain/graph/graph.h"
 #include "toolchain/measure/feed.h"
+#include "toolchain/rounding/float_outputs.h"
 
 namespace shrike::quantize {
 
@@ -11,7 +12,8 @@ namespace shrike::quantize {
 // it, is least: behind the activation function where there is one (one Gauss-Newton step in the shift), else
 // of the output itself, which then has the float network's mean. Layers are taken level by level: a level's
 // inputs have been corrected before it is measured.
-void correct_biases(const graph::Graph& graph, const Feed& feed, Target target, Plan& plan,
-                    const ProgressCallback& progress);
+// `wanted` covers the feed.
+void correct_biases(const graph::Graph& graph, const Feed& feed, const FloatOutputs& wanted, Target target,
+                    Plan& plan, const ProgressCallback& progress);
 
 }  // namespace shrike::quantize

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
+#include <set>
 
 #include "toolchain/engine/engine.h"
 #include "toolchain/engine/linalg.h"
@@ -22,6 +23,27 @@ struct Layer {
   std::string quantized_input;  // name in the materialized graph
   bool depthwise = false;
   std::unique_ptr<engine::GramAccumulator> gram;
+};
+
+// What all layers read on one image, kept beyond the run that made it.
+class Inputs {
+ public:
+  Inputs() = default;
+  Inputs(const IntegerNetwork& network, const std::vector<Layer>& layers) {
+    std::set<std::string> names;
+    for (const Layer& layer : layers) names.insert(layer.quantized_input);
+    bytes_ = network.save(names);
+    for (const auto& [name, bytes] : bytes_) {
+      elements_[name] = network.elements(name);
+      elements_[name].data = bytes.data();
+    }
+  }
+
+  const StridedValues& of(const Layer& layer) const { return elements_.at(layer.quantized_input); }
+
+ private:
+  IntegerNetwork::State bytes_;  // a map: its values stay where they are when it is moved
+  std::map<std::string, StridedValues> elements_;
 };
 
 engine::ConvSpec conv_spec(const graph::Graph& graph, const graph::Node& node) {
@@ -56,12 +78,10 @@ struct Moments {
   double at(int64_t i, int64_t j) const { return h[static_cast<size_t>(i * size + j)]; }
 };
 
-Moments centred(const engine::GramAccumulator& gram, const std::vector<double>& means, int64_t group,
+Moments centred(const std::vector<double>& all, double rows, const std::vector<double>& means, int64_t group,
                 int64_t size) {
   Moments m;
   m.size = size;
-  const double rows = static_cast<double>(gram.rows());
-  const std::vector<double>& all = gram.matrix();
   m.h.assign(all.begin() + group * size * size, all.begin() + (group + 1) * size * size);
   m.mean.assign(means.begin() + group * size, means.begin() + (group + 1) * size);
   for (int64_t i = 0; i < size; ++i) {
@@ -89,12 +109,13 @@ class Rounder {
     weights_ = weight.values;
     bias_ = bias_values(graph_, node_);
     code_.bias = bias_;
-    const std::vector<double> means = layer_.gram->mean();
+    const std::vector<double> products = layer_.gram->matrix(), means = layer_.gram->mean();
+    const auto rows = static_cast<double>(layer_.gram->rows());
     if (layer_.depthwise) {
       for (int64_t n = 0; n < view_.outputs; ++n)
-        round_channels(centred(*layer_.gram, means, n, view_.taps), n, n + 1);
+        round_channels(centred(products, rows, means, n, view_.taps), n, n + 1);
     } else {
-      round_channels(centred(*layer_.gram, means, 0, view_.taps), 0, view_.outputs);
+      round_channels(centred(products, rows, means, 0, view_.taps), 0, view_.outputs);
     }
     return std::move(code_);
   }
@@ -127,12 +148,13 @@ class Rounder {
   void round_channel(const Moments& m, const std::vector<int64_t>& order, const std::vector<double>& u,
                      const std::vector<float>& power, int64_t n) {
     const int64_t size = m.size;
-    std::vector<double> w(static_cast<size_t>(size));
-    for (int64_t k = 0; k < size; ++k) w[k] = weights_[view_.index(n, k)];
+    std::vector<double> w(static_cast<size_t>(size));  // in the order in which they are rounded
+    for (int64_t i = 0; i < size; ++i) w[i] = weights_[view_.index(n, order[i])];
     const int bits = code_.format.bits;
     int exponent = code_.format.exponent;
     if (code_.format.per_channel()) {
-      std::vector<float> real(w.begin(), w.end());
+      std::vector<float> real(w.size());
+      for (int64_t k = 0; k < size; ++k) real[k] = weights_[view_.index(n, k)];
       const ExponentRange range =
           exponent_range(target_, bits, seen_exponent(plan_, node_, node_.inputs[0]),
                          plan_.formats.at(node_.outputs[0]).exponent, bias_[static_cast<size_t>(n)]);
@@ -143,12 +165,11 @@ class Rounder {
     }
     const double scale = std::ldexp(1.0, exponent);
     for (int64_t i = 0; i < size; ++i) {
-      const int64_t tap = order[i];
-      const int64_t integer = integer_of(w[tap], exponent, bits, Rounding::kHalfEven);
-      code_.integers[view_.index(n, tap)] = integer;
+      const int64_t integer = integer_of(w[i], exponent, bits, Rounding::kHalfEven);
+      code_.integers[view_.index(n, order[i])] = integer;
       const double* row = &u[static_cast<size_t>(i * size)];
-      const double error = (w[tap] - static_cast<double>(integer) * scale) / row[i];
-      for (int64_t j = i + 1; j < size; ++j) w[order[j]] -= error * row[j];
+      const double error = (w[i] - static_cast<double>(integer) * scale) / row[i];
+      for (int64_t j = i + 1; j < size; ++j) w[j] -= error * row[j];
     }
   }
 
@@ -199,8 +220,11 @@ void refit_weights(const graph::Graph& graph, const Feed& feed, Target target, P
     layers.push_back(std::move(layer));
   }
 
+  // The largest first: the last one decides when a round is over.
+  std::stable_sort(layers.begin(), layers.end(),
+                   [](const Layer& a, const Layer& b) { return a.gram->size() > b.gram->size(); });
+
   size_t done = 0;
-  using Inputs = std::vector<engine::Array>;  // of all layers, for one image
   for (size_t begin = 0; begin < feed.size(); begin += recipe::kRefitBatch) {
     const size_t count = std::min(recipe::kRefitBatch, feed.size() - begin);
     std::vector<Inputs> batch(count);
@@ -208,14 +232,12 @@ void refit_weights(const graph::Graph& graph, const Feed& feed, Target target, P
         count, threads,
         [&](int worker, size_t index) {
           networks[worker]->run(feed.values(begin + index));
-          Inputs inputs;
-          for (const Layer& layer : layers) inputs.push_back(networks[worker]->values(layer.quantized_input));
-          return inputs;
+          return Inputs(networks[worker]->network(), layers);
         },
         [&](size_t index, Inputs&& inputs) { batch[index] = std::move(inputs); });
     parallel(layers.size(), threads, [&](size_t i) {
       engine::set_threads(1);
-      for (const Inputs& inputs : batch) layers[i].gram->add(inputs[i].values.data(), inputs[i].shape);
+      for (const Inputs& inputs : batch) layers[i].gram->add(inputs.of(layers[i]));
     });
     done += count;
     progress(done, feed.size());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "toolchain/graph/activation.h"
@@ -38,6 +39,7 @@ class Rescaler {
       }
     }
     if (used != rescaling_.size()) fail("{}: names nodes that the model has not", kRescalingKey);
+    insert_pads();
     for (const std::string& output : graph_.outputs) {
       if (channels_.contains(output)) fail("{}: the output '{}' can't be rescaled", kRescalingKey, output);
     }
@@ -60,7 +62,7 @@ class Rescaler {
     const bool padded = std::any_of(pads.begin(), pads.end(), [](int64_t pad) { return pad != 0; });
     const bool shifted =
         std::any_of(input.begin(), input.end(), [](const Channel& channel) { return channel.offset != 0; });
-    if (padded && shifted) fail("{}: '{}' pads a shifted tensor", kRescalingKey, node.name);
+    if (padded && shifted) pad_before(node, input, pads);
     graph::Tensor& weight = graph_.tensor(node.inputs[1]);
     const int64_t outputs = weight.shape[0], inputs = weight.shape[1];
     const int64_t kernel = weight.elements() / (outputs * inputs);
@@ -77,6 +79,46 @@ class Rescaler {
         }
       }
       bias[static_cast<size_t>(output)] -= static_cast<float>(shift);
+    }
+  }
+
+  // A Pad takes the padding over: the shifted zero is another value.
+  void pad_before(graph::Node& node, const std::vector<Channel>& input, const std::vector<int64_t>& pads) {
+    const std::string source = node.inputs[0];
+    const float zero = input.front().offset;
+    const size_t axes = pads.size() / 2;
+    if (std::any_of(input.begin(), input.end(), [&](const Channel& c) { return c.offset != zero; }))
+      fail("{}: '{}' pads channels that are shifted differently", kRescalingKey, node.name);
+    std::string& padded = padded_[{source, pads}];
+    if (padded.empty()) {
+      padded = graph::add_variable(graph_, source, source + "_padded");
+      for (size_t i = 0; i < axes; ++i) graph_.tensor(padded).shape[i + 2] += pads[i] + pads[i + axes];
+      channels_[padded] = input;
+      std::vector<int64_t> all(2 * (axes + 2), 0);
+      for (size_t i = 0; i < axes; ++i) {
+        all[2 + i] = pads[i];
+        all[2 + axes + 2 + i] = pads[i + axes];
+      }
+      graph::Node pad;
+      pad.name = graph_.fresh_name(padded + "/Pad");
+      pad.op = "Pad";
+      const auto count = static_cast<int64_t>(all.size());
+      pad.inputs = {source, graph::add_constant(graph_, pad.name + "/pads", {count}, std::move(all)),
+                    graph::add_constant(graph_, pad.name + "/value", {}, std::vector<float>{zero})};
+      pad.outputs = {padded};
+      pads_before_[node.name].push_back(std::move(pad));
+    }
+    node.inputs[0] = padded;
+    node.attributes["pads"] = std::vector<int64_t>(pads.size(), 0);
+  }
+
+  void insert_pads() {
+    std::vector<graph::Node> nodes = std::move(graph_.nodes);
+    graph_.nodes.clear();
+    for (graph::Node& node : nodes) {
+      if (const auto pads = pads_before_.find(node.name); pads != pads_before_.end())
+        std::move(pads->second.begin(), pads->second.end(), std::back_inserter(graph_.nodes));
+      graph_.nodes.push_back(std::move(node));
     }
   }
 
@@ -146,6 +188,8 @@ class Rescaler {
   graph::Graph& graph_;
   const Rescaling& rescaling_;
   Channels<Channel> channels_;
+  std::map<std::pair<std::string, std::vector<int64_t>>, std::string> padded_;  // tensor and pads
+  std::map<std::string, std::vector<graph::Node>> pads_before_;                 // by the first reader
 };
 
 }  // namespace

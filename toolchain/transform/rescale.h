@@ -8,8 +8,9 @@
 //   its readers       weights of the channel divided by s, the bias takes up b
 //
 // The float network computes the same function, the chip executes the same nodes, and ranges end where t, a,
-// s and b put them. b needs readers without padding (a padded zero would no longer stand for zero); members
-// of an Add share one s. Convolutions without activation have s only.
+// s and b put them. Where a reader pads, b needs a Pad in front of it that writes the shifted zero, because a
+// padded zero no longer stands for zero. Members of an Add share one s, and what it adds is shifted by the
+// sum of their b. Convolutions without activation have s only.
 #pragma once
 #include <map>
 #include <string>

@@ -1,0 +1,18 @@
+// What the chip will take for a network that is not yet lowered, roughly: for decisions that trade time.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "shrike/tensor.h"
+#include "toolchain/graph/graph.h"
+
+namespace shrike::quantize {
+
+// Milliseconds at 8 bit, node by node as cost_model.h counts them; convolutions and what is moved. For a chip
+// without a cost model in esp32s3's, which has none of esp32p4's caches. Needs shapes.
+double graph_time(const graph::Graph& graph, Target target);
+
+// Of a Pad before the tensor's padded reader.
+double pad_time(const graph::Tensor& tensor, const std::vector<int64_t>& pads, Target target);
+
+}  // namespace shrike::quantize
