@@ -3,6 +3,7 @@
 #   make demo      quantise, measure, analyse, train and run a detector: the one of examples/shapes, or MODEL with CALIB and DATA
 #   make test      everything that must hold
 #   make cross-test  the kernels on 64-bit ARM and Windows, emulated
+#   make documents types what README and docs show, and compares
 #   make install   program, float module, headers and libraries into PREFIX
 #   make web       the page in the browser: build/web/shrike.html
 #   make package   three .deb files in build/packages: shrike, shrike-float, shrike-dev
@@ -15,7 +16,7 @@ STEPS ?= 100
 OUT   ?= build/demo
 PREFIX ?= /usr/local
 
-.PHONY: demo test install package web program build sanitize-test sanitize-all firmware-demo firmware-golden cross-test bench \
+.PHONY: demo test documents install package web program build sanitize-test sanitize-all firmware-demo firmware-golden cross-test bench \
   format clean
 
 # What was named is looked for before anything is installed or built.
@@ -34,6 +35,12 @@ program:
 test: build sanitize-test
 	ctest --test-dir build --no-tests=error --output-on-failure -j2 --output-junit junit.xml; status=$$?; \
 	scripts/skipped.sh build/junit.xml && exit $$status
+
+# README and docs against the program: every command line is read, the sessions are typed and their figures compared. With the
+# shared folder (SHRIKE_SHARED, else ../shared) those of YOLO11n too, which take minutes.
+documents: program
+	cmake --build --preset release --target draw_shapes
+	scripts/documents.sh run build/bin/shrike $(or $(SHRIKE_SHARED),$(wildcard ../shared))
 
 build:
 	@scripts/install_packages.sh core float test fuzz firmware

@@ -10,11 +10,11 @@
 #include "cli/model_options.h"
 #include "cli/picture_options.h"
 #include "toolchain/analyze/analyze.h"
-#include "toolchain/pipeline/float_graph.h"
 #include "toolchain/analyze/report.h"
 #include "toolchain/data/image.h"
 #include "toolchain/engine/engine.h"
 #include "toolchain/host/package.h"
+#include "toolchain/pipeline/float_graph.h"
 #include "toolchain/pipeline/settings_file.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
@@ -31,15 +31,22 @@ struct Arguments {
   std::string model, file, folder, config, page;
   std::set<std::string> tables = {"graphwise", "layerwise", "bits"};
   int images = 32;
-  bool all = false, json = false, quiet = false;
+  bool all = false, json = false, csv = false, quiet = false;
   host::IntegerOptions integer;
 };
 
+analyze::Rows rows_of(const Arguments& arguments) {
+  return arguments.all ? analyze::Rows::kAll : analyze::Rows::kComputing;
+}
+
 void print_text(const Arguments& arguments, const analyze::Analysis& analysis) {
-  const auto rows = arguments.all ? analyze::Rows::kAll : analyze::Rows::kComputing;
+  const analyze::Rows rows = rows_of(arguments);
   if (arguments.tables.contains("graphwise")) {
-    fmt::print("Graphwise: noise accumulated from the input to each {}, integer file against float\n{}\n",
-               arguments.all ? "tensor" : "layer", analyze::graphwise_table(analysis, rows));
+    fmt::print(
+        "Graphwise: noise accumulated from the input to each {}, behind its activation function, integer "
+        "file "
+        "against float\n{}\n",
+        arguments.all ? "tensor" : "layer", analyze::graphwise_table(analysis, rows));
   }
   if (arguments.tables.contains("layerwise")) {
     fmt::print(
@@ -77,6 +84,8 @@ void keep_freed_memory() {
 }
 
 void run(const Arguments& arguments) {
+  if (arguments.csv && arguments.tables.size() != 1)
+    throw WrongCommandLine("--csv prints one table: name it with --tables, for instance --tables layerwise");
   keep_freed_memory();
   if (arguments.quiet) silence_progress();
   if (!arguments.page.empty()) {
@@ -114,6 +123,8 @@ void run(const Arguments& arguments) {
   if (!arguments.page.empty()) write_file_atomically(arguments.page, analyze::to_page(analysis));
   if (arguments.json) {
     fmt::print("{}\n", analyze::to_json(analysis));
+  } else if (arguments.csv) {
+    fmt::print("{}", analyze::to_csv(analysis, *arguments.tables.begin(), rows_of(arguments)));
   } else {
     print_text(arguments, analysis);
   }
@@ -130,10 +141,9 @@ void add_analyze(Command& app) {
       "Everything quantised is computed by the integer runtime from the file; everything else by the float "
       "engine.\n"
       "Numbers are sum((q - f)^2) / sum(f^2) of a tensor, averaged over the images.\n"
-      "graphwise  the whole file in integers: noise accumulated up to each layer's output. The rule of "
-      "thumb: "
-      "outputs\n"
-      "           below 1 % lose next to nothing.\n"
+      "graphwise  the whole file in integers: noise accumulated up to each layer's output, behind the "
+      "activation\n"
+      "           function that alone reads it. The rule of thumb: outputs below 1 % lose next to nothing.\n"
       "layerwise  one layer in integers (its input, weights, bias and output rounded as in the file), the "
       "rest "
       "in\n"
@@ -170,6 +180,7 @@ void add_analyze(Command& app) {
       ->check(one_of(kTables));
   command->add_option("--html", arguments->page, "write everything as one self-contained page");
   command->add_flag("--json", arguments->json, "everything as JSON on standard output");
+  command->add_flag("--csv", arguments->csv, "the one table that --tables names, for spreadsheets");
   command->add_option("--config", arguments->config, "YAML settings that the file was quantised with");
   add_picture_options(*command);
   command->add_flag("--quiet", arguments->quiet, "no progress");

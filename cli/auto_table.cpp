@@ -7,6 +7,8 @@
 namespace shrike::cli {
 namespace {
 
+constexpr double kMebi = 1024 * 1024;
+
 double mean(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += value;
@@ -29,7 +31,7 @@ std::string limits_text(const quantize::Limits& limits) {
   std::string text;
   if (std::isfinite(limits.milliseconds)) text += fmt::format(" {:.1f} ms", limits.milliseconds);
   if (std::isfinite(limits.bytes))
-    text += fmt::format("{} {:.2f} MB", text.empty() ? "" : " and", limits.bytes / 1e6);
+    text += fmt::format("{} {:.2f} MiB", text.empty() ? "" : " and", limits.bytes / kMebi);
   return text;
 }
 
@@ -38,14 +40,14 @@ std::string limits_text(const quantize::Limits& limits) {
 void print_auto_table(const quantize::AutoResult& result) {
   fmt::print("{} trials, {} of them remembered; budget{}\n", result.trials + result.remembered,
              result.remembered, limits_text(result.limits));
-  fmt::print("    {:>9} {:>9} {:>8} {:>8} {:>7} {:>10}  {}\n", "error %", "noise %", "est. ms", "MB",
+  fmt::print("    {:>9} {:>9} {:>8} {:>8} {:>7} {:>10}  {}\n", "error %", "noise %", "est. ms", "MiB",
              "16-bit", "Requantize", "options");
   for (size_t i = 0; i < result.rows.size(); ++i) {
     const quantize::AutoRow& row = result.rows[i];
     if (row.dominated && i != 0) continue;
     fmt::print("  {} {:>9.3f} {:>9.3f} {:>8} {:>8.2f} {:>7} {:>10}  {}\n", i == result.chosen ? '*' : ' ',
                100 * row.judgement.error, 100 * mean(row.judgement.noise),
-               time_text(row.judgement.cost.milliseconds), row.judgement.cost.bytes / 1e6, row.wide_layers,
+               time_text(row.judgement.cost.milliseconds), row.judgement.cost.bytes / kMebi, row.wide_layers,
                row.judgement.requantize_nodes, options_text(row, i == 0));
   }
 }

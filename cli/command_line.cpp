@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "cli/command_documents.h"
 #include "toolchain/graph/nearest.h"
 
 namespace shrike::cli {
@@ -33,32 +34,41 @@ std::string not_finite(std::string& text) {
   return fmt::format("'{}' is no number", text);
 }
 
-std::string unknown_command(const CLI::App& app) {
-  const std::vector<std::string> unknown = app.remaining();
-  if (unknown.empty()) return "";
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-  return fmt::format("there is no command '{}'; did you mean '{}'?", unknown[0],
-                     nearest_name(unknown[0], names));
+std::string with_nearest(std::string sentence, const std::string& dashes, const std::string& name,
+                         const std::vector<std::string>& names) {
+  const std::string near = near_name(name, names);
+  return near.empty() ? sentence : fmt::format("{}; did you mean '{}{}'?", sentence, dashes, near);
 }
 
-std::string unknown_option(const CLI::App& command) {
+std::string unknown_option(const CLI::App& command, const std::string& argument) {
   std::vector<std::string> names;
   for (const CLI::Option* option : command.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_lnames()) names.push_back(name);
   }
-  for (const std::string& argument : command.remaining()) {
-    if (!argument.starts_with("--")) continue;
-    const std::string name = argument.substr(0, argument.find('='));
-    return fmt::format("there is no option '{}'; did you mean '{}'?", name, nearest_name(name, names));
+  const std::string option = argument.substr(0, argument.find('='));
+  return with_nearest(fmt::format("there is no option '{}'", option), "--",
+                      option.substr(std::min(option.size(), option.find_first_not_of('-'))), names);
+}
+
+// What the program or a command cannot make anything of; empty when it is something else that is wrong.
+std::string not_understood(const CLI::App& app, const CLI::App* command) {
+  const std::vector<std::string> rest = (command == nullptr ? app : *command).remaining();
+  for (const std::string& argument : rest) {
+    if (argument.size() > 1 && argument[0] == '-')
+      return unknown_option(command == nullptr ? app : *command, argument);
   }
-  return "";
+  if (rest.empty()) return command == nullptr ? "a command is missing" : "";
+  if (command != nullptr)
+    return fmt::format("'{}' is more than '{}' takes", fmt::join(rest, "', '"), command->get_name());
+  std::vector<std::string> names;
+  for (const CLI::App* known : app.get_subcommands({})) names.push_back(known->get_name());
+  return with_nearest(fmt::format("there is no command '{}'", rest[0]), "", rest[0], names);
 }
 
 // The sentence about a wrong command line, with the nearest name where one is unknown.
 std::string wrong(const CLI::App& app, const std::string& fault) {
   const CLI::App* command = app.get_subcommands().empty() ? nullptr : app.get_subcommands()[0];
-  std::string message = command == nullptr ? unknown_command(app) : unknown_option(*command);
+  std::string message = not_understood(app, command);
   if (message.empty()) message = fault;
   std::replace(message.begin(), message.end(), '\n', ' ');
   return fmt::format("{}; see '{} {}--help'", message, app.get_name(),
@@ -180,6 +190,11 @@ ParseResult run_command_line(const ProgramDescription& program, const std::funct
   app.footer(program.footer);
   Command root(&app);
   declare(root);
+  // For the build, which installs them.
+  if (count == 2 && std::string("--manual-page") == arguments[1])
+    return {ParseResult::Kind::kShown, manual_page(app, program.name + " " + program.version)};
+  if (count == 2 && std::string("--bash-completion") == arguments[1])
+    return {ParseResult::Kind::kShown, bash_completion(app)};
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {

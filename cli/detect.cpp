@@ -80,7 +80,8 @@ data::Rgb color_of(const Found& object, size_t index, size_t classes) {
   return data::color_of(classes > 1 ? object.category : static_cast<int>(index));
 }
 
-void draw(data::Image& image, const evaluate::Results& results, const evaluate::Detector& detector) {
+void draw(data::Image& image, const evaluate::Results& results, const evaluate::Detector& detector,
+          const data::Lettering& lettering) {
   const std::vector<std::string>& names = detector.class_names().names;
   std::vector<data::LabelledBox> boxes;
   for (size_t i = results.objects.size(); i-- > 0;) {  // the surest come out on top
@@ -93,20 +94,33 @@ void draw(data::Image& image, const evaluate::Results& results, const evaluate::
     for (const KeyPoint& point : d.points) points.push_back({point.x, point.y, point.score});
     data::draw_points(image, points, color);
     if (detector.task() == evaluate::Task::kRotatedBoxes) {
-      data::draw_rotated_box(image, d.x1, d.y1, d.x2, d.y2, d.angle, label, color);
+      data::draw_rotated_box(image, d.x1, d.y1, d.x2, d.y2, d.angle, label, color, lettering);
     } else {
       boxes.insert(boxes.begin(), data::LabelledBox{d.x1, d.y1, d.x2, d.y2, label, color});
     }
   }
-  data::draw_boxes(image, boxes);
-  const int scale = std::max(1, std::min(image.width, image.height) / 240);
+  data::draw_boxes(image, boxes, lettering);
+  const int unit = data::unit_of(image), height = lettering.height(unit);
   for (size_t i = 0; i < results.classes.size(); ++i) {
     const ClassScore& one = results.classes[i];
     const std::string text = fmt::format("{} {:.2f}", names[static_cast<size_t>(one.category)], one.score);
-    const int y = static_cast<int>(i) * (data::kGlyphRows + 2) * scale + scale;
-    data::fill_rectangle(image, 0, y - scale, data::text_width(text, scale) + 2 * scale,
-                         y + data::kGlyphRows * scale, {0, 0, 0});
-    data::draw_text(image, scale, y, text, scale, {255, 255, 255});
+    const int y = static_cast<int>(i) * (height + 2 * unit) + unit;
+    data::fill_rectangle(image, 0, y - unit, lettering.width(text, unit) + 2 * unit, y + height, {0, 0, 0});
+    lettering.draw(image, unit, y, text, unit, {255, 255, 255});
+  }
+}
+
+// Names that would be drawn as boxes are told once, with what helps.
+void report_missing_letters(const data::Lettering& lettering, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (lettering.has(name)) continue;
+    fmt::print(
+        stderr,
+        "note: no font here has all the characters of the class '{}'; install fonts-dejavu-core or, for "
+        "East Asian "
+        "characters, fonts-wqy-microhei, or name a font in SHRIKE_FONT\n",
+        name);
+    return;
   }
 }
 
@@ -192,6 +206,9 @@ void run(const Arguments& arguments) {
   const std::vector<std::string>& names = detector.class_names().names;
   nlohmann::ordered_json pictures = nlohmann::ordered_json::array();
   size_t failed = 0;
+  const data::Lettering lettering =
+      arguments.output.empty() ? data::Lettering::built_in() : data::Lettering::usual();
+  if (!arguments.output.empty()) report_missing_letters(lettering, names);
   evaluate::RunOptions options;
   options.detect = detect_options(detector, arguments.detector);
   options.detect.score_threshold = static_cast<float>(arguments.confidence);
@@ -206,7 +223,7 @@ void run(const Arguments& arguments) {
   evaluate::detect_all(detector, paths, options, [&](evaluate::Picture picture) {
     const std::string& drawn = outputs[picture.index];
     if (!drawn.empty()) {
-      draw(picture.image, picture.results, detector);
+      draw(picture.image, picture.results, detector, lettering);
       data::save_image(picture.image, drawn);
     }
     if (!arguments.json) return print_table(paths[picture.index], picture, detector, drawn);
@@ -240,6 +257,9 @@ void add_detect(Command& app) {
       "  shrike detect yolo11n.espdl street.jpg -o found/\n"
       "  shrike detect yolo11n.espdl pictures/ --mode chip --json\n"
       "  shrike detect yolo11n.onnx street.jpg --imgsz 480x640 --conf 0.4 -o found/\n"
+      "Labels are drawn in DejaVu Sans and a font with East Asian characters where they are installed; "
+      "SHRIKE_FONT\n"
+      "in the environment names other fonts.\n"
       "A picture that can't be read is reported and skipped; the exit status is then 1.");
   command->add_option("FILE", arguments->file, "Float model or integer model .espdl")->required();
   command->add_option("IMAGE", arguments->images, "JPEG or PNG pictures, or folders of them")->required();

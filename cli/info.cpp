@@ -4,17 +4,21 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/chip_time.h"
 #include "cli/commands.h"
+#include "cli/info_float.h"
 #include "cli/json_text.h"
+#include "cli/model_description.h"
 #include "cli/model_options.h"
 #include "runtime/kernels/kernels.h"
+#include "toolchain/board/facts.h"
 #include "toolchain/board/library_fit.h"
-#include "toolchain/graph/passes.h"
 #include "toolchain/host/graph_text.h"
 #include "toolchain/host/op_list.h"
 #include "toolchain/host/tensors.h"
 #include "toolchain/import/import.h"
 #include "toolchain/operators/support.h"
+#include "toolchain/support/csv.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
 
@@ -27,6 +31,7 @@ struct Arguments {
   bool cpu = false;
   bool ops = false;
   bool json = false;
+  bool csv = false;
   bool operators = false;
 };
 
@@ -50,12 +55,6 @@ void print_cpu(const host::IntegerOptions& options) {
              forced == nullptr ? "" : " (forced)");
 }
 
-void print_float(const std::string& path) {
-  graph::Graph graph = graph::import_model(path);
-  graph::infer_shapes(graph);
-  fmt::print("{}", graph::to_text(graph));
-}
-
 nlohmann::ordered_json tensor_json(const TensorView& tensor) {
   nlohmann::ordered_json json;
   json["name"] = host::to_string(tensor.name);
@@ -65,10 +64,17 @@ nlohmann::ordered_json tensor_json(const TensorView& tensor) {
   return json;
 }
 
+nlohmann::ordered_json memory_json(const MemoryReport& memory) {
+  return {{"activation_bytes", memory.activation_bytes},
+          {"lower_bound", memory.lower_bound},
+          {"internal_bytes", memory.internal_bytes},
+          {"scratch_bytes", memory.scratch_bytes},
+          {"table_bytes", memory.table_bytes}};
+}
+
 // `file` as a board runs it.
-void print_json(const host::IntegerModel& file) {
+void print_json(const host::IntegerModel& file, const board::Facts& facts) {
   const InspectableModel& model = file.model();
-  const MemoryReport memory = model.memory();
   nlohmann::ordered_json json;
   json["file"] = file.name();
   json["bytes"] = file.file_bytes();
@@ -80,17 +86,54 @@ void print_json(const host::IntegerModel& file) {
   json["nodes"] = model.node_count();
   for (int32_t i = 0; i < model.input_count(); ++i) json["inputs"].push_back(tensor_json(model.input(i)));
   for (int32_t i = 0; i < model.output_count(); ++i) json["outputs"].push_back(tensor_json(model.output(i)));
+  add_description(json, {facts.picture, facts.head, facts.names});
   json["metadata"] = nlohmann::ordered_json::object();
   for (const auto& [key, value] : file.metadata()) json["metadata"][key] = value;
-  json["arena_bytes"] = memory.arena_bytes;
-  json["memory"] = {{"activation_bytes", memory.activation_bytes},
-                    {"lower_bound", memory.lower_bound},
-                    {"internal_bytes", memory.internal_bytes},
-                    {"scratch_bytes", memory.scratch_bytes},
-                    {"table_bytes", memory.table_bytes}};
+  json["arena_bytes"] = facts.arena_bytes;
+  json["memory"] = memory_json(model.memory());
+  add_chip_time(json, model, file.target());
   json["test_inputs"] = model.test_input_count();
   json["test_outputs"] = model.test_output_count();
   fmt::print("{}\n", json_text(json));
+}
+
+// One line a node; the format is that of its (first) output.
+void print_csv(const InspectableModel& model) {
+  fmt::print("{}", csv_line({"node", "type", "name", "inputs", "outputs", "output_shape", "output_type",
+                             "output_exponent", "macs"}));
+  for (int32_t node = 0; node < model.node_count(); ++node) {
+    std::string inputs, outputs;
+    for (int32_t i = 0; i < model.node_input_count(node); ++i) {
+      const std::string name = host::to_string(model.node_input(node, i).name);
+      inputs += (i == 0 ? "" : " ") + (name.empty() ? "-" : name);
+    }
+    for (int32_t i = 0; i < model.node_output_count(node); ++i)
+      outputs += (i == 0 ? "" : " ") + host::to_string(model.node_output(node, i).name);
+    const TensorView output = model.node_output(node, 0);
+    fmt::print("{}", csv_line({std::to_string(node), host::to_string(model.node_type(node)),
+                               host::to_string(model.node_name(node)), inputs, outputs,
+                               host::shape_text(output.shape), host::type_name(output.type),
+                               std::to_string(output.exponent), std::to_string(model.node_macs(node))}));
+  }
+}
+
+void print_text(const host::IntegerModel& file, const board::Facts& facts) {
+  const MemoryReport memory = file.model().memory();
+  fmt::print("{}", host::graph_text(file));
+  fmt::print("target {}{}\n", host::target_name(file.target()), file.target_assumed() ? " (assumed)" : "");
+  const std::string version = board::library_of(file);
+  fmt::print("ESP-DL {} or newer{}\n", espdl::to_string(board::oldest_library(file)),
+             version.empty() ? "" : fmt::format(" (written for {})", version));
+  fmt::print("{}", description_text({facts.picture, facts.head, facts.names}));
+  fmt::print("file {} ({} bytes)\n", format_bytes(file.file_bytes()), file.file_bytes());
+  fmt::print("arena on a board {} ({} bytes): activations {} (lower bound {}), scratch {}, tables {}\n",
+             format_bytes(memory.arena_bytes), memory.arena_bytes, memory.activation_bytes,
+             memory.lower_bound, memory.scratch_bytes, memory.table_bytes);
+  fmt::print("{}\n", chip_time_text(file.model(), file.target()));
+  if (file.model().test_output_count() > 0) {
+    fmt::print("test values: {} inputs, {} outputs\n", file.model().test_input_count(),
+               file.model().test_output_count());
+  }
 }
 
 void print_espdl(const Arguments& arguments) {
@@ -100,21 +143,9 @@ void print_espdl(const Arguments& arguments) {
     fmt::print("{}", host::op_set_source(file.model()));
     return;
   }
-  if (arguments.json) return print_json(file);
-  const MemoryReport memory = file.model().memory();
-  fmt::print("{}", host::graph_text(file));
-  fmt::print("target {}{}\n", host::target_name(file.target()), file.target_assumed() ? " (assumed)" : "");
-  const std::string version = board::library_of(file);
-  fmt::print("ESP-DL {} or newer{}\n", espdl::to_string(board::oldest_library(file)),
-             version.empty() ? "" : fmt::format(" (written for {})", version));
-  fmt::print("file {} bytes\n", file.file_bytes());
-  fmt::print("arena on a board {} bytes: activations {} (lower bound {}), scratch {}, tables {}\n",
-             memory.arena_bytes, memory.activation_bytes, memory.lower_bound, memory.scratch_bytes,
-             memory.table_bytes);
-  if (file.model().test_output_count() > 0) {
-    fmt::print("test values: {} inputs, {} outputs\n", file.model().test_input_count(),
-               file.model().test_output_count());
-  }
+  if (arguments.csv) return print_csv(file.model());
+  const board::Facts facts = board::facts_of(file);
+  arguments.json ? print_json(file, facts) : print_text(file, facts);
 }
 
 void run(const Arguments& arguments) {
@@ -129,7 +160,10 @@ void run(const Arguments& arguments) {
   if (graph::is_float_model(file)) {
     if (!arguments.options.model.empty())
       fail("'{}' is no package of several models; leave --model out", file);
-    print_float(file);
+    if (arguments.ops) fail("'{}': --ops needs an .espdl file; quantise the model first", file);
+    print_float_model(file, arguments.json  ? FloatForm::kJson
+                            : arguments.csv ? FloatForm::kCsv
+                                            : FloatForm::kText);
   } else {
     print_espdl(arguments);
   }
@@ -143,14 +177,16 @@ void add_info(Command& app) {
       "Examples:\n"
       "  shrike info yolo11n.espdl\n"
       "  diff <(shrike info a.espdl) <(shrike info b.espdl)\n"
+      "  shrike info yolo11n.onnx\n"
       "  shrike info --cpu\n"
-      "2^e behind a tensor is the value of one unit.");
+      "2^e behind a tensor is the value of one unit; ? is a shape that the file leaves open.");
   command->add_option("FILE", arguments->file, ".espdl, .onnx, .pt or .tflite file");
   add_model_options(*command, arguments->options);
   command->add_flag("--cpu", arguments->cpu,
                     "Instruction sets that this machine can use, and the one chosen");
   command->add_flag("--json", arguments->json,
-                    "Print inputs, outputs, metadata and memory of an .espdl file as JSON");
+                    "Print input, outputs, class names, head, metadata, memory and time as JSON");
+  command->add_flag("--csv", arguments->csv, "Print the nodes as a table for spreadsheets");
   command->add_flag("--ops", arguments->ops,
                     "Print a C++ source with the operators of an .espdl file and the decoder of its head, "
                     "for firmware that links no others");

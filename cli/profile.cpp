@@ -7,6 +7,7 @@
 #include <optional>
 #include <tuple>
 
+#include "cli/chip_time.h"
 #include "cli/commands.h"
 #include "cli/json_text.h"
 #include "cli/model_options.h"
@@ -14,6 +15,7 @@
 #include "toolchain/host/plan_check.h"
 #include "toolchain/host/profile.h"
 #include "toolchain/host/tensors.h"
+#include "toolchain/support/csv.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
 
@@ -24,7 +26,7 @@ struct Arguments {
   std::string file, internal_ram;
   host::IntegerOptions options;
   int runs = 10;
-  bool json = false;
+  bool json = false, csv = false;
 };
 
 uint64_t total_macs(const host::Profile& profile) {
@@ -77,13 +79,17 @@ void print_map(const InspectableModel& model) {
   }
 }
 
-void print_chip(const host::IntegerModel& file, const std::optional<quantize::Latency>& chip) {
-  const std::string target = host::target_name(file.target());
-  if (chip) {
-    fmt::print("estimated on {} with ESP-DL, from published timings: {:.1f} ms a run on one core\n", target,
-               chip->milliseconds);
-  } else {
-    fmt::print("no published timings tell how long {} takes\n", target);
+// The table of print_nodes for spreadsheets.
+void print_csv(const host::Profile& profile, const std::optional<quantize::Latency>& chip) {
+  fmt::print("{}", csv_line({"node", "type", "name", "output_shape", "milliseconds", "chip_milliseconds",
+                             "macs", "activation_bytes", "internal_bytes", "weight_bytes", "live_bytes"}));
+  for (size_t i = 0; i < profile.nodes.size(); ++i) {
+    const host::NodeProfile& node = profile.nodes[i];
+    fmt::print("{}", csv_line({std::to_string(i), node.type, node.name, node.output_shape,
+                               fmt::format("{:.6f}", node.milliseconds),
+                               chip ? fmt::format("{:.6f}", chip->nodes[i]) : "", std::to_string(node.macs),
+                               std::to_string(node.activation_bytes), std::to_string(node.internal_bytes),
+                               std::to_string(node.weight_bytes), std::to_string(node.live_bytes)}));
   }
 }
 
@@ -121,9 +127,10 @@ nlohmann::ordered_json to_json(const host::IntegerModel& file, const host::Profi
   json["target_assumed"] = file.target_assumed();
   json["isa"] = file.isa();
   json["milliseconds"] = profile.milliseconds;
-  if (chip) json["chip_milliseconds"] = chip->milliseconds;
+  add_chip_time(json, file.model(), file.target());
   json["macs"] = total_macs(profile);
   json["weight_bytes"] = profile.weight_bytes;
+  json["arena_bytes"] = memory.arena_bytes;
   json["memory"] = {{"arena_bytes", memory.arena_bytes},     {"activation_bytes", memory.activation_bytes},
                     {"lower_bound", memory.lower_bound},     {"internal_bytes", memory.internal_bytes},
                     {"scratch_bytes", memory.scratch_bytes}, {"table_bytes", memory.table_bytes}};
@@ -171,10 +178,11 @@ void run(Arguments& arguments) {
     fmt::print("{}\n", json_text(to_json(model, profile, board.model(), chip)));
     return;
   }
+  if (arguments.csv) return print_csv(profile, chip);
   print_nodes(profile, chip);
   print_map(board.model());
   print_summary(model, profile, board.model().memory());
-  print_chip(model, chip);
+  fmt::print("{}\n", chip_time_text(model.model(), model.target()));
 }
 
 void add_profile(Command& app) {
@@ -196,6 +204,7 @@ void add_profile(Command& app) {
   command->add_option("--runs", arguments->runs, "Timed runs; medians are shown (default: 10)")
       ->check(between(1, 10000));
   command->add_flag("--json", arguments->json, "Print JSON");
+  command->add_flag("--csv", arguments->csv, "Print the nodes as a table for spreadsheets");
   command->callback([arguments] { run(*arguments); });
 }
 

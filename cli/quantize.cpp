@@ -8,11 +8,11 @@
 #include <optional>
 
 #include "cli/auto_table.h"
+#include "cli/chip_time.h"
 #include "cli/commands.h"
 #include "cli/json_text.h"
 #include "cli/picture_options.h"
 #include "toolchain/board/library_fit.h"
-#include "toolchain/cost/cost_model.h"
 #include "toolchain/data/samples.h"
 #include "toolchain/engine/engine.h"
 #include "toolchain/engine/float_path.h"
@@ -23,6 +23,7 @@
 #include "toolchain/search/auto_search.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/format.h"
 #include "toolchain/support/outputs.h"
 #include "toolchain/support/progress.h"
 #include "toolchain/support/sha256.h"
@@ -57,8 +58,10 @@ std::string journal_of(const Arguments& arguments) {
 void print_summary(const Arguments& arguments, const quantize::Result& result,
                    const host::IntegerModel& written, const std::optional<quantize::AutoResult>& found) {
   const uint64_t file_bytes = written.file_bytes();
-  const MemoryReport memory = written.on_board().model().memory();
-  const auto chip = quantize::estimate_latency(written.model(), result.program.target);
+  const host::IntegerModel on_board = written.on_board();
+  const InspectableModel& board = on_board.model();
+  const MemoryReport memory = board.memory();
+  const Target target = result.program.target;
   const std::string library = espdl::to_string(espdl::library_of(result.quantized_graph)),
                     oldest_library = espdl::to_string(board::oldest_library(written));
   double total = 0;
@@ -71,7 +74,7 @@ void print_summary(const Arguments& arguments, const quantize::Result& result,
     json["nodes"] = result.program.nodes.size();
     json["requantize_nodes"] = result.requantize_nodes;
     json["arena_bytes"] = memory.arena_bytes;
-    if (chip) json["chip_milliseconds"] = chip->milliseconds;
+    add_chip_time(json, board, target);
     for (size_t i = 0; i < result.output_names.size(); ++i) {
       json["noise_to_signal"][result.output_names[i]] = result.output_noise[i];
     }
@@ -82,12 +85,10 @@ void print_summary(const Arguments& arguments, const quantize::Result& result,
     return;
   }
   if (found) print_auto_table(*found);
-  fmt::print("{}: {} nodes ({} RequantizeLinear), {:.2f} MB, arena {:.2f} MB, ESP-DL {} or newer (for {})\n",
-             arguments.output, result.program.nodes.size(), result.requantize_nodes, file_bytes / 1e6,
-             memory.arena_bytes / 1e6, oldest_library, library);
-  if (chip)
-    fmt::print("estimated on {}: {:.1f} ms a run\n", host::target_name(result.program.target),
-               chip->milliseconds);
+  fmt::print("{}: {} nodes ({} RequantizeLinear), {}, arena {}, ESP-DL {} or newer (for {})\n",
+             arguments.output, result.program.nodes.size(), result.requantize_nodes, format_bytes(file_bytes),
+             format_bytes(memory.arena_bytes), oldest_library, library);
+  fmt::print("{}\n", chip_time_text(board, target));
   fmt::print("noise to signal at the outputs:");
   double sum = 0;
   for (size_t i = 0; i < result.output_names.size(); ++i) {

@@ -60,6 +60,9 @@ function(shrike_install_packages)
     endforeach()
     string(APPEND SHRIKE_PC_TOOLCHAIN_LIBS
       " -lshrike_runtime -Wl,--end-group -lonnx_proto -lprotobuf -lyaml-cpp -ljpeg -lpng -lz -lfmt -ldl -lpthread")
+    if(Freetype_FOUND)
+      string(APPEND SHRIKE_PC_TOOLCHAIN_LIBS " -lfreetype")
+    endif()
     list(APPEND pc_files shrike-toolchain.pc)
 
     shrike_build_component()
@@ -69,6 +72,7 @@ function(shrike_install_packages)
     install(FILES ${PROJECT_SOURCE_DIR}/build/web/shrike.html DESTINATION ${CMAKE_INSTALL_DATADIR}/shrike
       COMPONENT program OPTIONAL)
     add_dependencies(shrike_install shrike)
+    shrike_build_documents()
     if(TARGET shrike_float)
       # Where the program looks, whatever the name of the library folder: ../lib/shrike seen from bin.
       install(TARGETS shrike_float LIBRARY DESTINATION lib/shrike COMPONENT float)
@@ -83,6 +87,22 @@ function(shrike_install_packages)
   if(PROJECT_IS_TOP_LEVEL)
     include(${PROJECT_SOURCE_DIR}/cmake/package.cmake)
   endif()
+endfunction()
+
+# Manual page and completion, printed by the program from what its commands declare.
+function(shrike_build_documents)
+  set(page ${PROJECT_BINARY_DIR}/share/man/man1/shrike.1)
+  set(completion ${PROJECT_BINARY_DIR}/share/bash-completion/completions/shrike)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/man/man1 ${PROJECT_BINARY_DIR}/share/bash-completion/completions)
+  add_custom_command(OUTPUT ${page} ${completion}
+    COMMAND shrike --manual-page > ${page}
+    COMMAND shrike --bash-completion > ${completion}
+    DEPENDS shrike COMMENT "Printing the manual page and the completion" VERBATIM)
+  add_custom_target(shrike_documents DEPENDS ${page} ${completion})
+  add_dependencies(shrike_install shrike_documents)
+  install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
+  install(FILES ${completion} DESTINATION share/bash-completion/completions COMPONENT program)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program RENAME copyright)
 endfunction()
 
 # The ESP-IDF component, beside the program as in an installation: `shrike project` takes files from it.

@@ -54,6 +54,9 @@ struct Chip {
   int32_t largest_whole_shift;  // shift counts above are taken modulo 32; kNeverWraps: none is
   const char* family;           // platform of the quantiser's companion .json, in front of the bits
   const Prices* prices;         // null: no timings are published
+  // Clock of the core on which instructions of Shrike's kernels for boards were counted (bench/firmware.md),
+  // an RV32 core; 0: on this chip's core nobody did.
+  int32_t counted_megahertz;
 
   const Arithmetic& arithmetic(int32_t bits) const { return bits == 16 ? arithmetic_16 : arithmetic_8; }
   // Bits that a bias may fill, the same for the quantiser, the writer and the runtime.

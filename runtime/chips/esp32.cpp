@@ -23,6 +23,7 @@ extern constexpr Chip kChipEsp32 = {
     .largest_whole_shift = kNeverWraps,
     .family = "ESPDL_C_INT",
     .prices = nullptr,
+    .counted_megahertz = 0,
 };
 
 }  // namespace shrike

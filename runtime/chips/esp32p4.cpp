@@ -29,6 +29,7 @@ extern constexpr Chip kChipEsp32p4 = {
     .largest_whole_shift = 31,
     .family = "ESPDL_INT",
     .prices = &kPrices,
+    .counted_megahertz = 360,
 };
 
 }  // namespace shrike

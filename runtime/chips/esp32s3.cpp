@@ -27,6 +27,7 @@ extern constexpr Chip kChipEsp32s3 = {
     .largest_whole_shift = 32,  // the kernels shift by one less first
     .family = "ESPDL_S3_INT",
     .prices = &kPrices,
+    .counted_megahertz = 0,
 };
 
 }  // namespace shrike

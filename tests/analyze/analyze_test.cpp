@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/analyze/small_network.h"
+#include "toolchain/analyze/report.h"
 #include "toolchain/pipeline/float_graph.h"
 #include "toolchain/support/error.h"
 
@@ -123,8 +124,15 @@ TEST(Analyze, WhatTheActivationFlattensIsNoNoise) {
   graph.nodes.insert(graph.nodes.begin() + 1, swish);
   const Analysis analysis = run(graph, write_file(graph, {-3, -4, -5}), even_images(2, -12, 2));
   const LayerReport& first = analysis.layers[0];
-  EXPECT_GT(tensor(analysis, "middle").distribution.clipped, 0);
+  const Distribution& middle = tensor(analysis, "middle").distribution;
+  EXPECT_GT(middle.clipped, 0);
   EXPECT_LT(first.local, 0.01);
+  // Graphwise too: what arrives at the layer is judged behind the function.
+  EXPECT_GT(middle.noise_to_signal(), 0.03);
+  EXPECT_LT(middle.noise_behind(), 0.01);
+  EXPECT_NE(graphwise_table(analysis, Rows::kComputing).find("first:"), std::string::npos);
+  EXPECT_DOUBLE_EQ(tensor(analysis, "out").distribution.noise_behind(),
+                   tensor(analysis, "out").distribution.noise_to_signal());
   EXPECT_NEAR(first.output_bit_keeps, 0.25, 0.03);
 }
 

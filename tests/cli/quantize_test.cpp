@@ -149,7 +149,7 @@ TEST_F(QuantizeTest, SaysWhatIsWrongWithTheCommandLine) {
   expect_refused({"--threads", "100000"}, 2, {"--threads"});
   expect_one_sentence(run({"quantize", model(), "-o", output()}), 2, {"--calib is required"});
   expect_one_sentence(run({"quantise"}), 2, {"'quantise'", "did you mean 'quantize'"});
-  expect_one_sentence(run({}), 2, {"subcommand"});
+  expect_one_sentence(run({}), 2, {"a command is missing"});
 }
 
 TEST_F(QuantizeTest, SuggestsTheNearestNameForOneThatTheModelHasNot) {

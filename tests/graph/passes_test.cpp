@@ -345,6 +345,21 @@ TEST(Prepare, FillsOpenSizesOrAsksForThem) {
   EXPECT_EQ(graph.tensor("y").shape, (Shape{1, 4, 8, 12}));
 }
 
+// The metadata goes into what is written: a file for 64x96 must not say that it takes 640x640.
+TEST(Prepare, StatesTheSizeThatTheGraphHas) {
+  Graph graph = OnnxBuilder().input("x", {1, 3, 640, 640}).conv("x", 3, 4, "y", 8).output("y").graph();
+  graph.metadata = {{"imgsz", "[640, 640]"}, {"names", "{0: 'a'}"}};
+  Graph resized = graph, plain = graph;
+  prepare(resized, {.size = {64, 96}, .outputs = {"y"}});
+  EXPECT_EQ(resized.metadata.at("imgsz"), "[64, 96]");
+  EXPECT_EQ(resized.metadata.at("names"), "{0: 'a'}");
+  prepare(plain, {.size = {}, .outputs = {"y"}});
+  EXPECT_EQ(plain.metadata.at("imgsz"), "[640, 640]");
+  plain.metadata.erase("imgsz");
+  prepare(plain, {.size = {64, 96}, .outputs = {"y"}});
+  EXPECT_EQ(plain.metadata.count("imgsz"), 0u);
+}
+
 TEST(Prepare, RefusesInfiniteWeights) {
   OnnxBuilder builder;
   builder.input("x", {1, 1, 32, 32})
@@ -397,6 +412,20 @@ TEST(NearestName, PrefersTheSmallestEditDistance) {
   EXPECT_EQ(nearest_name("kitten", {"sitting", "mitten", "kitchen"}), "mitten");
   EXPECT_EQ(nearest_name("abc", {"abd", "abe"}), "abd");
   EXPECT_EQ(nearest_name("abc", {}), "");
+}
+
+TEST(NearName, IsNearOrNone) {
+  const std::vector<std::string> commands = {"quantize", "analyze", "train", "eval", "run", "run-firmware"};
+  EXPECT_EQ(near_name("trian", commands), "train");
+  EXPECT_EQ(near_name("quantise", commands), "quantize");
+  EXPECT_EQ(near_name("analyse", commands), "analyze");
+  EXPECT_EQ(near_name("anal", commands), "analyze");
+  EXPECT_EQ(near_name("run-", commands), "run");
+  EXPECT_EQ(near_name("export", commands), "");
+  EXPECT_EQ(near_name("csv", {"isa", "cpu", "ops"}), "");
+  EXPECT_EQ(near_name("jsn", {"isa", "json"}), "json");
+  EXPECT_EQ(near_name("x", {"y", "o"}), "");
+  EXPECT_EQ(near_name("", commands), "");
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ Json of(const TensorReport& tensor) {
   json["shape"] = tensor.shape;
   json["bits"] = tensor.bits;
   json["noise_to_signal"] = d.noise_to_signal();
+  json["noise_behind_activation"] = d.noise_behind();
   json["float"] = {{"min", d.minimum}, {"max", d.maximum}, {"mean", d.mean()}, {"deviation", d.deviation()}};
   if (tensor.bits == 0) return json;
   json["exponent"] = tensor.exponent;

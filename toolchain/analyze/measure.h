@@ -22,6 +22,9 @@ struct CodeCounts {
 struct Distribution {
   int64_t count = 0;
   double ratio_sum = 0;  // of the images' noise-to-signal ratios
+  // The same behind the activation function that alone reads the tensor, which flattens part of the noise;
+  // where there is none, the tensor's own.
+  double behind_sum = 0;
   int images = 0;
   float minimum = 0, maximum = 0;  // float tensor
   double sum = 0, sum_squares = 0;
@@ -33,6 +36,7 @@ struct Distribution {
   CodeCounts reference, quantized;
 
   double noise_to_signal() const { return images == 0 ? 0 : ratio_sum / images; }
+  double noise_behind() const { return images == 0 ? 0 : behind_sum / images; }
   double mean() const { return count == 0 ? 0 : sum / static_cast<double>(count); }
   double deviation() const;
   // Smallest signed width that holds every integer seen.

@@ -147,15 +147,15 @@ for (const [name, value] of [["mean of the outputs", data.mean_output_noise],
   $("cards").append(card);
 }
 
-const largest = rows => Math.max(1e-12, ...rows.map(r => r.noise_to_signal));
+const largest = rows => Math.max(1e-12, ...rows.map(r => r.noise_behind_activation ?? r.noise_to_signal));
 const graphRows = () => data.tensors.filter(t => (t.computing || $("graphwise-all").checked) &&
   matches(t.layer + " " + t.tensor, $("graphwise-filter")));
 const drawGraphwise = sortable($("graphwise"), [
   { title: "Layer", value: t => $("graphwise-all").checked ? t.tensor : t.layer },
   { title: "Operator", value: t => t.op },
-  { title: "Noise:signal", value: t => t.noise_to_signal, cell: t => percent(t.noise_to_signal) },
-  { title: "", value: t => t.noise_to_signal,
-    cell: t => bar([["", t.noise_to_signal / largest(graphwiseScale())]]) },
+  { title: "Noise:signal", value: t => t.noise_behind_activation, cell: t => percent(t.noise_behind_activation) },
+  { title: "", value: t => t.noise_behind_activation,
+    cell: t => bar([["", t.noise_behind_activation / largest(graphwiseScale())]]) },
   { title: "Bits", value: t => t.bits || 32, cell: t => t.bits ? String(t.bits) : "float" },
   { title: "Exponent", value: t => t.bits ? t.exponent : 0, cell: t => t.bits ? String(t.exponent) : "" },
   { title: "Bits used", value: t => t.bits_used || 0, cell: t => t.bits ? String(t.bits_used) : "" },
@@ -268,7 +268,7 @@ function chooseTensor(name) {
 for (const t of data.tensors) $("tensor").append(element("option", t.tensor, { value: t.tensor }));
 $("tensor").addEventListener("change", () => chooseTensor($("tensor").value));
 drawMap();
-const worst = data.tensors.filter(t => t.computing).sort((a, b) => b.noise_to_signal - a.noise_to_signal)[0] || data.tensors[0];
+const worst = data.tensors.filter(t => t.computing).sort((a, b) => b.noise_behind_activation - a.noise_behind_activation)[0] || data.tensors[0];
 chooseTensor(worst.tensor);
 document.body.dataset.ready = "yes";
 )js";

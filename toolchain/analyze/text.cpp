@@ -50,7 +50,7 @@ std::string graphwise_table(const Analysis& analysis, Rows rows) {
     if (rows == Rows::kComputing && !tensor.computing) continue;
     // With every tensor listed, a node with several outputs needs them told apart.
     list.push_back(
-        {rows == Rows::kAll ? tensor.tensor : tensor.layer, tensor.distribution.noise_to_signal(), ""});
+        {rows == Rows::kAll ? tensor.tensor : tensor.layer, tensor.distribution.noise_behind(), ""});
   }
   return noise_table(std::move(list));
 }

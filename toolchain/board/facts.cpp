@@ -5,6 +5,7 @@
 
 #include "toolchain/board/library_fit.h"
 #include "toolchain/cost/cost_model.h"
+#include "toolchain/cost/own_runtime.h"
 #include "toolchain/evaluate/class_names.h"
 #include "toolchain/host/package.h"
 #include "toolchain/host/tensors.h"
@@ -63,17 +64,21 @@ std::optional<heads::Head> head_of(const host::IntegerModel& file) {
 }
 
 Facts read_facts(const std::string& path, const host::IntegerOptions& options) {
-  const host::IntegerModel file = host::IntegerModel::open(path, host::on_board(options));
-  const InspectableModel& model = file.model();
-  Facts facts;
-  facts.path = path;
-  facts.graph_name = to_string(model.graph_name());
-  facts.chip = file.target();
+  Facts facts = facts_of(host::IntegerModel::open(path, host::on_board(options)));
   facts.file = host::read_model_file(path, options.model);
   facts.sha256 = sha256(facts.file.data(), facts.file.size());
+  return facts;
+}
+
+Facts facts_of(const host::IntegerModel& file) {
+  const InspectableModel& model = file.model();
+  Facts facts;
+  facts.path = file.name();
+  facts.graph_name = to_string(model.graph_name());
+  facts.chip = file.target();
   for (int32_t i = 0; i < model.input_count(); ++i) facts.inputs.push_back(port_of(model.input(i)));
   for (int32_t i = 0; i < model.output_count(); ++i) facts.outputs.push_back(port_of(model.output(i)));
-  const TensorView input = model.input(0);
+  const TensorView input = model.input_count() > 0 ? model.input(0) : TensorView{};
   const bool integers = input.type == DataType::kInt8 || input.type == DataType::kInt16;
   if (model.input_count() == 1 && input.shape.rank == 4 && integers) {
     data::InputOptions stored;
@@ -94,6 +99,8 @@ Facts read_facts(const std::string& path, const host::IntegerOptions& options) {
   facts.activation_bytes = model.memory().activation_bytes;
   if (const auto latency = quantize::estimate_latency(model, file.target()))
     facts.milliseconds = latency->milliseconds;
+  if (const auto own = quantize::estimate_own_runtime(model, file.target()))
+    facts.own_milliseconds = own->milliseconds;
   return facts;
 }
 

@@ -32,15 +32,18 @@ struct Facts {
   bool softmax_missing = false;            // a classifier that ends in logits
   std::vector<std::string> names;          // of the classes, as far as the file tells
   bool has_test_values = false;
-  bool one_width = true;               // all outputs of the head are integers of one width
-  std::string oldest_espdl;            // ESP-DL's first version that computes this file as we do
-  uint64_t arena_bytes = 0;            // of Shrike's runtime, on a board
-  uint64_t activation_bytes = 0;       // ESP-DL's plan needs about as much
-  std::optional<double> milliseconds;  // estimated with ESP-DL
+  bool one_width = true;                   // all outputs of the head are integers of one width
+  std::string oldest_espdl;                // ESP-DL's first version that computes this file as we do
+  uint64_t arena_bytes = 0;                // of Shrike's runtime, on a board
+  uint64_t activation_bytes = 0;           // ESP-DL's plan needs about as much
+  std::optional<double> milliseconds;      // estimated with ESP-DL
+  std::optional<double> own_milliseconds;  // at least, with Shrike's runtime on one core
 };
 
 // Throws Error naming the file.
 Facts read_facts(const std::string& path, const host::IntegerOptions& options = {});
+// Of a model loaded as a board runs it (host::on_board()); `file` and `sha256` stay empty.
+Facts facts_of(const host::IntegerModel& file);
 
 // The head that the outputs of a loaded model are; class counts and strides from their shapes.
 std::optional<heads::Head> head_of(const host::IntegerModel& model);

@@ -138,9 +138,11 @@ class Writer {
   void add_component() {
     const fs::path root = options_.component;
     if (espdl_) {
-      for (const auto& [from, to] : {std::pair{"runtime/include/shrike/sha256.h", "main/shrike/sha256.h"},
-                                     std::pair{"runtime/format/sha256.cpp", "main/sha256.cpp"},
-                                     std::pair{"include/shrike_seed.h", "main/shrike_seed.h"}}) {
+      for (const auto& [from, to] :
+           {std::pair{"runtime/include/shrike/sha256.h", "main/shrike/sha256.h"},
+            std::pair{"runtime/format/sha256.cpp", "main/sha256.cpp"},
+            std::pair{"runtime/format/sha256_rounds.h", "main/format/sha256_rounds.h"},
+            std::pair{"include/shrike_seed.h", "main/shrike_seed.h"}}) {
         add(to, read_text((root / from).string()));
       }
       return;

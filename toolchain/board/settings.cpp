@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "toolchain/cost/cost_model.h"
 #include "toolchain/support/format.h"
 
 namespace shrike::board {
@@ -117,12 +118,15 @@ std::string readme_text(const Facts& facts, const ProjectOptions& options, const
                         data::describe(*facts.picture));
   if (facts.head) text += fmt::format("Head: {}.\n", heads::describe(*facts.head));
   if (facts.milliseconds)
-    text +=
-        fmt::format("Estimated time of a run with ESP-DL 3.3 on one core: {:.0f} ms.\n", *facts.milliseconds);
+    text += fmt::format("Estimated time of a run with {} on one core: {:.0f} ms.\n", quantize::kPricedLibrary,
+                        *facts.milliseconds);
   if (options.backend == Backend::kShrike)
     text += fmt::format(
-        "Shrike's runtime has no vector code for this chip and takes many times as long. Its arena: {} in "
+        "Shrike's runtime has no vector code for this chip and takes many times as long{}. Its arena: {} in "
         "PSRAM.\n",
+        facts.own_milliseconds ? fmt::format(" (at least {:.0f} ms on one core, from counted instructions)",
+                                             *facts.own_milliseconds)
+                               : "",
         format_bytes(facts.arena_bytes));
   const std::string chip = host::target_name(facts.chip);
   text += fmt::format(

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "toolchain/data/font.h"
-
 namespace shrike::data {
 namespace {
 
@@ -30,15 +28,11 @@ Rectangle pixels_of(const LabelledBox& box) {
   return {nearest(box.x1), nearest(box.y1), nearest(box.x2), nearest(box.y2)};
 }
 
-int unit_of(const Image& image) {
-  return std::max(1, static_cast<int>(std::lround(static_cast<double>(std::min(image.width, image.height)) /
-                                                  kSidePerUnit)));
-}
-
 // The first of the three places that is inside the picture and free; else the first that is inside.
-Rectangle place_strip(const Image& image, const Rectangle& box, const std::string& label, int unit,
-                      const std::vector<Rectangle>& taken) {
-  const int height = (kGlyphRows + kMargin) * unit, width = text_width(label, unit) + 2 * kMargin * unit;
+Rectangle place_strip(const Image& image, const Rectangle& box, const std::string& label,
+                      const Lettering& lettering, const std::vector<Rectangle>& taken) {
+  const int unit = unit_of(image), height = lettering.height(unit) + kMargin * unit,
+            width = lettering.width(label, unit) + 2 * kMargin * unit;
   const int left = std::max(0, std::min(box.x1, image.width - width));
   Rectangle fallback{left, box.y1, left + width, box.y1 + height};
   bool inside_seen = false;
@@ -75,29 +69,16 @@ void draw_frame(Image& image, int x1, int y1, int x2, int y2, int line, Rgb colo
   fill_rectangle(image, std::max(x2 - line, x1), y1, x2, y2, color);
 }
 
-int text_width(const std::string& text, int scale) {
-  return text.empty() ? 0 : (static_cast<int>(text.size()) * kGlyphAdvance - 1) * scale;
+int unit_of(const Image& image) {
+  return std::max(1, static_cast<int>(std::lround(static_cast<double>(std::min(image.width, image.height)) /
+                                                  kSidePerUnit)));
 }
 
-void draw_text(Image& image, int x, int y, const std::string& text, int scale, Rgb color) {
-  for (const char character : text) {
-    const Glyph& rows = glyph(character);
-    for (int row = 0; row < kGlyphRows; ++row) {
-      for (int column = 0; column < 5; ++column) {
-        if (((rows[static_cast<size_t>(row)] >> (4 - column)) & 1) == 0) continue;
-        const int left = x + column * scale, top = y + row * scale;
-        fill_rectangle(image, left, top, left + scale, top + scale, color);
-      }
-    }
-    x += kGlyphAdvance * scale;
-  }
-}
-
-void draw_boxes(Image& image, const std::vector<LabelledBox>& boxes) {
+void draw_boxes(Image& image, const std::vector<LabelledBox>& boxes, const Lettering& lettering) {
   const int unit = unit_of(image);
   std::vector<Rectangle> strips;
   for (const LabelledBox& box : boxes)
-    strips.push_back(place_strip(image, pixels_of(box), box.label, unit, strips));
+    strips.push_back(place_strip(image, pixels_of(box), box.label, lettering, strips));
   for (size_t i = boxes.size(); i-- > 0;) {
     const Rectangle frame = pixels_of(boxes[i]);
     draw_frame(image, frame.x1, frame.y1, frame.x2, frame.y2, unit, boxes[i].color);
@@ -105,8 +86,8 @@ void draw_boxes(Image& image, const std::vector<LabelledBox>& boxes) {
   for (size_t i = boxes.size(); i-- > 0;) {
     const Rectangle& strip = strips[i];
     fill_rectangle(image, strip.x1, strip.y1, strip.x2, strip.y2, boxes[i].color);
-    draw_text(image, strip.x1 + kMargin * unit, strip.y1 + kMargin * unit, boxes[i].label, unit,
-              readable_on(boxes[i].color));
+    lettering.draw(image, strip.x1 + kMargin * unit, strip.y1 + kMargin * unit, boxes[i].label, unit,
+                   readable_on(boxes[i].color));
   }
 }
 

@@ -6,20 +6,17 @@
 #include <vector>
 
 #include "toolchain/data/image.h"
+#include "toolchain/data/lettering.h"
 
 namespace shrike::data {
-
-using Rgb = std::array<uint8_t, 3>;  // R, G, B
 
 // The columns [x1,x2) and rows [y1,y2).
 void fill_rectangle(Image& image, int x1, int y1, int x2, int y2, Rgb color);
 // A frame `line` pixels thick, inside the same rectangle.
 void draw_frame(Image& image, int x1, int y1, int x2, int y2, int line, Rgb color);
 
-// Text in an own 5x7 font (printable ASCII, anything else as a box) with pixels of `scale` x `scale`.
-constexpr int kGlyphAdvance = 6, kGlyphRows = 9;  // two rows are below the baseline
-int text_width(const std::string& text, int scale);
-void draw_text(Image& image, int x, int y, const std::string& text, int scale, Rgb color);
+// Pixels of a line and of a lettering's unit: 2 where the picture's shorter side has 480, 4 at 1080.
+int unit_of(const Image& image);
 
 // A straight line `thickness` pixels wide.
 void draw_line(Image& image, float x1, float y1, float x2, float y2, int thickness, Rgb color);
@@ -35,7 +32,7 @@ struct Point {
 void draw_points(Image& image, const std::vector<Point>& points, Rgb color);
 // A box turned about its centre by `angle` radians, with its label at the highest corner.
 void draw_rotated_box(Image& image, float x1, float y1, float x2, float y2, float angle,
-                      const std::string& label, Rgb color);
+                      const std::string& label, Rgb color, const Lettering& lettering);
 
 // Pixel edges.
 struct LabelledBox {
@@ -46,7 +43,7 @@ struct LabelledBox {
 // Boxes with their labels on strips of the box's colour: above the box, at its upper edge inside, or below
 // it, where no label of an earlier box is; first boxes come out on top. Lines and letters grow with the
 // picture.
-void draw_boxes(Image& image, const std::vector<LabelledBox>& boxes);
+void draw_boxes(Image& image, const std::vector<LabelledBox>& boxes, const Lettering& lettering);
 // Well separated hues, the same for the same index.
 Rgb color_of(int index);
 

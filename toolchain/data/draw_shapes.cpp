@@ -89,7 +89,7 @@ void draw_points(Image& image, const std::vector<Point>& points, Rgb color) {
 }
 
 void draw_rotated_box(Image& image, float x1, float y1, float x2, float y2, float angle,
-                      const std::string& label, Rgb color) {
+                      const std::string& label, Rgb color, const Lettering& lettering) {
   const float cx = (x1 + x2) / 2, cy = (y1 + y2) / 2, sine = std::sin(angle), cosine = std::cos(angle);
   std::array<std::array<float, 2>, 4> corners = {{{x1, y1}, {x2, y1}, {x2, y2}, {x1, y2}}};
   for (auto& [x, y] : corners) {
@@ -104,8 +104,8 @@ void draw_rotated_box(Image& image, float x1, float y1, float x2, float y2, floa
   }
   const auto highest = *std::min_element(corners.begin(), corners.end(),
                                          [](const auto& a, const auto& b) { return a[1] < b[1]; });
-  draw_text(image, static_cast<int>(highest[0]), static_cast<int>(highest[1]) - kGlyphRows * thickness, label,
-            thickness, color);
+  lettering.draw(image, static_cast<int>(highest[0]),
+                 static_cast<int>(highest[1]) - lettering.height(thickness), label, thickness, color);
 }
 
 }  // namespace shrike::data

@@ -1,6 +1,7 @@
 #include "toolchain/data/input_spec.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <sstream>
 
@@ -131,9 +132,12 @@ std::string to_text(const InputSpec& spec) {
 
 std::string describe(const InputSpec& spec) {
   const auto range = spec.range();
-  return fmt::format("{}, (pixel - {}) / {}: {:.4g} to {:.4g}, {}", name_of(spec.color),
-                     numbers_text(spec.mean, spec.channels), numbers_text(spec.std, spec.channels), range[0],
-                     range[1], name_of(spec.geometry));
+  const std::string mean = numbers_text(spec.mean, spec.channels);
+  std::string color = name_of(spec.color);
+  for (char& letter : color) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+  return fmt::format("{}, {} / {}: {:.4g} to {:.4g}, {}", color,
+                     mean == "0" ? "pixel" : fmt::format("(pixel - {})", mean),
+                     numbers_text(spec.std, spec.channels), range[0], range[1], name_of(spec.geometry));
 }
 
 std::vector<float> to_network(const Image& image, const InputSpec& spec, Placement* placement) {

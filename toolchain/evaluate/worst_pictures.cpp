@@ -54,7 +54,7 @@ std::vector<uint8_t> drawn(const Folder& folder, const std::string& path, int64_
     if (truth.image_id == image_id && !truth.crowd)
       boxes.push_back(labelled(truth, scale, name_of(truth.category_id), {255, 255, 255}));
   }
-  data::draw_boxes(image, boxes);
+  data::draw_boxes(image, boxes, data::Lettering::usual());
   return data::encode_jpeg(image, kQuality);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 namespace shrike {
 namespace {
@@ -22,6 +23,17 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
+// One slip less for neighbours in the wrong order, which the edit distance counts twice.
+size_t slips(std::string a, const std::string& b) {
+  size_t least = edit_distance(a, b);
+  for (size_t i = 0; i + 1 < a.size(); ++i) {
+    std::swap(a[i], a[i + 1]);
+    least = std::min(least, edit_distance(a, b) + 1);
+    std::swap(a[i], a[i + 1]);
+  }
+  return least;
+}
+
 }  // namespace
 
 std::string nearest_name(const std::string& name, const std::vector<std::string>& candidates) {
@@ -35,6 +47,24 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
     }
   }
   return best;
+}
+
+std::string near_name(const std::string& name, const std::vector<std::string>& candidates) {
+  constexpr size_t kLongest = 64, kLettersASlip = 3;
+  if (name.empty() || name.size() > kLongest) return "";
+  std::string best;
+  size_t least = std::max<size_t>(1, name.size() / kLettersASlip) + 1;
+  for (const std::string& candidate : candidates) {
+    const size_t count = slips(name, candidate);
+    if (count >= least || count >= candidate.size()) continue;
+    least = count;
+    best = candidate;
+  }
+  if (!best.empty()) return best;
+  const auto begins = [&](const std::string& candidate) { return candidate.starts_with(name); };
+  if (name.size() < kLettersASlip || std::count_if(candidates.begin(), candidates.end(), begins) != 1)
+    return "";
+  return *std::find_if(candidates.begin(), candidates.end(), begins);
 }
 
 }  // namespace shrike

@@ -31,6 +31,14 @@ void fill_open_size(Graph& graph, const ImageSize& size) {
   if (shape[width] == kUnknownDim) shape[width] = size.width;
 }
 
+// Files carry the model's metadata on: what they say of their size is theirs, not the exported model's.
+void state_input_size(Graph& graph) {
+  const auto stated = graph.metadata.find("imgsz");
+  if (stated == graph.metadata.end()) return;
+  const Shape& shape = graph.tensor(graph.inputs[0]).shape;
+  stated->second = fmt::format("[{}, {}]", shape[2], shape[3]);
+}
+
 // The devices and their files know one image at a time.
 void check_batch(const Graph& graph) {
   for (const std::string& input : graph.inputs) {
@@ -131,7 +139,10 @@ std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
   remove_dead_nodes(graph);
   operators::check_known(graph);
   infer_shapes(graph);
-  if (is_given(options.size)) resize_input(graph, options.size);
+  if (is_given(options.size)) {
+    resize_input(graph, options.size);
+    state_input_size(graph);
+  }
   fold_batch_norm(graph);
   fuse_normalizations(graph);
   fuse_swish(graph);

@@ -64,6 +64,7 @@ std::string attribute_value(const format::Table& attribute) {
 FileImage::FileImage(std::vector<uint8_t> bytes) : file_bytes_(bytes.size()) {
   storage_ = is_first_format(bytes) ? with_second_header(bytes) : std::move(bytes);
   bytes_ = storage_.size();
+  if (bytes_ == 0) storage_.reserve(1);  // an empty file is one that is cut short, not none: it has a place
   size_t room = bytes_ + 15;
   const uintptr_t address = reinterpret_cast<uintptr_t>(storage_.data());
   if (address % 16 != 0) {

@@ -1,0 +1,39 @@
+#include "toolchain/cost/own_runtime.h"
+
+#include "runtime/chips/chip.h"
+
+namespace shrike::quantize {
+namespace {
+
+// Instructions, from the tables of bench/firmware.md for YOLO11n at 320x320.
+constexpr double kMac = 2.06;          // of dense convolutions, one multiply-add
+constexpr double kDepthwiseMac = 7.5;  // of depthwise ones
+constexpr double kElement = 8.2;       // that a layer without weights writes
+
+// Stored filters are [kH, kW, I, O], depthwise ones have O = 1 (spec/espdl-format.md section 6).
+bool is_depthwise(const InspectableModel& model, int32_t node) {
+  const Shape& filter = model.node_input(node, 1).shape;
+  return filter.rank >= 3 && filter.dims[filter.rank - 1] == 1 && filter.dims[filter.rank - 2] > 1;
+}
+
+}  // namespace
+
+std::optional<OwnRuntime> estimate_own_runtime(const InspectableModel& model, Target target) {
+  const int32_t megahertz = chip_of(target).counted_megahertz;
+  if (megahertz == 0) return std::nullopt;
+  OwnRuntime own;
+  for (int32_t node = 0; node < model.node_count(); ++node) {
+    const auto macs = static_cast<double>(model.node_macs(node));
+    if (macs > 0) {
+      const bool depthwise = model.node_type(node) == "Conv" && is_depthwise(model, node);
+      own.instructions += macs * (depthwise ? kDepthwiseMac : kMac);
+      continue;
+    }
+    for (int32_t i = 0; i < model.node_output_count(node); ++i)
+      own.instructions += kElement * static_cast<double>(model.node_output(node, i).shape.elements());
+  }
+  own.milliseconds = own.instructions / megahertz / 1e3;
+  return own;
+}
+
+}  // namespace shrike::quantize
