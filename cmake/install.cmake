@@ -98,7 +98,7 @@ function(shrike_build_documents)
     COMMAND shrike --manual-page > ${page}
     COMMAND shrike --bash-completion > ${completion}
     DEPENDS shrike COMMENT "Printing the manual page and the completion" VERBATIM)
-  add_custom_target(shrike_documents DEPENDS ${page} ${completion})
+  add_custom_target(shrike_documents ALL DEPENDS ${page} ${completion})
   add_dependencies(shrike_install shrike_documents)
   install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
   install(FILES ${completion} DESTINATION share/bash-completion/completions COMPONENT program)

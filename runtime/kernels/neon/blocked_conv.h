@@ -9,13 +9,13 @@
 // weights.
 //
 // Internal linkage throughout, because this is compiled for different instruction sets
-// (kernels/x86/requantize_lanes.h, which like the ring holds nothing of x86 but its folder).
+// (requantize_lanes.h; the ring holds nothing of x86 but its folder).
 #pragma once
 #include <arm_neon.h>
 #include <string.h>
 
+#include "kernels/neon/requantize_lanes.h"
 #include "kernels/weight_layout.h"
-#include "kernels/x86/requantize_lanes.h"
 #include "kernels/x86/row_ring.h"
 
 namespace shrike {

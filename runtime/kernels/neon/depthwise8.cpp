@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "kernels/neon/neon.h"
+#include "kernels/neon/requantize_lanes.h"
 #include "kernels/neon/rows.h"
 #include "kernels/weight_layout.h"
-#include "kernels/x86/requantize_lanes.h"
 #include "kernels/x86/row_ring.h"
 
 namespace shrike {

@@ -2,7 +2,7 @@
 #include <arm_neon.h>
 
 #include "kernels/neon/neon.h"
-#include "kernels/x86/requantize_lanes.h"
+#include "kernels/neon/requantize_lanes.h"
 #include "ops/numeric.h"
 
 namespace shrike::neon {

@@ -1,0 +1,43 @@
+// Requantisation of convolution accumulators in 32-bit lanes, decided once per channel when weights are
+// packed.
+//
+// Everything in here has internal linkage on purpose: the header is compiled into translation units
+// with different instruction sets, and a function shared by the linker could carry instructions the machine
+// lacks.
+#pragma once
+#include "kernels/kernels.h"
+#include "ops/numeric.h"
+
+namespace shrike {
+namespace {
+
+// Rule RS (spec/numerics.md 1.3) for both roundings as data: (v + addend + ((v >> shift) & odd)) >> shift.
+struct LaneShift {
+  int32_t shift, addend, odd;
+};
+
+// False when the sum could leave 32 bits on the way; `bound` >= |v| for every v that can occur.
+inline bool lane_shift(int64_t bound, int32_t shift, Rounding rounding, LaneShift* lanes) {
+  // Values below half a unit round to 0. That stays true with the smallest shift of which it is true, so
+  // shifts beyond the lane width need no care.
+  while (shift > 1 && bound < (int64_t{1} << (shift - 2))) --shift;
+  const int64_t half = shift > 0 ? int64_t{1} << (shift - 1) : 0;
+  if (bound + half > INT32_MAX) return false;
+  const bool even = rounding == Rounding::kHalfEven && shift > 0;
+  lanes->shift = shift;
+  lanes->addend = static_cast<int32_t>(half) - (even ? 1 : 0);
+  lanes->odd = even ? 1 : 0;
+  return true;
+}
+
+// The same for a channel that does not fit the lanes (biases at the 32-bit limits occur,
+// spec/espdl-format.md 6.5).
+inline int8_t requantize_one(const Conv8& conv, int32_t channel, int32_t sum) {
+  const int64_t bias = conv.bias != nullptr ? conv.bias[channel] : 0;
+  const int8_t value =
+      saturate<int8_t>(rounding_shift<int64_t>(bias + sum, conv.shifts[channel], conv.rounding));
+  return conv.relu && value < 0 ? int8_t{0} : value;
+}
+
+}  // namespace
+}  // namespace shrike
