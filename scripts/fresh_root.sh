@@ -23,11 +23,12 @@ trap 'umount "$root/proc" "$root/dev"' EXIT
 inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 bash -c "$1"; }
 packages() { chroot "$root" dpkg-query -f '.\n' -W | wc -l; }
 megabytes() { du -smx "$root" | cut -f1; }
-report() {  # what
+report() {  # what; since the script began
+  times > "$folder/times"  # not in a pipe: a subshell has no children yet
   printf '%s: %d more packages, %d MB more, %.1f minutes (%.1f processor minutes)\n' "$1" \
     $(($(packages) - packages_before)) $(($(megabytes) - megabytes_before)) \
     "$(awk -v s=$SECONDS 'BEGIN { print s / 60 }')" \
-    "$(times | awk 'NR == 2 { for (i = 1; i <= 2; ++i) { split($i, t, /[ms]/); sum += 60 * t[1] + t[2] } print sum / 60 }')"
+    "$(awk 'NR == 2 { for (i = 1; i <= 2; ++i) { split($i, t, /[ms]/); sum += 60 * t[1] + t[2] } print sum / 60 }' "$folder/times")"
 }
 packages_before=$(packages) megabytes_before=$(megabytes)
 
