@@ -1,9 +1,8 @@
 // Requantisation of convolution accumulators in 32-bit lanes, decided once per channel when weights are
 // packed.
 //
-// Everything in this folder has internal linkage on purpose: the headers are compiled into translation units
-// with different instruction sets, and a function shared by the linker could carry instructions the machine
-// lacks.
+// Everything in here has internal linkage on purpose: the header is compiled into translation units with
+// different instruction sets, and a function shared by the linker could carry instructions the machine lacks.
 #pragma once
 #include "kernels/kernels.h"
 #include "ops/numeric.h"
@@ -11,12 +10,20 @@
 namespace shrike {
 namespace {
 
-// Rule RS (spec/numerics.md 1.3) for both roundings as data. With `half` added to the sum beforehand (it is
-// part of the packed bias), u >> shift rounds half up. Half-even differs where u is a whole number of units
-// that rounding reached from a tie: there the low bits are zero, and bit 0 of the result is cleared. `low` of
-// all ones never does that: only u = 0 has none of them, and its result is even already.
+// Rule RS (spec/numerics.md 1.3) for both roundings as data, to be computed in either of two ways:
+//
+// (v + addend + ((v >> shift) & odd)) >> shift.
+//
+// Or with `half` added to the sum beforehand (it is part of the packed bias): u >> shift rounds half up.
+// Half-even differs where u is a whole number of units that rounding reached from a tie: there the bits of
+// `low` are zero, and bit 0 of the result is cleared. `low` of all ones never does that: only u = 0 has none
+// of them, and its result is even already.
 struct LaneShift {
-  int32_t half, shift, low;
+  int32_t shift, half;
+  int32_t odd;  // 1 for half-even, 0 for half up
+
+  int32_t addend() const { return half - odd; }
+  int32_t low() const { return odd != 0 ? half - 1 + half : -1; }  // 2 * half may not fit
 };
 
 // False when the sum could leave 32 bits on the way; `bound` >= |v| for every v that can occur.
@@ -27,9 +34,9 @@ inline bool lane_shift(int64_t bound, int32_t shift, Rounding rounding, LaneShif
   const int64_t half = shift > 0 ? int64_t{1} << (shift - 1) : 0;
   if (bound + half > INT32_MAX) return false;
   const bool even = rounding == Rounding::kHalfEven && shift > 0;
-  lanes->half = static_cast<int32_t>(half);
   lanes->shift = shift;
-  lanes->low = even ? static_cast<int32_t>(2 * half - 1) : -1;
+  lanes->half = static_cast<int32_t>(half);
+  lanes->odd = even ? 1 : 0;
   return true;
 }
 

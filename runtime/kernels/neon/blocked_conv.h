@@ -1,22 +1,22 @@
 // Convolution of group 1 for NEON: everything but the inner loop, which an instruction set `Isa` provides:
-//   Element, kZero, convert()   input rows as its loop wants them (kernels/x86/row_ring.h)
+//   Element, kZero, convert()   input rows as its loop wants them (kernels/row_ring.h)
 //   kGroup                      neighbouring inputs of a channel whose weights lie side by side
 //   kPixels                     largest tile: kPixels x 16 channels
-//   tile(tile, pixels)          the loop
+//   run_tile<n>(tile)           the loop, for n pixels
 //
 // A "run" is a stretch of input elements that meets a contiguous stretch of weights: all taps of one kernel
 // row when they lie side by side (dilation 1), else one tap. Runs are padded to whole groups with zero
 // weights.
 //
 // Internal linkage throughout, because this is compiled for different instruction sets
-// (requantize_lanes.h; the ring holds nothing of x86 but its folder).
+// (kernels/requantize_lanes.h).
 #pragma once
 #include <arm_neon.h>
 #include <string.h>
 
-#include "kernels/neon/requantize_lanes.h"
+#include "kernels/requantize_lanes.h"
+#include "kernels/row_ring.h"
 #include "kernels/weight_layout.h"
-#include "kernels/x86/row_ring.h"
 
 namespace shrike {
 namespace {
@@ -159,7 +159,7 @@ class BlockedConv {
       }
       packed.bias[n] = static_cast<int32_t>(bias);
       packed.shift[n] = lanes.shift;
-      packed.addend[n] = lanes.addend;
+      packed.addend[n] = lanes.addend();
       packed.odd[n] = lanes.odd;
     }
     // requantize_one adds the bias itself, in 64 bits.
@@ -188,6 +188,14 @@ class BlockedConv {
   }
 
  private:
+  template <int kCount>
+  static void run_tile(const ConvTile<Element>& tile, int32_t pixels) {
+    if constexpr (kCount > 1) {
+      if (pixels < kCount) return run_tile<kCount - 1>(tile, pixels);
+    }
+    Isa::template run_tile<kCount>(tile);
+  }
+
   explicit BlockedConv(const Conv8& conv)
       : conv_(conv), g_(conv.geometry), layout_(conv.geometry, Isa::kGroup), packed_(layout_, conv.packed) {}
 
@@ -233,7 +241,7 @@ class BlockedConv {
       const int32_t count = (pixels - done) / (tiles - i);
       tile.offset = static_cast<size_t>(done) * tile.pixel_stride;
       tile.output = output + static_cast<size_t>(done) * tile.output_stride + first;
-      Isa::tile(tile, count);
+      run_tile<Isa::kPixels>(tile, count);
       done += count;
     }
   }

@@ -13,7 +13,8 @@ constexpr int32_t kInputs = 8;
 
 struct Neon : WidenedRow {
   static constexpr int32_t kGroup = 1, kPixels = 5;
-  static void tile(const ConvTile<int16_t>& tile, int32_t pixels);
+  template <int kCount>
+  static void run_tile(const ConvTile<int16_t>& tile);
 };
 
 // Input kLane of every pixel.
@@ -30,17 +31,17 @@ inline void multiply_input(const int16x8_t (&inputs)[kPixels], const int8_t* wei
   }
 }
 
-template <int kPixels>
-void run_tile(const ConvTile<int16_t>& tile) {
-  int32x4_t sums[kPixels][kVectors];
+template <int kCount>
+void Neon::run_tile(const ConvTile<int16_t>& tile) {
+  int32x4_t sums[kCount][kVectors];
   start_tile(tile, sums);
   const int8_t* weights = tile.weights;
   for (int32_t run = 0; run < tile.run_count; ++run) {
     const int16_t* input = tile.runs[run] + tile.offset;
     int32_t left = tile.run_elements;
     for (; left >= kInputs; left -= kInputs, input += kInputs, weights += kInputs * kBlock) {
-      int16x8_t inputs[kPixels];
-      for (size_t p = 0; p < kPixels; ++p) inputs[p] = vld1q_s16(input + p * tile.pixel_stride);
+      int16x8_t inputs[kCount];
+      for (size_t p = 0; p < kCount; ++p) inputs[p] = vld1q_s16(input + p * tile.pixel_stride);
       multiply_input<0>(inputs, weights, sums);
       multiply_input<1>(inputs, weights, sums);
       multiply_input<2>(inputs, weights, sums);
@@ -51,27 +52,12 @@ void run_tile(const ConvTile<int16_t>& tile) {
       multiply_input<7>(inputs, weights, sums);
     }
     for (; left > 0; --left, ++input, weights += kBlock) {
-      int16x8_t inputs[kPixels];
-      for (size_t p = 0; p < kPixels; ++p) inputs[p] = vdupq_n_s16(input[p * tile.pixel_stride]);
+      int16x8_t inputs[kCount];
+      for (size_t p = 0; p < kCount; ++p) inputs[p] = vdupq_n_s16(input[p * tile.pixel_stride]);
       multiply_input<0>(inputs, weights, sums);
     }
   }
   store_tile(tile, sums);
-}
-
-void Neon::tile(const ConvTile<int16_t>& tile, int32_t pixels) {
-  switch (pixels) {
-    case 1:
-      return run_tile<1>(tile);
-    case 2:
-      return run_tile<2>(tile);
-    case 3:
-      return run_tile<3>(tile);
-    case 4:
-      return run_tile<4>(tile);
-    default:
-      return run_tile<5>(tile);
-  }
 }
 
 }  // namespace

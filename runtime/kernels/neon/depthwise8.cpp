@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "kernels/neon/neon.h"
-#include "kernels/neon/requantize_lanes.h"
 #include "kernels/neon/rows.h"
+#include "kernels/requantize_lanes.h"
+#include "kernels/row_ring.h"
 #include "kernels/weight_layout.h"
-#include "kernels/x86/row_ring.h"
 
 namespace shrike {
 namespace {
@@ -166,7 +166,7 @@ void depthwise8_pack(const Conv8& conv, void* memory) {
     }
     packed.bias[n] = static_cast<int32_t>(bias);
     packed.shift[n] = lanes.shift;
-    packed.addend[n] = lanes.addend;
+    packed.addend[n] = lanes.addend();
     packed.odd[n] = lanes.odd;
   }
   // requantize_one adds the bias itself, in 64 bits.

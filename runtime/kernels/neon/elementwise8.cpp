@@ -2,7 +2,7 @@
 #include <arm_neon.h>
 
 #include "kernels/neon/neon.h"
-#include "kernels/neon/requantize_lanes.h"
+#include "kernels/requantize_lanes.h"
 #include "ops/numeric.h"
 
 namespace shrike::neon {
@@ -57,7 +57,7 @@ void maximum8(const int8_t* a, const int8_t* b, int8_t* output, size_t count) {
 void mul8(const int8_t* a, const int8_t* b, int8_t* output, size_t count, int32_t shift, Rounding rounding) {
   LaneShift lanes{};
   lane_shift(1 << 14, shift, rounding, &lanes);  // products always fit
-  const int32x4_t right = vdupq_n_s32(-lanes.shift), addend = vdupq_n_s32(lanes.addend),
+  const int32x4_t right = vdupq_n_s32(-lanes.shift), addend = vdupq_n_s32(lanes.addend()),
                   odd = vdupq_n_s32(lanes.odd);
   size_t i = 0;
   for (; i + 8 <= count; i += 8) {
@@ -84,7 +84,7 @@ void requantize8(const int8_t* input, int8_t* output, size_t count, int32_t shif
   LaneShift lanes{};
   lane_shift(128, shift, rounding, &lanes);
   const int16x8_t right = vdupq_n_s16(static_cast<int16_t>(-lanes.shift)),
-                  addend = vdupq_n_s16(static_cast<int16_t>(lanes.addend)),
+                  addend = vdupq_n_s16(static_cast<int16_t>(lanes.addend())),
                   odd = vdupq_n_s16(static_cast<int16_t>(lanes.odd));
   for (; i + kStep <= count; i += kStep) {
     const int8x16_t bytes = vld1q_s8(input + i);

@@ -14,7 +14,8 @@ struct NeonDot {
   static constexpr int32_t kGroup = 4, kPixels = 5;
 
   static void convert(const int8_t* input, int8_t* output, size_t count) { memcpy(output, input, count); }
-  static void tile(const ConvTile<int8_t>& tile, int32_t pixels);
+  template <int kCount>
+  static void run_tile(const ConvTile<int8_t>& tile);
 };
 
 // Group kLane of every pixel.
@@ -27,26 +28,26 @@ inline void multiply_group(const int8x16_t (&inputs)[kPixels], const int8_t* wei
   }
 }
 
-template <int kPixels>
-void run_tile(const ConvTile<int8_t>& tile) {
+template <int kCount>
+void NeonDot::run_tile(const ConvTile<int8_t>& tile) {
   constexpr int32_t kGroupBytes = kBlock * NeonDot::kGroup;
-  int32x4_t sums[kPixels][kVectors];
+  int32x4_t sums[kCount][kVectors];
   start_tile(tile, sums);
   const int8_t* weights = tile.weights;
   for (int32_t run = 0; run < tile.run_count; ++run) {
     const int8_t* input = tile.runs[run] + tile.offset;
     int32_t left = tile.groups;
     for (; left >= kGroups; left -= kGroups, input += 16, weights += kGroups * kGroupBytes) {
-      int8x16_t inputs[kPixels];
-      for (size_t p = 0; p < kPixels; ++p) inputs[p] = vld1q_s8(input + p * tile.pixel_stride);
+      int8x16_t inputs[kCount];
+      for (size_t p = 0; p < kCount; ++p) inputs[p] = vld1q_s8(input + p * tile.pixel_stride);
       multiply_group<0>(inputs, weights, sums);
       multiply_group<1>(inputs, weights, sums);
       multiply_group<2>(inputs, weights, sums);
       multiply_group<3>(inputs, weights, sums);
     }
     for (; left > 0; --left, input += 4, weights += kGroupBytes) {
-      int8x16_t inputs[kPixels];
-      for (size_t p = 0; p < kPixels; ++p) {
+      int8x16_t inputs[kCount];
+      for (size_t p = 0; p < kCount; ++p) {
         int32_t group;
         memcpy(&group, input + p * tile.pixel_stride, sizeof group);
         inputs[p] = vreinterpretq_s8_s32(vdupq_n_s32(group));
@@ -55,21 +56,6 @@ void run_tile(const ConvTile<int8_t>& tile) {
     }
   }
   store_tile(tile, sums);
-}
-
-void NeonDot::tile(const ConvTile<int8_t>& tile, int32_t pixels) {
-  switch (pixels) {
-    case 1:
-      return run_tile<1>(tile);
-    case 2:
-      return run_tile<2>(tile);
-    case 3:
-      return run_tile<3>(tile);
-    case 4:
-      return run_tile<4>(tile);
-    default:
-      return run_tile<5>(tile);
-  }
 }
 
 }  // namespace

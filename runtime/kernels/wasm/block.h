@@ -4,9 +4,9 @@
 #include <string.h>
 #include <wasm_simd128.h>
 
+#include "kernels/requantize_lanes.h"
+#include "kernels/row_ring.h"
 #include "kernels/weight_layout.h"
-#include "kernels/x86/requantize_lanes.h"
-#include "kernels/x86/row_ring.h"
 
 namespace shrike {
 namespace {
@@ -43,24 +43,24 @@ inline void find_rounding(const Conv8& conv, int32_t first, const int64_t (&magn
   *block = {};
   const int32_t count = conv.geometry.out_c - first < kBlock ? conv.geometry.out_c - first : kBlock;
   LaneShift lanes[kBlock] = {};
-  int32_t largest = 0, smallest = 31;
+  LaneShift ruling{};  // of the largest shift
+  int32_t smallest = 31;
   for (int32_t i = 0; i < count; ++i) {
     const int64_t bias = conv.bias != nullptr ? conv.bias[first + i] : 0;
     const int64_t bound = magnitudes[i] * 128 + (bias < 0 ? -bias : bias);
     if (!lane_shift(bound, conv.shifts[first + i], conv.rounding, &lanes[i])) block->one_by_one = 1;
-    if (lanes[i].shift > largest) largest = lanes[i].shift;
+    if (lanes[i].shift > ruling.shift) ruling = lanes[i];
     if (lanes[i].shift < smallest) smallest = lanes[i].shift;
   }
-  if (smallest != largest && largest > kMostScaledShift) block->one_by_one = 1;
+  if (smallest != ruling.shift && ruling.shift > kMostScaledShift) block->one_by_one = 1;
   if (block->one_by_one != 0) return;  // requantize_one adds the bias itself
-  block->scaled = smallest != largest ? 1 : 0;
-  block->shift = largest;
-  const bool even = conv.rounding == Rounding::kHalfEven && largest > 0;
-  block->addend = (largest > 0 ? 1 << (largest - 1) : 0) - (even ? 1 : 0);
-  block->odd = even ? 1 : 0;
+  block->scaled = smallest != ruling.shift ? 1 : 0;
+  block->shift = ruling.shift;
+  block->addend = ruling.addend();
+  block->odd = ruling.odd;
   for (int32_t i = 0; i < count; ++i) {
     block->bias[i] = conv.bias != nullptr ? conv.bias[first + i] : 0;
-    block->factor[i] = 1 << (largest - lanes[i].shift);
+    block->factor[i] = 1 << (ruling.shift - lanes[i].shift);
     block->highest[i] = block->scaled != 0 ? 1 << (lanes[i].shift + 8) : 0;
     block->lowest[i] = -block->highest[i];
   }

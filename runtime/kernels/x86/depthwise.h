@@ -322,7 +322,7 @@ class Depthwise {
         lane_shift(magnitude * 128 + (bias < 0 ? -bias : bias), conv.shifts[channel], conv.rounding, &lanes);
     packed.bias[first + lane] = static_cast<int32_t>(-sum * kInputOffset);
     packed.shift[first + lane] = lanes.shift;
-    packed.low[first + lane] = lanes.low;
+    packed.low[first + lane] = lanes.low();
     *half = lanes.half;
     return fits;
   }

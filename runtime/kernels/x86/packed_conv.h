@@ -14,9 +14,9 @@
 #pragma once
 #include <string.h>
 
+#include "kernels/requantize_lanes.h"
+#include "kernels/row_ring.h"
 #include "kernels/weight_layout.h"
-#include "kernels/x86/requantize_lanes.h"
-#include "kernels/x86/row_ring.h"
 
 namespace shrike {
 namespace {
@@ -162,7 +162,7 @@ inline void pack_conv(const Conv8& conv, const PackedLayout& layout, const Packe
       if (!lane_shift(bound, conv.shifts[n], conv.rounding, &lanes)) packed.one_by_one[block] = 1;
       packed.bias[n] = static_cast<int32_t>(-sums.sum * kInputOffset);  // |sum| < 2^24
       packed.shift[n] = lanes.shift;
-      packed.low[n] = lanes.low;
+      packed.low[n] = lanes.low();
       halves[n - first] = lanes.half;
     }
     // requantize_one adds the bias itself, in 64 bits.

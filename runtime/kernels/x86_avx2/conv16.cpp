@@ -9,7 +9,7 @@
 // ("careful") subtract 1 from every pair, which brings 2^31 back into range, and have the number of pairs in
 // their bias.
 #include "kernels/weight_layout.h"
-#include "kernels/x86/row_ring.h"
+#include "kernels/row_ring.h"
 #include "kernels/x86_avx2/avx2.h"
 #include "kernels/x86_avx2/rows.h"
 #include "ops/numeric.h"

@@ -1,8 +1,8 @@
 // 8-bit depthwise convolution: 16 channels of two pixels at a time. Two taps are interleaved so that one
 // multiply-add (vpmaddwd) sums both in 32 bits.
+#include "kernels/requantize_lanes.h"
+#include "kernels/row_ring.h"
 #include "kernels/weight_layout.h"
-#include "kernels/x86/requantize_lanes.h"
-#include "kernels/x86/row_ring.h"
 #include "kernels/x86_avx2/avx2.h"
 #include "kernels/x86_avx2/rows.h"
 
@@ -172,7 +172,7 @@ void depthwise8_pack(const Conv8& conv, void* memory) {
     }
     packed.bias[slot] = static_cast<int32_t>(bias + lanes.half);
     packed.shift[slot] = lanes.shift;
-    packed.low[slot] = lanes.low;
+    packed.low[slot] = lanes.low();
   }
 }
 
