@@ -109,7 +109,13 @@ TEST_F(SettingsFile, ANameStandsOnceAndSoDoesTheDocument) {
   EXPECT_THAT(error_of([&] { load_settings(write("bits: 8\ntarget: esp32\nbits: 16\n")); }),
               HasSubstr("line 3: 'bits' is set in line 1 already"));
   EXPECT_THAT(error_of([&] { load_settings(write("bits: 8\n---\nbits: 16\n")); }),
-              HasSubstr("one document was expected, found 2"));
+              HasSubstr("line 2: one document was expected, and another starts here"));
+}
+
+// YAML::LoadAll never ends on these.
+TEST_F(SettingsFile, ADocumentThatCanNotStartEndsTheReading) {
+  for (const char* text : {",", ", target: esp32p4", "bits: 8\n---\n,\n", "bits: 8\nname: 5,0* .s\n ]\n"})
+    EXPECT_THAT(error_of([&] { load_settings(write(text)); }), HasSubstr("line ")) << text;
 }
 
 TEST_F(SettingsFile, AnOlderLibraryHasOneExponentALayerWhereverItStands) {

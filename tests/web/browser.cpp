@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <stdexcept>
@@ -170,7 +171,9 @@ void Browser::wait_for(const std::string& expression) {
 void Browser::choose_file(const std::string& selector, const std::string& path) {
   const json root = call("DOM.getDocument").at("root").at("nodeId");
   const json node = call("DOM.querySelector", {{"nodeId", root}, {"selector", selector}}).at("nodeId");
-  call("DOM.setFileInputFiles", {{"files", {path}}, {"nodeId", node}});
+  // Chromium reads no path with `..` in it.
+  const std::string plain = std::filesystem::canonical(path).string();
+  call("DOM.setFileInputFiles", {{"files", {plain}}, {"nodeId", node}});
 }
 
 void Browser::press(const std::string& key) {

@@ -1,13 +1,12 @@
 #include "toolchain/data/yolo_set.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <sstream>
 
 #include "toolchain/data/image.h"
+#include "toolchain/data/yaml_file.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 
@@ -104,7 +103,7 @@ YoloLabel parse_line(const std::string& line, int key_point_values, const std::s
 YoloYaml load_yolo_yaml(const std::string& path) {
   YoloYaml set;
   try {
-    const YAML::Node root = YAML::Load(read_text(path));
+    const YAML::Node root = read_yaml(path);
     if (!root.IsMap() || !root["names"]) fail("{}: a YOLO data.yaml with `names:` was expected", path);
     const YAML::Node names = root["names"];
     int next = 0;

@@ -1,11 +1,9 @@
 #include "toolchain/pipeline/settings_file.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <map>
 
+#include "toolchain/data/yaml_file.h"
 #include "toolchain/support/error.h"
-#include "toolchain/support/files.h"
 
 namespace shrike::quantize {
 namespace {
@@ -27,12 +25,8 @@ void read_entry(Settings& settings, const std::string& name, const YAML::Node& v
 Settings load_settings(const std::string& path) {
   Settings settings;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(read_text(path));
-    if (documents.size() > 1) {
-      fail("{} line {}: one document was expected, found {}; put all settings into the first", path,
-           documents[1].Mark().line + 1, documents.size());
-    }
-    if (documents.empty() || !documents[0].IsMap()) fail("{}: expected lines of `setting: value`", path);
+    const YAML::Node root = data::read_yaml(path);
+    if (!root.IsMap()) fail("{}: expected lines of `setting: value`", path);
     std::map<std::string, int> line_of;
     const auto read = [&](const auto& entry, const std::string& name) {
       const int line = entry.first.Mark().line + 1;
@@ -45,7 +39,7 @@ Settings load_settings(const std::string& path) {
       }
     };
     for (const bool preset : {true, false}) {  // wherever it stands, the others depart from it
-      for (const auto& entry : documents[0]) {
+      for (const auto& entry : root) {
         const std::string name = entry.first.as<std::string>();
         if (is_preset(name) == preset) read(entry, name);
       }
