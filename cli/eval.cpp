@@ -27,7 +27,8 @@ struct Arguments {
   DetectorArguments detector;
   double confidence = -1;
   int64_t limit = 0;
-  int draws = -1;  // -1: 200 with --against, else none
+  int draws = -1;                           // -1: 200 with --against, else none
+  std::vector<evaluate::Detection> others;  // that `against` holds
   bool json = false, quiet = false, per_class = false, strict = false;
 };
 
@@ -86,17 +87,13 @@ std::vector<Table> tables_of(const evaluate::Detector& detector, const evaluate:
   return tables;
 }
 
-Errors errors_of(const evaluate::Detector& detector, const evaluate::Dataset& dataset,
-                 const std::vector<evaluate::Detection>& detections, const std::string& against, int draws) {
-  const evaluate::Measure measure = detector.task() == evaluate::Task::kRotatedBoxes
-                                        ? evaluate::Measure::kTurnedBoxes
-                                        : evaluate::Measure::kBoxes;
+Errors errors_of(const evaluate::Dataset& dataset, evaluate::Measure measure,
+                 const std::vector<evaluate::Detection>& detections, const Arguments& arguments, int draws) {
   std::vector<double> own = evaluate::redrawn_precision(dataset, detections, measure, draws);
   Errors errors{evaluate::standard_deviation(own), {}, 0};
-  if (against.empty()) return errors;
-  const std::vector<evaluate::Detection> others = evaluate::load_detections(against);
-  errors.against = evaluate::evaluate(dataset, others, measure).map();
-  const std::vector<double> theirs = evaluate::redrawn_precision(dataset, others, measure, draws);
+  if (arguments.against.empty()) return errors;
+  errors.against = evaluate::evaluate(dataset, arguments.others, measure).map();
+  const std::vector<double> theirs = evaluate::redrawn_precision(dataset, arguments.others, measure, draws);
   for (size_t i = 0; i < own.size(); ++i) own[i] -= theirs[i];
   errors.difference = evaluate::standard_deviation(own);
   return errors;
@@ -136,7 +133,8 @@ Outcome measure(evaluate::Detector& detector, const DetectOptions& options, eval
   outcome.tables = tables_of(detector, folder.dataset, outcome.detections);
   const int draws = arguments.draws >= 0 ? arguments.draws : arguments.against.empty() ? 0 : 200;
   if (draws > 0)
-    outcome.errors = errors_of(detector, folder.dataset, outcome.detections, arguments.against, draws);
+    outcome.errors =
+        errors_of(folder.dataset, outcome.tables[0].measure, outcome.detections, arguments, draws);
   if (!arguments.page.empty()) {
     for (const Table& table : outcome.tables) {
       outcome.curves.emplace_back(
@@ -390,13 +388,14 @@ void run_objects(const Arguments& arguments, evaluate::Detector& detector) {
   }
 }
 
-void run(const Arguments& arguments) {
+void run(const Arguments& given) {
+  Arguments arguments = given;
   if (arguments.quiet) silence_progress();
   const bool classes = evaluate::are_class_folders(arguments.data);
   // A folder that isn't there is told before the model is loaded.
   std::error_code ignored;
   if (!std::filesystem::exists(arguments.data, ignored)) evaluate::open_folder(arguments.data);
-  if (!arguments.against.empty()) evaluate::load_detections(arguments.against);  // told before the work
+  if (!arguments.against.empty()) arguments.others = evaluate::load_detections(arguments.against);
   CommandFiles files{{arguments.file, arguments.data, arguments.detector.names_file, arguments.against}, {}};
   if (!arguments.save_json.empty()) files.writes.push_back({arguments.save_json, "--save-json"});
   if (!arguments.page.empty()) files.writes.push_back({arguments.page, "--html"});

@@ -58,9 +58,9 @@ int64_t count_parameters(const graph::Graph& graph) {
   return count;
 }
 
-void describe_quantized(const std::string& path, FloatModel& model) {
+void describe_quantized(graph::Graph imported, FloatModel& model) {
   try {
-    const graph::Graph graph = quantize::load_float_graph(path, {}, &model.notes);
+    const graph::Graph graph = quantize::prepare_float_graph(std::move(imported), {}, &model.notes);
     const auto value = [&](const char* key) {
       const auto found = graph.metadata.find(key);
       return found == graph.metadata.end() ? std::string() : found->second;
@@ -80,10 +80,11 @@ void describe_quantized(const std::string& path, FloatModel& model) {
 
 FloatModel read(const std::string& path) {
   FloatModel model;
-  model.graph = graph::import_model(path);
+  graph::Graph imported = graph::import_model(path);
+  model.graph = imported;
   infer_what_can_be(model.graph);
   model.parameters = count_parameters(model.graph);
-  describe_quantized(path, model);
+  describe_quantized(std::move(imported), model);
   return model;
 }
 

@@ -68,11 +68,16 @@ Work convolution_work(const InspectableModel& model, int32_t node, Target target
   convolution.in_pixels = static_cast<double>(input.shape.elements()) /
                           static_cast<double>(input.shape.dims[input.shape.rank - 1]);
   convolution.out_pixels = static_cast<double>(output.shape.elements()) / static_cast<double>(channels);
-  const bool depthwise = filters == 1 && depth > 1 && channels == depth;
-  return depthwise ? depthwise_work(convolution) : dense_work(convolution, target);
+  return is_depthwise(model, node) ? depthwise_work(convolution) : dense_work(convolution, target);
 }
 
 }  // namespace
+
+bool is_depthwise(const InspectableModel& model, int32_t node) {
+  const Shape &filter = model.node_input(node, 1).shape, &output = model.node_output(node, 0).shape;
+  const int64_t filters = filter.dims[filter.rank - 1], depth = filter.dims[filter.rank - 2];
+  return filters == 1 && depth > 1 && output.dims[output.rank - 1] == depth;
+}
 
 Work moving_work(double bytes) {
   Work work;

@@ -39,6 +39,8 @@ struct Convolution {
   double in_pixels = 0, out_pixels = 0;
   int bits = 8;
 };
+// Of a Conv in a file.
+bool is_depthwise(const InspectableModel& model, int32_t node);
 // `target` is one with a cost model, here and below.
 Work dense_work(const Convolution& convolution, Target target);
 Work depthwise_work(const Convolution& convolution);  // in_channels channels

@@ -6,10 +6,6 @@
 namespace shrike::quantize {
 namespace {
 
-Target priced(Target target) {
-  return has_cost_model(target) ? target : Target::kEsp32s3;
-}
-
 Work convolution_work(const graph::Graph& graph, const graph::Node& node, Target target) {
   const graph::Tensor& input = graph.tensor(node.inputs[0]);
   const graph::Tensor& filter = graph.tensor(node.inputs[1]);
@@ -39,11 +35,10 @@ Work moved(const graph::Graph& graph, const graph::Node& node) {
 }  // namespace
 
 double graph_time(const graph::Graph& graph, Target target) {
-  const Target chip = priced(target);
   double total = 0;
   for (const graph::Node& node : graph.nodes) {
     total += milliseconds(
-        operators::is_convolution(node) ? convolution_work(graph, node, chip) : moved(graph, node), chip);
+        operators::is_convolution(node) ? convolution_work(graph, node, target) : moved(graph, node), target);
   }
   return total;
 }
@@ -55,7 +50,7 @@ double pad_time(const graph::Tensor& tensor, const std::vector<int64_t>& pads, T
     const auto size = static_cast<double>(tensor.shape[i + 2]);
     written *= (size + static_cast<double>(pads[i] + pads[i + axes])) / size;
   }
-  return milliseconds(moving_work(read + written), priced(target));
+  return milliseconds(moving_work(read + written), target);
 }
 
 }  // namespace shrike::quantize

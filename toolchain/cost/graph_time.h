@@ -8,8 +8,8 @@
 
 namespace shrike::quantize {
 
-// Milliseconds at 8 bit, node by node as cost_model.h counts them; convolutions and what is moved. For a chip
-// without a cost model in esp32s3's, which has none of esp32p4's caches. Needs shapes.
+// Milliseconds at 8 bit, node by node as cost_model.h counts them; convolutions and what is moved. Only for
+// chips with a cost model. Needs shapes.
 double graph_time(const graph::Graph& graph, Target target);
 
 // Of a Pad before the tensor's padded reader.

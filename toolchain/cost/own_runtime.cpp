@@ -1,6 +1,7 @@
 #include "toolchain/cost/own_runtime.h"
 
 #include "runtime/chips/chip.h"
+#include "toolchain/cost/cost_model.h"
 
 namespace shrike::quantize {
 namespace {
@@ -9,12 +10,6 @@ namespace {
 constexpr double kMac = 2.06;          // of dense convolutions, one multiply-add
 constexpr double kDepthwiseMac = 7.5;  // of depthwise ones
 constexpr double kElement = 8.2;       // that a layer without weights writes
-
-// Stored filters are [kH, kW, I, O], depthwise ones have O = 1 (spec/espdl-format.md section 6).
-bool is_depthwise(const InspectableModel& model, int32_t node) {
-  const Shape& filter = model.node_input(node, 1).shape;
-  return filter.rank >= 3 && filter.dims[filter.rank - 1] == 1 && filter.dims[filter.rank - 2] > 1;
-}
 
 }  // namespace
 

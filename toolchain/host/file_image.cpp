@@ -16,8 +16,8 @@ std::string to_string(Text text) {
   return {text.data, text.size};
 }
 
-bool equal(Text text, const std::string& other) {
-  return text.size == other.size() && std::memcmp(text.data, other.data(), other.size()) == 0;
+Text text_of(const std::string& text) {
+  return {text.data(), static_cast<uint32_t>(text.size())};
 }
 
 bool is_first_format(const std::vector<uint8_t>& bytes) {
@@ -126,7 +126,7 @@ std::vector<int64_t> FileImage::node_integers(int32_t node, const std::string& k
   std::vector<int64_t> integers;
   for (uint32_t i = 0; i < attributes.size; ++i) {
     const format::Table attribute = attributes.table(i);
-    if (!equal(attribute.text(format::attribute_slot::kName), key)) continue;
+    if (!(attribute.text(format::attribute_slot::kName) == text_of(key))) continue;
     if (attribute.scalar<int32_t>(format::attribute_slot::kKind) != format::kAttributeInts) continue;
     const format::Vector entries = attribute.vector(format::attribute_slot::kInts);
     for (uint32_t j = 0; j < entries.size; ++j) integers.push_back(entries.int64(j));
@@ -139,7 +139,7 @@ std::vector<int64_t> FileImage::initializer_exponents(const std::string& name) c
   const format::Vector all =
       model.table(format::model_slot::kGraph).vector(format::graph_slot::kInitializers);
   for (uint32_t i = 0; i < all.size; ++i) {
-    if (!equal(all.table(i).text(format::tensor_slot::kName), name)) continue;
+    if (!(all.table(i).text(format::tensor_slot::kName) == text_of(name))) continue;
     const format::Vector stored = all.table(i).vector(format::tensor_slot::kExponents);
     std::vector<int64_t> exponents;
     for (uint32_t j = 0; j < stored.size; ++j) exponents.push_back(stored.int64(j));

@@ -34,6 +34,15 @@ int64_t stored_integer(const std::vector<uint8_t>& bytes, size_t width, size_t i
   return static_cast<int64_t>(value << unused) >> unused;
 }
 
+using Initializers = std::map<std::string, const espdl::StoredTensor*>;
+
+// Of a program that stays.
+Initializers by_name(const espdl::Program& program) {
+  Initializers initializers;
+  for (const espdl::StoredTensor& tensor : program.initializers) initializers[tensor.name] = &tensor;
+  return initializers;
+}
+
 class Reader {
  public:
   Reader(const host::IntegerModel& file, const graph::Graph& graph)
@@ -146,8 +155,7 @@ class Reader {
           code.integers[i] = static_cast<int64_t>(i >> shift & ((1u << kDigitBits) - 1));
       }
       const espdl::Program program = lowered(probe);
-      std::map<std::string, const espdl::StoredTensor*> initializers;
-      for (const espdl::StoredTensor& tensor : program.initializers) initializers[tensor.name] = &tensor;
+      const Initializers initializers = by_name(program);
       for (const espdl::StoredNode& node : program.nodes) {
         const auto code = plan_.weights.find(node.name);
         if (code == plan_.weights.end()) continue;
@@ -176,8 +184,7 @@ class Reader {
   // Nothing of what a run computes with may be another.
   void compare(const espdl::Program& program) const {
     if (static_cast<int32_t>(program.nodes.size()) != model_.node_count()) refuse("the number of nodes");
-    std::map<std::string, const espdl::StoredTensor*> initializers;
-    for (const espdl::StoredTensor& tensor : program.initializers) initializers[tensor.name] = &tensor;
+    const Initializers initializers = by_name(program);
     for (const espdl::StoredValue& value : program.values) {
       const TensorView view = model_.variable(value.name.c_str());
       if (view.type != value.type || view.exponent != value.exponent)

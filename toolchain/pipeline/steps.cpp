@@ -113,7 +113,11 @@ Plan rounded_plan(const graph::Graph& graph, const Statistics& statistics, const
 
 graph::Graph load_float_graph(const std::string& model_path, const Settings& settings,
                               std::vector<std::string>* notes) {
-  graph::Graph graph = graph::import_model(model_path);
+  return prepare_float_graph(graph::import_model(model_path), settings, notes);
+}
+
+graph::Graph prepare_float_graph(graph::Graph graph, const Settings& settings,
+                                 std::vector<std::string>* notes) {
   std::vector<std::string> told = graph::prepare(graph, {.size = settings.size, .outputs = settings.outputs});
   check_values(graph);
   espdl::set_library(graph, settings.library);

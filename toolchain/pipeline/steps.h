@@ -58,5 +58,8 @@ Plan rounded_plan(const graph::Graph& graph, const Statistics& statistics, const
 // settings that the graph has not, and for what can't be quantised at all.
 graph::Graph load_float_graph(const std::string& model_path, const Settings& settings,
                               std::vector<std::string>* notes = nullptr);
+// The same of a graph as it was imported.
+graph::Graph prepare_float_graph(graph::Graph imported, const Settings& settings,
+                                 std::vector<std::string>* notes = nullptr);
 
 }  // namespace shrike::quantize

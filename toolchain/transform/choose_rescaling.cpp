@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "runtime/chips/chip.h"
+#include "toolchain/cost/cost_model.h"
 #include "toolchain/cost/graph_time.h"
 #include "toolchain/engine/engine.h"
 #include "toolchain/graph/activation.h"
@@ -26,6 +27,11 @@ bool has_wide_biases(Target target) {
   return chip_of(target).usable_bias_bits(8) > 20;
 }
 
+// A Pad is worth its time or not: of a chip whose times nobody published that can't be told.
+bool can_have_pads(Target target) {
+  return has_wide_biases(target) && has_cost_model(target);
+}
+
 // What a source and those that share its scale may get.
 struct Choice {
   float scale = 1;         // of all of them
@@ -38,7 +44,7 @@ class Chooser {
   Chooser(const graph::Graph& graph, const std::map<std::string, int>& bits, const RescalingOptions& options)
       : graph_(graph),
         options_(options),
-        sources_(graph, bits, options.explicit_pads && has_wide_biases(options.target)) {}
+        sources_(graph, bits, options.explicit_pads && can_have_pads(options.target)) {}
 
   Rescaling run(const Feed& feed, const ProgressCallback& progress) {
     sample(feed, progress);
@@ -195,6 +201,7 @@ class Chooser {
         time += pad_time(graph_.tensor(tensor), amounts, options_.target);
       if (shifted[i].noise_saved > recipe::kPadGain) candidates.push_back({i, time, shifted[i].noise_saved});
     }
+    if (candidates.empty()) return shift;  // so without a cost model
     std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
       return a.gain * b.time > b.gain * a.time;
     });
