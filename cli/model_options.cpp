@@ -40,7 +40,7 @@ void add_model_options(Command& command, host::IntegerOptions& options) {
 }
 
 void report_on_file(const host::IntegerModel& model) {
-  for (const std::string& companion : host::strange_companions(model.name())) {
+  for (const std::string& companion : host::strange_companions(model)) {
     fmt::print(
         stderr,
         "note: '{}' was not written with '{}': a later or an interrupted run left it; quantise again to "

@@ -48,7 +48,7 @@ class AutoSearchTest : public testing::Test {
 
   static std::string model() { return tests::shared_root() + "/models/yolo11n.onnx"; }
   std::string images() const { return folder_ + "/images"; }
-  AutoBench bench(int judges = 4) const {
+  AutoJudge judge(int judges = 4) const {
     return {model(), images(), settings_, judges, [](size_t, size_t) {}};
   }
 
@@ -68,9 +68,9 @@ class AutoSearchTest : public testing::Test {
 TEST_F(AutoSearchTest, WideningNothingIsTheFittedNetwork) {
   SHRIKE_NEEDS_MODEL_AND_IMAGES();
   take_images(8);
-  AutoBench bench = this->bench();
-  const Judgement fitted = bench.judge_fitted(settings_);
-  bench.judge_widened(settings_, {{}}, [&](size_t, const Judgement& judgement) {
+  AutoJudge judge = this->judge();
+  const Judgement fitted = judge.judge_fitted(settings_);
+  judge.judge_widened(settings_, {{}}, [&](size_t, const Judgement& judgement) {
     EXPECT_EQ(judgement.error, fitted.error);
     EXPECT_EQ(judgement.cost.milliseconds, fitted.cost.milliseconds);
     EXPECT_EQ(judgement.cost.bytes, fitted.cost.bytes);
@@ -80,13 +80,13 @@ TEST_F(AutoSearchTest, WideningNothingIsTheFittedNetwork) {
 TEST_F(AutoSearchTest, WideningEverythingRemovesNearlyAllErrorAndCosts) {
   SHRIKE_NEEDS_MODEL_AND_IMAGES();
   take_images(8);
-  AutoBench bench = this->bench();
-  const Judgement fitted = bench.judge_fitted(settings_);
+  AutoJudge judge = this->judge();
+  const Judgement fitted = judge.judge_fitted(settings_);
   std::vector<std::string> all;
-  for (const WideUnit& unit : wide_units(bench.graph(), settings_))
+  for (const WideUnit& unit : wide_units(judge.graph(), settings_))
     all.insert(all.end(), unit.nodes.begin(), unit.nodes.end());
   ASSERT_GT(all.size(), 10u);
-  bench.judge_widened(settings_, {all}, [&](size_t, const Judgement& judgement) {
+  judge.judge_widened(settings_, {all}, [&](size_t, const Judgement& judgement) {
     ASSERT_TRUE(judgement.feasible);
     EXPECT_LT(judgement.error, 0.5 * fitted.error);
     EXPECT_GT(*judgement.cost.milliseconds, 1.2 * *fitted.cost.milliseconds);
@@ -97,21 +97,21 @@ TEST_F(AutoSearchTest, WideningEverythingRemovesNearlyAllErrorAndCosts) {
 TEST_F(AutoSearchTest, TheInputsTellModelsSettingsAndImagesApart) {
   SHRIKE_NEEDS_MODEL_AND_IMAGES();
   take_images(8);
-  const std::string inputs = bench().inputs();
-  EXPECT_EQ(bench().inputs(), inputs);
-  EXPECT_NE(bench(3).inputs(), inputs);
+  const std::string inputs = judge().inputs();
+  EXPECT_EQ(judge().inputs(), inputs);
+  EXPECT_NE(judge(3).inputs(), inputs);
   settings_.threads = 1;
-  EXPECT_EQ(bench().inputs(), inputs);
+  EXPECT_EQ(judge().inputs(), inputs);
   settings_.refit_images = 1;
-  EXPECT_NE(bench().inputs(), inputs);
+  EXPECT_NE(judge().inputs(), inputs);
 }
 
 TEST_F(AutoSearchTest, JudgesOnTheFittedImagesOnlyWhenThereAreNoOthers) {
   SHRIKE_NEEDS_MODEL_AND_IMAGES();
   take_images(4);
-  EXPECT_TRUE(bench().judges_were_fitted());
+  EXPECT_TRUE(judge().judges_were_fitted());
   settings_.calibration_images = 3;
-  EXPECT_FALSE(bench().judges_were_fitted());
+  EXPECT_FALSE(judge().judges_were_fitted());
 }
 
 TEST_F(AutoSearchTest, SpendsTheBudgetOnLessErrorAndNoMore) {

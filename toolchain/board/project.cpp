@@ -12,10 +12,10 @@
 
 #include <fmt/ranges.h>
 
+#include "toolchain/board/expected.h"
 #include "toolchain/board/flash.h"
 #include "toolchain/board/settings.h"
 #include "toolchain/board/templates.h"
-#include "toolchain/board/trial_run.h"
 #include "toolchain/host/op_list.h"
 #include "toolchain/support/error.h"
 
@@ -46,8 +46,8 @@ class Writer {
         espdl_(options.backend == Backend::kEspDl),
         picture_(options.picture ? std::optional(picture_for(facts, *options.picture)) : std::nullopt),
         flash_(plan_flash(facts, options, picture_ ? picture_->pixels.size() : 0)),
-        trial_(run_trial(facts, picture_ ? &*picture_ : nullptr, options.score_threshold,
-                         options.iou_threshold, options.max_detections)) {}
+        expected_(expected_of(facts, picture_ ? &*picture_ : nullptr, options.score_threshold,
+                              options.iou_threshold, options.max_detections)) {}
 
   Project project() {
     add("CMakeLists.txt",
@@ -70,7 +70,7 @@ class Writer {
       add("main/camera.cpp", kCameraSource);
     }
     add_component();
-    add("README.md", readme_text(facts_, options_, flash_, trial_));
+    add("README.md", readme_text(facts_, options_, flash_, expected_));
     note_what_is_missing();
     return std::move(project_);
   }
@@ -147,7 +147,7 @@ class Writer {
       }
       return;
     }
-    add("main/model_operators.cpp", trial_.operators_source);
+    add("main/model_operators.cpp", expected_.operators_source);
     std::vector<fs::path> paths;
     for (const auto& entry : fs::recursive_directory_iterator(root)) {
       const std::string relative = fs::relative(entry.path(), root).string();
@@ -188,7 +188,7 @@ class Writer {
     }
     text += fmt::format(
         "}};\nconstexpr bool kSeedInputs = {};  // inputs of integers, which can be generated\n\n",
-        trial_.seeded);
+        expected_.seeded);
     text +=
         "struct Output {\n  const char* name;\n  unsigned bytes;\n"
         "  const char *on_seed, *on_picture;  // SHA-256 as a PC computes it, on generated input and on "
@@ -196,7 +196,7 @@ class Writer {
         "};\nconstexpr Output kOutputs[] = {\n";
     for (size_t i = 0; i < facts_.outputs.size(); ++i) {
       text += fmt::format("    {{{}, {},\n     \"{}\",\n     \"{}\"}},\n", quoted(facts_.outputs[i].name),
-                          facts_.outputs[i].bytes, trial_.on_seed[i], trial_.on_picture[i]);
+                          facts_.outputs[i].bytes, expected_.on_seed[i], expected_.on_picture[i]);
     }
     text += "};\n";
     if (kind() != Kind::kRaw) text += class_names();
@@ -409,7 +409,7 @@ class Writer {
   bool espdl_;
   std::optional<data::Image> picture_;
   Flash flash_;
-  Trial trial_;
+  Expected expected_;
   Project project_;
 };
 

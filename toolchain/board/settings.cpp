@@ -104,7 +104,7 @@ std::string manifest_text(const Facts& facts, const ProjectOptions& options) {
 }
 
 std::string readme_text(const Facts& facts, const ProjectOptions& options, const Flash& flash,
-                        const Trial& trial) {
+                        const Expected& expected) {
   const Board& board = *options.board;
   const std::string file = std::filesystem::path(facts.path).filename().string();
   std::string text = fmt::format(
@@ -148,9 +148,9 @@ std::string readme_text(const Facts& facts, const ProjectOptions& options, const
         early ? "before" : "from", early ? "n" : "y", early ? "300" : "100");
   }
   text += "\n## What it prints\n\n";
-  if (!trial.objects.empty()) {
+  if (!expected.objects.empty()) {
     text += "On the embedded picture, as computed here with the chip's arithmetic:\n\n";
-    for (const std::string& line : trial.objects) text += "    SHRIKE " + line + "\n";
+    for (const std::string& line : expected.objects) text += "    SHRIKE " + line + "\n";
     text += "    SHRIKE PASS on the picture\n\n";
   }
   text += fmt::format(

@@ -105,8 +105,8 @@ std::array<double, kCandidates> squared_errors_behind(const std::vector<float>& 
 // What there is to learn of a tensor.
 struct Question {
   int first_exponent = 0;
-  std::optional<Behind> judge;
-  Tables tables;  // of the judge
+  std::optional<Behind> behind;
+  Tables tables;  // of what is behind
 };
 using Questions = std::map<std::string, Question>;
 
@@ -117,7 +117,7 @@ Questions questions_about(const graph::Graph& graph) {
   for (const std::vector<std::string>& members : find_groups(graph).members) {
     const std::string& source = members.front();
     questions[source].first_exponent = std::numeric_limits<int>::min();
-    questions[source].judge = behind(graph, links, source);
+    questions[source].behind = behind(graph, links, source);
   }
   return questions;
 }
@@ -147,15 +147,15 @@ TensorStatistics measure(const engine::TensorData& tensor, const Question& quest
   };
   const double plain_power = power_of(samples, offset_of);
   result.power = plain_power / static_cast<double>(samples.size());
-  if (!question.judge) {
+  if (!question.behind) {
     const double power = plain_power + kNoSignal;
     for (int i = 0; i < kCandidates; ++i)
       result.noise[i] = squared_error(samples, first_exponent + i) / power;
     return result;
   }
   std::vector<float> activated(samples.size());
-  for (size_t i = 0; i < samples.size(); ++i) activated[i] = question.judge->function(samples[i]);
-  const double power = power_of(activated, [&](size_t) { return question.judge->offset; }) + kNoSignal;
+  for (size_t i = 0; i < samples.size(); ++i) activated[i] = question.behind->function(samples[i]);
+  const double power = power_of(activated, [&](size_t) { return question.behind->offset; }) + kNoSignal;
   const auto errors = squared_errors_behind(samples, activated, question.tables, first_exponent);
   for (int i = 0; i < kCandidates; ++i) result.noise[i] = errors[i] / power;
   return result;
@@ -190,7 +190,7 @@ void fix_windows(Questions& questions, std::vector<std::unique_ptr<engine::Engin
         }
       });
   for (auto& [name, question] : questions) {
-    if (question.judge) question.tables = tables_behind(question.judge->function, question.first_exponent);
+    if (question.behind) question.tables = tables_behind(question.behind->function, question.first_exponent);
   }
 }
 

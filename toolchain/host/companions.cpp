@@ -3,9 +3,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "toolchain/support/files.h"
-#include "toolchain/support/sha256.h"
-
 namespace shrike::host {
 namespace {
 
@@ -26,21 +23,19 @@ std::string stated_hash(const std::string& path) {
 
 }  // namespace
 
-std::vector<std::string> strange_companions(const std::string& espdl_path) {
+std::vector<std::string> strange_companions(const IntegerModel& model) {
   namespace fs = std::filesystem;
   std::vector<std::string> strange;
-  if (fs::path(espdl_path).extension() != ".espdl") return strange;
+  const fs::path path = model.name();
+  if (path.extension() != ".espdl") return strange;
   std::string hash;  // computed once a companion states one
   for (const char* extension : {".info", ".json"}) {
-    const std::string companion = fs::path(espdl_path).replace_extension(extension).string();
+    const std::string companion = fs::path(path).replace_extension(extension).string();
     std::error_code ignored;
     if (!fs::is_regular_file(companion, ignored)) continue;
     const std::string stated = stated_hash(companion);
     if (stated.empty()) continue;
-    if (hash.empty()) {
-      const std::vector<uint8_t> bytes = read_file(espdl_path);
-      hash = sha256(bytes.data(), bytes.size());
-    }
+    if (hash.empty()) hash = model.file_sha256();
     if (stated != hash) strange.push_back(companion);
   }
   return strange;

@@ -8,6 +8,7 @@
 #include "runtime/format/flat.h"
 #include "runtime/format/schema.h"
 #include "runtime/format/verify.h"
+#include "toolchain/support/sha256.h"
 
 namespace shrike::host {
 namespace {
@@ -77,6 +78,15 @@ FileImage::FileImage(std::vector<uint8_t> bytes) : file_bytes_(bytes.size()) {
   } else {
     data_ = storage_.data();
   }
+}
+
+std::string FileImage::sha256() const {
+  if (bytes_ == file_bytes_) return shrike::sha256(data_, bytes_);
+  std::vector<uint8_t> first(file_bytes_);
+  std::memcpy(first.data(), data_, 12);
+  std::memcpy(first.data(), "EDL1", 4);
+  std::memcpy(first.data() + 12, payload(), file_bytes_ - 12);
+  return shrike::sha256(first.data(), first.size());
 }
 
 Status FileImage::verify() const {

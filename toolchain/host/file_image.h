@@ -19,6 +19,7 @@ class FileImage {
   const void* data() const { return data_; }
   size_t bytes() const { return bytes_; }
   size_t file_bytes() const { return file_bytes_; }
+  std::string sha256() const;  // of the file as it was read
 
   // These need verify() to have succeeded.
   std::vector<std::pair<std::string, std::string>> metadata() const;

@@ -209,4 +209,8 @@ uint64_t IntegerModel::file_bytes() const {
   return impl_->file.file_bytes();
 }
 
+std::string IntegerModel::file_sha256() const {
+  return impl_->file.sha256();
+}
+
 }  // namespace shrike::host

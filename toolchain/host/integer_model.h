@@ -52,6 +52,7 @@ class IntegerModel {
   std::string isa() const;
   const std::string& name() const;
   uint64_t file_bytes() const;
+  std::string file_sha256() const;
   // Metadata of the file: keys and values in file order.
   std::vector<std::pair<std::string, std::string>> metadata() const;
   // A node's attributes as one line of text, in file order.

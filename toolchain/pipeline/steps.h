@@ -1,5 +1,5 @@
 // The one list of steps between the prepared float graph and the plan. `quantize` runs all of them; the
-// search (search/auto_bench.h) runs the first part once and the second again for every trial.
+// search (search/auto_judge.h) runs the first part once and the second again for every trial.
 #pragma once
 #include <functional>
 #include <optional>

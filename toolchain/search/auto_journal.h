@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "toolchain/search/auto_bench.h"
+#include "toolchain/search/auto_judge.h"
 #include "toolchain/support/partial.h"
 
 namespace shrike::quantize {
@@ -26,7 +26,7 @@ struct JudgementShape {
 class AutoJournal {
  public:
   // Opens or creates `path` and locks it (flock) as long as this object lives; throws Error when another
-  // search has it. `inputs` says what the judgements depend on (AutoBench::inputs): every line ends with the
+  // search has it. `inputs` says what the judgements depend on (AutoJudge::inputs): every line ends with the
   // beginning of the SHA-256 of it and the line, so that neither a damaged line nor one of another search is
   // believed. Damaged lines are cut, which notes() tells; a last line that was cut short is dropped. A file
   // of other inputs is replaced when its search had finished; when it had not, or when it is no journal,

@@ -23,16 +23,16 @@ std::string name_of(const Layers& layers) {
   return fmt::format("{} {}", layers.size(), sha256(text.data(), text.size()).substr(0, 16));
 }
 
-// The bench with the journal before it.
+// The judge, with the journal before it.
 class Trials {
  public:
-  Trials(AutoBench& bench, AutoJournal& journal) : bench_(bench), journal_(journal) {}
+  Trials(AutoJudge& judge, AutoJournal& journal) : judge_(judge), journal_(journal) {}
 
   Judgement rounded(const Settings& settings) {
-    return remembered("rounded " + name_of(settings), [&] { return bench_.judge_rounded(settings); });
+    return remembered("rounded " + name_of(settings), [&] { return judge_.judge_rounded(settings); });
   }
   Judgement fitted(const Settings& settings) {
-    return remembered("fitted " + name_of(settings), [&] { return bench_.judge_fitted(settings); });
+    return remembered("fitted " + name_of(settings), [&] { return judge_.judge_fitted(settings); });
   }
   // In the order of the sets. `judged` is told after each.
   std::vector<Judgement> widened(const Settings& settings, const std::vector<Layers>& sets,
@@ -49,7 +49,7 @@ class Trials {
         missing_sets.push_back(sets[i]);
       }
     }
-    bench_.judge_widened(settings, missing_sets, [&](size_t index, const Judgement& judgement) {
+    judge_.judge_widened(settings, missing_sets, [&](size_t index, const Judgement& judgement) {
       add(widened_name(settings, missing_sets[index]), judgement);
       judgements[missing[index]] = judgement;
       judged();
@@ -85,16 +85,16 @@ class Trials {
     return judgement;
   }
 
-  AutoBench& bench_;
+  AutoJudge& judge_;
   AutoJournal& journal_;
   std::set<std::string> made_, remembered_;
 };
 
 class Search {
  public:
-  Search(AutoBench& bench, Trials& trials, const Settings& start, const Budget& budget,
+  Search(AutoJudge& judge, Trials& trials, const Settings& start, const Budget& budget,
          const PhaseProgress& progress)
-      : bench_(bench), trials_(trials), start_(start), budget_(budget), progress_(progress) {}
+      : judge_(judge), trials_(trials), start_(start), budget_(budget), progress_(progress) {}
 
   AutoResult run() {
     if (!add_row(start_, {}))
@@ -211,7 +211,7 @@ class Search {
     const Settings& settings = rows_[base_].settings;
     const Judgement& present = rows_[base_].judgement;
     std::vector<Layers> sets;
-    for (const WideUnit& unit : wide_units(bench_.graph(), settings)) sets.push_back(unit.nodes);
+    for (const WideUnit& unit : wide_units(judge_.graph(), settings)) sets.push_back(unit.nodes);
     size_t done = 0;
     const std::vector<Judgement> judgements =
         trials_.widened(settings, sets, [&] { progress_("screen", ++done, sets.size()); });
@@ -294,7 +294,7 @@ class Search {
   int wide_layers(const Settings& settings) const {
     const std::set<std::string> wide(settings.int16_layers.begin(), settings.int16_layers.end());
     int count = 0;
-    for (const graph::Node& node : bench_.graph().nodes)
+    for (const graph::Node& node : judge_.graph().nodes)
       count += wide.contains(node.name) && !graph::is_activation(node.op);
     return count;
   }
@@ -325,13 +325,13 @@ class Search {
       if (row.allowed && row.judgement.error < result.rows[result.chosen].judgement.error) result.chosen = i;
     }
     result.limits = limits_;
-    result.output_names = bench_.graph().outputs;
+    result.output_names = judge_.graph().outputs;
     result.trials = trials_.made();
     result.remembered = trials_.remembered();
     return result;
   }
 
-  AutoBench& bench_;
+  AutoJudge& judge_;
   Trials& trials_;
   const Settings& start_;
   const Budget& budget_;
@@ -346,15 +346,15 @@ class Search {
 
 AutoResult auto_search(const std::string& model_path, const std::string& calibration_folder,
                        const Settings& settings, const AutoOptions& options, const PhaseProgress& progress) {
-  AutoBench bench(model_path, calibration_folder, settings, options.judge_images,
+  AutoJudge judge(model_path, calibration_folder, settings, options.judge_images,
                   [&](size_t done, size_t total) { progress("calibrate", done, total); });
-  AutoJournal journal(options.journal, bench.inputs(),
-                      {bench.graph().outputs.size(), has_cost_model(settings.target), engine::float_path()});
-  Trials trials(bench, journal);
-  AutoResult result = Search(bench, trials, settings, options.budget, progress).run();
+  AutoJournal journal(options.journal, judge.inputs(),
+                      {judge.graph().outputs.size(), has_cost_model(settings.target), engine::float_path()});
+  Trials trials(judge, journal);
+  AutoResult result = Search(judge, trials, settings, options.budget, progress).run();
   journal.finish();
   result.notes = journal.notes();
-  if (bench.judges_were_fitted()) {
+  if (judge.judges_were_fitted()) {
     result.notes.push_back(
         "all images of the folder are calibrated on, so --auto judged on them too; more images, or fewer "
         "calibration-images, would give an independent judgement");

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "toolchain/pipeline/quantize.h"
-#include "toolchain/search/auto_bench.h"
 #include "toolchain/search/auto_candidates.h"
+#include "toolchain/search/auto_judge.h"
 #include "toolchain/search/budget.h"
 
 namespace shrike::quantize {

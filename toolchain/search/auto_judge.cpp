@@ -1,4 +1,4 @@
-#include "toolchain/search/auto_bench.h"
+#include "toolchain/search/auto_judge.h"
 
 #include <algorithm>
 #include <set>
@@ -48,7 +48,7 @@ bool holds(const graph::Graph& graph, Target target) {
 
 }  // namespace
 
-AutoBench::AutoBench(const std::string& model_path, const std::string& calibration_folder,
+AutoJudge::AutoJudge(const std::string& model_path, const std::string& calibration_folder,
                      const Settings& settings, int judge_images,
                      std::function<void(size_t, size_t)> calibrating)
     : settings_(settings), calibrating_(std::move(calibrating)) {
@@ -73,7 +73,7 @@ AutoBench::AutoBench(const std::string& model_path, const std::string& calibrati
   draft_.emplace(Draft{std::move(graph), std::move(feed), {}, {}});
 }
 
-const Draft& AutoBench::measured() {
+const Draft& AutoJudge::measured() {
   if (!measured_) {
     std::vector<Phase> phases;
     run_steps(
@@ -87,13 +87,13 @@ const Draft& AutoBench::measured() {
   return *draft_;
 }
 
-const Reference& AutoBench::reference() {
+const Reference& AutoJudge::reference() {
   const Draft& draft = measured();  // the graph is rescaled by then: the same reference whatever came first
   if (!reference_) reference_ = make_reference(draft.graph, draft.feed.with(judge_images_));
   return *reference_;
 }
 
-const AutoBench::Fit& AutoBench::fit(const Settings& settings) {
+const AutoJudge::Fit& AutoJudge::fit(const Settings& settings) {
   if (fit_ && to_yaml(fit_->settings) == to_yaml(settings)) return *fit_;
   measured();
   std::vector<Phase> phases;
@@ -103,7 +103,7 @@ const AutoBench::Fit& AutoBench::fit(const Settings& settings) {
   return *fit_;
 }
 
-Judgement AutoBench::judge(const Plan& plan, const Settings& settings) const {
+Judgement AutoJudge::judge(const Plan& plan, const Settings& settings) const {
   Judgement judgement;
   const graph::Graph& graph = draft_->graph;
   graph::Graph materialized = materialize(graph, plan, settings.target);
@@ -138,17 +138,17 @@ Judgement AutoBench::judge(const Plan& plan, const Settings& settings) const {
   return judgement;
 }
 
-Judgement AutoBench::judge_fitted(const Settings& settings) {
+Judgement AutoJudge::judge_fitted(const Settings& settings) {
   reference();
   return judge(fit(settings).plan, settings);
 }
 
-Judgement AutoBench::judge_rounded(const Settings& settings) {
+Judgement AutoJudge::judge_rounded(const Settings& settings) {
   reference();
   return judge(rounded_plan(draft_->graph, draft_->statistics, settings), settings);
 }
 
-Plan AutoBench::widen(const Fit& fit, const std::vector<std::string>& layers) const {
+Plan AutoJudge::widen(const Fit& fit, const std::vector<std::string>& layers) const {
   const graph::Graph& graph = draft_->graph;
   Settings settings = fit.settings;
   settings.int16_layers.insert(settings.int16_layers.end(), layers.begin(), layers.end());
@@ -178,7 +178,7 @@ Plan AutoBench::widen(const Fit& fit, const std::vector<std::string>& layers) co
   return plan;
 }
 
-void AutoBench::judge_widened(const Settings& settings,
+void AutoJudge::judge_widened(const Settings& settings,
                               const std::vector<std::vector<std::string>>& layer_sets,
                               const std::function<void(size_t, const Judgement&)>& consume) {
   if (layer_sets.empty()) return;

@@ -24,11 +24,11 @@ struct Judgement {
   int requantize_nodes = 0;
 };
 
-class AutoBench {
+class AutoJudge {
  public:
   // Loads the model and chooses images: those that `settings` fits on, and `judge_images` others. When the
   // folder has no others, the judges are the fitted ones (judges_were_fitted).
-  AutoBench(const std::string& model_path, const std::string& calibration_folder, const Settings& settings,
+  AutoJudge(const std::string& model_path, const std::string& calibration_folder, const Settings& settings,
             int judge_images, std::function<void(size_t done, size_t total)> calibrating);
 
   // Rescaled once something was judged.

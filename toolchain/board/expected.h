@@ -8,7 +8,7 @@
 
 namespace shrike::board {
 
-struct Trial {
+struct Expected {
   bool seeded = false;                           // the inputs are integers, which can be generated
   std::vector<std::string> on_seed, on_picture;  // SHA-256 of every output; empty texts where it was not run
   std::vector<std::string> objects;              // lines about the picture: name, score, box
@@ -16,8 +16,8 @@ struct Trial {
 };
 
 // `picture` (may be null) is in the form in which it is embedded.
-Trial run_trial(const Facts& facts, const data::Image* picture, float score_threshold, float iou_threshold,
-                int max_detections);
+Expected expected_of(const Facts& facts, const data::Image* picture, float score_threshold,
+                     float iou_threshold, int max_detections);
 
 // A picture no larger than the network's input on either side, its ratio kept.
 data::Image picture_for(const Facts& facts, const data::Image& picture);

@@ -1,4 +1,4 @@
-#include "toolchain/board/trial_run.h"
+#include "toolchain/board/expected.h"
 
 #include <algorithm>
 #include <cmath>
@@ -74,33 +74,33 @@ data::Image picture_for(const Facts& facts, const data::Image& picture) {
   return data::resize_bilinear(picture, width, height);
 }
 
-Trial run_trial(const Facts& facts, const data::Image* picture, float score_threshold, float iou_threshold,
-                int max_detections) {
+Expected expected_of(const Facts& facts, const data::Image* picture, float score_threshold,
+                     float iou_threshold, int max_detections) {
   host::IntegerModel file = host::IntegerModel::from_bytes(facts.file, facts.path);
   const InspectableModel& model = file.model();
-  Trial trial;
-  trial.operators_source = host::op_set_source(model);
-  trial.on_seed.resize(facts.outputs.size());
-  trial.on_picture.resize(facts.outputs.size());
-  trial.seeded = std::all_of(facts.inputs.begin(), facts.inputs.end(),
-                             [](const Port& port) { return port.type != DataType::kFloat32; });
-  if (trial.seeded) {
+  Expected expected;
+  expected.operators_source = host::op_set_source(model);
+  expected.on_seed.resize(facts.outputs.size());
+  expected.on_picture.resize(facts.outputs.size());
+  expected.seeded = std::all_of(facts.inputs.begin(), facts.inputs.end(),
+                                [](const Port& port) { return port.type != DataType::kFloat32; });
+  if (expected.seeded) {
     host::fill_inputs(model, kSeed);
     file.run();
-    trial.on_seed = fingerprints(model);
+    expected.on_seed = fingerprints(model);
   }
-  if (picture == nullptr) return trial;
+  if (picture == nullptr) return expected;
   const ImageView view{picture->pixels.data(), picture->width, picture->height, PixelFormat::kRgb888};
   ImagePlacement placement;
   require_ok(facts, preprocess(view, preprocess_options(model), model, &placement));
   file.run();
-  trial.on_picture = fingerprints(model);
+  expected.on_picture = fingerprints(model);
   DetectOptions options;
   options.score_threshold = score_threshold;
   options.iou_threshold = iou_threshold;
   options.max_detections = max_detections;
-  if (facts.head) trial.objects = objects_in(facts, model, placement, options);
-  return trial;
+  if (facts.head) expected.objects = objects_in(facts, model, placement, options);
+  return expected;
 }
 
 }  // namespace shrike::board
