@@ -246,9 +246,12 @@ void add_train(Command& app) {
       ->check(between(int64_t{1}, int64_t{1} << 40));
   arguments->options["--batch"] =
       command->add_option("--batch", t.batch, "pictures a step [32]")->check(between(1, 4096));
-  arguments->options["--part"] =
-      command->add_option("--part", t.part, "pictures that are normalised together [16]")
-          ->check(between(1, 4096));
+  arguments->options["--part"] = command
+                                     ->add_option("--part", t.part,
+                                                  "pictures that go through the network together, and are "
+                                                  "normalised together in float training [16; "
+                                                  "with --target 4, above 448x448 2: less memory]")
+                                     ->check(between(1, 4096));
   command->add_option("--optimizer", arguments->optimizer, "adam or sgd [adam]")
       ->check(one_of({"adam", "sgd"}));
   arguments->options["--rate"] =

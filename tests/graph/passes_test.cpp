@@ -424,6 +424,8 @@ TEST(NearName, IsNearOrNone) {
   EXPECT_EQ(near_name("export", commands), "");
   EXPECT_EQ(near_name("csv", {"isa", "cpu", "ops"}), "");
   EXPECT_EQ(near_name("jsn", {"isa", "json"}), "json");
+  EXPECT_EQ(near_name("confidence", {"conf", "mode", "iou"}), "conf");
+  EXPECT_EQ(near_name("confidence", {"conf", "confide"}), "");
   EXPECT_EQ(near_name("x", {"y", "o"}), "");
   EXPECT_EQ(near_name("", commands), "");
 }

@@ -61,7 +61,9 @@ std::string near_name(const std::string& name, const std::vector<std::string>& c
     best = candidate;
   }
   if (!best.empty()) return best;
-  const auto begins = [&](const std::string& candidate) { return candidate.starts_with(name); };
+  const auto begins = [&](const std::string& candidate) {
+    return candidate.starts_with(name) || (candidate.size() >= kLettersASlip && name.starts_with(candidate));
+  };
   if (name.size() < kLettersASlip || std::count_if(candidates.begin(), candidates.end(), begins) != 1)
     return "";
   return *std::find_if(candidates.begin(), candidates.end(), begins);

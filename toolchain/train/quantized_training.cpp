@@ -35,6 +35,8 @@ namespace {
 // Units that a weight can move in a whole run when no rate is given, and in a step: Adam moves all weights at
 // once, and a hundredth of a unit everywhere is already more than a deep network stands.
 constexpr double kReach = 2, kLargestStep = 0.005;
+// A part keeps what every layer computed until its gradients are known.
+constexpr int64_t kLargePicture = 448 * 448;
 // Pictures on which outputs are compared where there are no labels.
 constexpr int kComparedPictures = 16;
 // Parts of a batch that are asked whether changed exponents are any good.
@@ -43,6 +45,13 @@ constexpr double kMomentum = 0.9;  // of weights and exponents
 
 struct Interrupted {};
 
+QuantizedOptions with_part(QuantizedOptions options, const graph::Graph& graph) {
+  if (options.part > 0) return options;
+  const std::vector<int64_t>& shape = graph.tensor(graph.inputs[0]).shape;
+  options.part = shape.size() == 4 && shape[2] * shape[3] > kLargePicture ? 2 : 4;
+  return options;
+}
+
 class Run {
  public:
   Run(const QuantizedStart& start, const Parts& parts, const quantize::Settings& settings,
@@ -50,7 +59,7 @@ class Run {
       : graph_(start.graph),
         parts_(parts),
         settings_(settings),
-        options_(options),
+        options_(with_part(options, start.graph)),
         head_(find_head(start.graph)),
         plan_(start.graph, start.plan, settings.target, options.start_within),
         first_plan_(start.plan),

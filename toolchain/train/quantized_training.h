@@ -17,7 +17,7 @@ struct QuantizedOptions {
   int64_t steps = 0;   // 0: `epochs` through the training pictures
   double epochs = 2;
   int batch = 16;
-  int part = 4;  // pictures that go through the network together
+  int part = 0;  // pictures that go through the network together; 0: four, above 448x448 two
   // Highest step of a weight, in its own units, and of a bias, in units of the node's output; 0: such that
   // the whole run could move them by two, but no more than what a network stands (kLargestStep).
   double rate = 0;
