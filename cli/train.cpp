@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,6 +21,7 @@
 #include "toolchain/support/progress.h"
 #include "toolchain/train/float_training.h"
 #include "toolchain/train/head.h"
+#include "toolchain/train/judge.h"
 #include "toolchain/train/quantized_training.h"
 #include "toolchain/train/team.h"
 #include "toolchain/train/yolo11.h"
@@ -69,22 +71,36 @@ void print_report(const Arguments& arguments, const train::FloatReport& report) 
 }
 
 void print_report(const train::QuantizedReport& report, const std::string& output) {
-  const char* score = report.labelled ? "mAP" : "-error";
-  fmt::print("{:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "step", "features", "class", "box", "labels", score);
-  const auto print = [&](const std::string& name, const train::QuantizedJudgement& j) {
-    fmt::print("{:>9} {:>9.5f} {:>9.5f} {:>9.5f} {:>9.4f} {:>9.4f}{}\n", name, j.features, j.classes, j.boxes,
-               j.labels, j.score, j.step == report.best.step ? "  <- kept" : "");
+  // Without labels there is no mAP.
+  const char* form = report.labelled ? "{0:>9} {1:>9} {2:>9} {3:>9} {4:>9} {5:>9} {6:>16}{7}\n"
+                                     : "{0:>9} {1:>9} {2:>9} {3:>9} {4:>9} {5:>9}{7}\n";
+  const auto print = [&](const auto&... cells) { fmt::print(fmt::runtime(form), cells...); };
+  const auto row = [&](const std::string& name, const train::QuantizedJudgement& j) {
+    const auto number = [](double value) { return fmt::format("{:.5f}", value); };
+    print(name, number(j.features), number(j.classes), number(j.boxes), fmt::format("{:.4f}", j.labels),
+          number(j.error),
+          name == "start" ? fmt::format("{:.4f}         ", j.map)
+                          : fmt::format("{:.4f} ± {:.4f}", j.map, j.map_deviation),
+          j.step == report.best.step ? "  <- kept" : "");
   };
-  print("start", report.start);
-  for (const train::QuantizedJudgement& j : report.judgements) print(std::to_string(j.step), j);
+  print("step", "features", "class", "box", "labels", "error", "mAP         ", "");
+  row("start", report.start);
+  for (const train::QuantizedJudgement& j : report.judgements) row(std::to_string(j.step), j);
   fmt::print("{} steps on {} pictures in {:.0f} s, judged by the integer runtime on {} others\n",
              report.steps, report.training_pictures, report.seconds, report.judging_pictures);
   if (report.best.step == 0) {
     fmt::print("{}: nothing was better than the start, which was written\n", output);
-  } else {
-    fmt::print("{}: {} {:.4f}, {:+.4f} against the start\n", output, score, report.best.score,
-               report.best.score - report.start.score);
+    return;
   }
+  const double difference = report.best.map - report.start.map;
+  fmt::print("{}: error of the outputs {:.5f}, before {:.5f}", output, report.best.error, report.start.error);
+  if (report.labelled)
+    fmt::print("; mAP {:.4f}, {:+.4f} ± {:.4f} against the start{}", report.best.map, difference,
+               report.best.map_deviation,
+               std::fabs(difference) > train::kCertain * report.best.map_deviation
+                   ? ""
+                   : ", which so few pictures can't tell from nothing");
+  fmt::print("\n");
 }
 
 void end_run(bool first, bool interrupted, int64_t step) {

@@ -35,8 +35,8 @@ std::vector<double> gathered(const std::vector<double>& own, const Processes& pr
 
 }  // namespace
 
-evaluate::Metrics judge(const std::string& model, const evaluate::Folder& folder, int threads,
-                        const Processes& processes) {
+std::vector<evaluate::Detection> found_by(const std::string& model, const evaluate::Folder& folder,
+                                          int threads, const Processes& processes) {
   evaluate::DetectorOptions options;
   options.integer.threads = thread_count(threads);
   evaluate::Detector detector(model, options);
@@ -75,7 +75,28 @@ evaluate::Metrics judge(const std::string& model, const evaluate::Folder& folder
                    [&](const evaluate::Detection& a, const evaluate::Detection& b) {
                      return place.at(a.image_id) < place.at(b.image_id);
                    });
-  return evaluate::evaluate(folder.dataset, found);
+  return found;
+}
+
+evaluate::Metrics judge(const std::string& model, const evaluate::Folder& folder, int threads,
+                        const Processes& processes) {
+  return evaluate::evaluate(folder.dataset, found_by(model, folder, threads, processes));
+}
+
+double standard_error(const Verdict& a, const Verdict& b) {
+  std::vector<double> differences;
+  for (size_t i = 0; i < a.redrawn.size(); ++i)
+    differences.push_back(static_cast<double>(a.redrawn[i]) - static_cast<double>(b.redrawn[i]));
+  return evaluate::standard_deviation(differences);
+}
+
+bool loses_accuracy(const Verdict& verdict, const Verdict& other) {
+  return other.map - verdict.map > kCertain * standard_error(verdict, other);
+}
+
+bool is_better(const Verdict& verdict, const Verdict& other) {
+  if (loses_accuracy(verdict, other)) return false;
+  return loses_accuracy(other, verdict) || verdict.error < other.error;
 }
 
 }  // namespace shrike::train

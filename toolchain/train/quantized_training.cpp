@@ -43,6 +43,9 @@ constexpr int kComparedPictures = 16;
 constexpr size_t kAskedParts = 2;
 constexpr double kMomentum = 0.9;  // of weights and exponents
 
+// Times that the pictures that judge are redrawn, for the standard error of a difference in mAP.
+constexpr int kDraws = 200;
+
 struct Interrupted {};
 
 QuantizedOptions with_part(QuantizedOptions options, const graph::Graph& graph) {
@@ -134,7 +137,7 @@ class Run {
     const size_t parts = batch.inputs.size();
     std::vector<engine::Gradients> found(parts);
     std::vector<Sums> sums(parts);
-    std::vector<std::vector<engine::Array>> teachers(parts);
+    std::vector<std::vector<engine::Array>> teachers(parts);  // of parts that are asked once more
     for_each_part(parts, options_.threads, [&](size_t part) {
       if (!options_.processes.has(part)) return;
       const auto reference = teacher_.run({{graph_.inputs[0], batch.inputs[part]}}, watched_);
@@ -145,6 +148,7 @@ class Run {
             sums[part] = losses(batch, part, teachers[part], student, derivatives);
           },
           move_exponents);
+      if (!move_exponents || part >= kAskedParts) teachers[part].clear();  // not asked again
     });
     Values gradients = zeros_like(values_), exponent_gradients = zeros_like(exponents_);
     for (const engine::Gradients& part : found) {
@@ -263,57 +267,70 @@ class Run {
     return {bytes.begin(), bytes.end()};
   }
 
-  // With labels the integer file's mAP, else minus the error of its outputs.
-  double score_of(const quantize::Plan& plan, const std::string& file) {
-    double score = 0;
+  Verdict verdict_on(const quantize::Plan& plan, const std::string& file) {
+    Verdict verdict;
     if (parts_.judging.labelled) {
+      const evaluate::Folder& folder = parts_.judging.folder;
       const TrialFile trial(options_.output, options_.processes, file);
-      score = judge(trial.path(), parts_.judging.folder, options_.threads, options_.processes).map();
-    } else if (options_.processes.first()) {
-      if (!reference_) {
-        std::vector<std::string> paths;
-        for (const LabelledPicture& picture : parts_.judging.pictures) paths.push_back(picture.path);
-        const quantize::Feed feed(graph_, std::move(paths), settings_.threads);
-        reference_ = quantize::make_reference(
-            graph_, feed.fitted_by(settings_.calibration_fit).evenly(kComparedPictures));
-      }
-      score = -quantize::output_loss(graph_, plan, settings_.target, *reference_);
+      const std::vector<evaluate::Detection> found =
+          found_by(trial.path(), folder, options_.threads, options_.processes);
+      verdict.map = evaluate::evaluate(folder.dataset, found).map();
+      const std::vector<double> redrawn =
+          evaluate::redrawn_precision(folder.dataset, found, evaluate::Measure::kBoxes, kDraws);
+      verdict.redrawn.assign(redrawn.begin(), redrawn.end());
     }
-    if (!parts_.judging.labelled) {
-      std::vector<double> shared = {score};  // the first's; the others hold zero
-      options_.processes.sum(shared);
-      score = shared[0];
-    }
+    std::vector<double> error = {0};  // the first's; the others hold zero
+    if (options_.processes.first())
+      error[0] = quantize::output_loss(graph_, plan, settings_.target, reference());
+    options_.processes.sum(error);
+    verdict.error = error[0];
     engine::set_threads(1);
-    return score;
+    return verdict;
+  }
+
+  const quantize::Reference& reference() {
+    if (!reference_) {
+      std::vector<std::string> paths;
+      for (const LabelledPicture& picture : parts_.judging.pictures) paths.push_back(picture.path);
+      const quantize::Feed feed(graph_, std::move(paths), settings_.threads);
+      reference_ = quantize::make_reference(
+          graph_, feed.fitted_by(settings_.calibration_fit).evenly(kComparedPictures));
+    }
+    return *reference_;
   }
 
   void judge_start() {
     best_file_ = file_of(first_plan_);
-    report_.start.score = score_of(first_plan_, best_file_);
+    start_ = best_ = verdict_on(first_plan_, best_file_);
+    report_.start.map = start_.map;
+    report_.start.error = start_.error;
     report_.best = report_.start;
   }
 
   void evaluate() {
     const quantize::Plan plan = plan_.plan(average_);
     const std::string file = file_of(plan);
+    const Verdict verdict = verdict_on(plan, file);
     const double count = static_cast<double>(std::max<int64_t>(1, summed_));
     const QuantizedJudgement judgement{step_,
                                        sum_.distillation.features / count,
                                        sum_.distillation.classes / count,
                                        sum_.distillation.boxes / count,
                                        sum_.labels.box / count,
-                                       score_of(plan, file),
+                                       verdict.map,
+                                       standard_error(verdict, start_),
+                                       verdict.error,
                                        changed_exponents_};
     sum_ = {};
     summed_ = 0;
     report_.judgements.push_back(judgement);
     lines_ += fmt::format(
         "{{\"step\": {}, \"features\": {:.6f}, \"class\": {:.6f}, \"box\": {:.6f}, \"labels\": {:.6f}, "
-        "\"score\": {:.6f}, \"changed_exponents\": {}}}\n",
+        "\"mAP\": {:.6f}, \"mAP_deviation\": {:.6f}, \"error\": {:.6g}, \"changed_exponents\": {}}}\n",
         judgement.step, judgement.features, judgement.classes, judgement.boxes, judgement.labels,
-        judgement.score, judgement.changed_exponents);
-    if (judgement.score > report_.best.score) {
+        judgement.map, judgement.map_deviation, judgement.error, judgement.changed_exponents);
+    if (is_better(verdict, best_) && !loses_accuracy(verdict, start_)) {
+      best_ = verdict;
       report_.best = judgement;
       best_file_ = file;
     }
@@ -334,7 +351,7 @@ class Run {
         o.warm_up, o.start_within, o.batch, o.part, o.rate, o.final_rate, o.exponent_rate, o.distill_weight,
         o.label_weight, o.distillation.feature_gain, o.distillation.class_gain, o.distillation.box_gain,
         o.clip, o.evaluations, o.seed, a.mosaic, a.scale, a.translate, a.hue, a.saturation, a.value, a.flip,
-        parts_.training.pictures.size(), parts_.judging.pictures.size(), report_.start.score,
+        parts_.training.pictures.size(), parts_.judging.pictures.size(), report_.start.error,
         chip_of(settings_.target).name);
   }
 
@@ -348,7 +365,8 @@ class Run {
                          {"first", optimizer_.first},
                          {"second", optimizer_.second},
                          {"exponents first", exponent_optimizer_.first},
-                         {"exponents second", exponent_optimizer_.second}};
+                         {"exponents second", exponent_optimizer_.second},
+                         {"best redrawn", {best_.redrawn}}};
     checkpoint.numbers = {{"step", static_cast<double>(step_)},
                           {"exponent steps", static_cast<double>(exponent_optimizer_.steps)},
                           {"features", sum_.distillation.features},
@@ -362,7 +380,8 @@ class Run {
                           {"start boxes", report_.start.boxes},
                           {"start labels", report_.start.labels},
                           {"best step", static_cast<double>(report_.best.step)},
-                          {"best score", report_.best.score}};
+                          {"best map", best_.map},
+                          {"best error", best_.error}};
     save_checkpoint(checkpoint, checkpoint_path());
     write_files_atomically({{options_.output + ".train.jsonl", lines_}, {options_.output, best_file_}});
   }
@@ -394,7 +413,11 @@ class Run {
     lines_ = checkpoint.texts["lines"];
     best_file_ = checkpoint.texts["best"];
     report_.best.step = static_cast<int64_t>(checkpoint.numbers["best step"]);
-    report_.best.score = checkpoint.numbers["best score"];
+    best_ = {checkpoint.numbers["best map"], checkpoint.numbers["best error"],
+             checkpoint.values["best redrawn"].at(0)};
+    report_.best.map = best_.map;
+    report_.best.map_deviation = standard_error(best_, start_);
+    report_.best.error = best_.error;
     std::vector<size_t> all(exponents_.size());
     std::iota(all.begin(), all.end(), size_t{0});
     network_->set_formats(plan_.take_over(all, exponents_));
@@ -419,6 +442,7 @@ class Run {
   int changed_exponents_ = 0;
   bool stop_ = false;  // some process was asked to
   Sums sum_;           // since the evaluation before
+  Verdict start_, best_;
   std::string lines_, best_file_;
   QuantizedReport report_;
 };

@@ -54,8 +54,9 @@ struct QuantizedStart {
 struct QuantizedJudgement {
   int64_t step = 0;
   double features = 0, classes = 0, boxes = 0, labels = 0;  // mean losses since the judgement before
-  double score =
-      0;  // of the integer file: mAP with labels, else minus the error of its outputs; greater is better
+  double map = 0;            // of the integer file on the pictures that judge, with labels
+  double map_deviation = 0;  // standard error of its difference to the start's, these pictures redrawn
+  double error = 0;          // of the integer file's outputs against the float network's
   int changed_exponents = 0;
 };
 
