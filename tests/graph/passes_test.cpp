@@ -425,7 +425,7 @@ TEST(NearName, IsNearOrNone) {
   EXPECT_EQ(near_name("csv", {"isa", "cpu", "ops"}), "");
   EXPECT_EQ(near_name("jsn", {"isa", "json"}), "json");
   EXPECT_EQ(near_name("confidence", {"conf", "mode", "iou"}), "conf");
-  EXPECT_EQ(near_name("confidence", {"conf", "confide"}), "");
+  EXPECT_EQ(near_name("confidence", {"con", "conf"}), "");
   EXPECT_EQ(near_name("x", {"y", "o"}), "");
   EXPECT_EQ(near_name("", commands), "");
 }
