@@ -78,9 +78,9 @@ void print_report(const train::QuantizedReport& report, const std::string& outpu
   const auto row = [&](const std::string& name, const train::QuantizedJudgement& j) {
     const auto number = [](double value) { return fmt::format("{:.5f}", value); };
     print(name, number(j.features), number(j.classes), number(j.boxes), fmt::format("{:.4f}", j.labels),
-          number(j.error),
-          name == "start" ? fmt::format("{:.4f}         ", j.map)
-                          : fmt::format("{:.4f} ± {:.4f}", j.map, j.map_deviation),
+          number(j.verdict.error),
+          name == "start" ? fmt::format("{:.4f}         ", j.verdict.map)
+                          : fmt::format("{:.4f} ± {:.4f}", j.verdict.map, j.map_deviation),
           j.step == report.best.step ? "  <- kept" : "");
   };
   print("step", "features", "class", "box", "labels", "error", "mAP         ", "");
@@ -92,10 +92,11 @@ void print_report(const train::QuantizedReport& report, const std::string& outpu
     fmt::print("{}: nothing was better than the start, which was written\n", output);
     return;
   }
-  const double difference = report.best.map - report.start.map;
-  fmt::print("{}: error of the outputs {:.5f}, before {:.5f}", output, report.best.error, report.start.error);
+  const train::Verdict &best = report.best.verdict, &start = report.start.verdict;
+  const double difference = best.map - start.map;
+  fmt::print("{}: error of the outputs {:.5f}, before {:.5f}", output, best.error, start.error);
   if (report.labelled)
-    fmt::print("; mAP {:.4f}, {:+.4f} ± {:.4f} against the start{}", report.best.map, difference,
+    fmt::print("; mAP {:.4f}, {:+.4f} ± {:.4f} against the start{}", best.map, difference,
                report.best.map_deviation,
                std::fabs(difference) > train::kCertain * report.best.map_deviation
                    ? ""

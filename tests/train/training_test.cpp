@@ -319,8 +319,8 @@ TEST(QuantizedTraining, NeverWritesAFileThatIsWorseThanItsStartAndResumesToTheSa
   options.threads = 2;
   const QuantizedReport report = train_quantized(s.start, s.parts, s.settings, options);
   EXPECT_EQ(report.judgements.size(), 2u);
-  const double lost = report.start.map - report.best.map;
-  EXPECT_TRUE(report.best.step == 0 || report.best.error < report.start.error || lost < 0);
+  const double lost = report.start.verdict.map - report.best.verdict.map;
+  EXPECT_TRUE(report.best.step == 0 || report.best.verdict.error < report.start.verdict.error || lost < 0);
   EXPECT_LE(lost, 2 * report.best.map_deviation);
   EXPECT_GT(report.start.features, 0);
   QuantizedOptions resumed = options;

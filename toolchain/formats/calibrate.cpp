@@ -9,6 +9,7 @@
 #include "toolchain/engine/engine.h"
 #include "toolchain/formats/plan.h"
 #include "toolchain/measure/behind.h"
+#include "toolchain/measure/float_engines.h"
 #include "toolchain/measure/grid.h"
 #include "toolchain/measure/range.h"
 #include "toolchain/pipeline/recipe.h"
@@ -168,20 +169,14 @@ int first_candidate(float largest) {
 }
 
 // Largest magnitudes on the first images fix each tensor's window of candidates.
-void fix_windows(Questions& questions, std::vector<std::unique_ptr<engine::Engine>>& engines,
-                 const Feed& feed) {
+void fix_windows(Questions& questions, FloatEngines& engines, const Feed& feed) {
   using Windows = std::map<std::string, int>;
-  ordered_parallel<Windows>(
-      std::min(recipe::kWindowImages, feed.size()), feed.threads(),
-      [&](int worker, size_t index) {
-        Windows windows;
-        engines[static_cast<size_t>(worker)]->observe(
-            feed.inputs(index), [&](const engine::TensorData& tensor) {
-              if (!questions.contains(tensor.tensor->name)) return;
-              const auto [low, high] = range_of(tensor.memory(), tensor.values.count());
-              windows[tensor.tensor->name] = first_candidate(std::max(high, -low));
-            });
-        return windows;
+  engines.observe<Windows>(
+      std::min(recipe::kWindowImages, feed.size()),
+      [&](Windows& windows, size_t, const engine::TensorData& tensor) {
+        if (!questions.contains(tensor.tensor->name)) return;
+        const auto [low, high] = range_of(tensor.memory(), tensor.values.count());
+        windows[tensor.tensor->name] = first_candidate(std::max(high, -low));
       },
       [&](size_t, Windows&& windows) {
         for (const auto& [name, first] : windows) {
@@ -198,25 +193,17 @@ void fix_windows(Questions& questions, std::vector<std::unique_ptr<engine::Engin
 
 Statistics calibrate(const graph::Graph& graph, const Feed& feed, const ProgressCallback& progress,
                      const Watcher& watcher) {
-  engine::set_threads(1);  // one image a thread: the same sums whatever the number of threads
-  std::vector<std::unique_ptr<engine::Engine>> engines;
-  for (int i = 0; i < feed.threads(); ++i) engines.push_back(std::make_unique<engine::Engine>(graph));
+  FloatEngines engines(graph, feed);
   Questions questions = questions_about(graph);
   fix_windows(questions, engines, feed);
 
   Statistics total;
-  ordered_parallel<Statistics>(
-      feed.size(), feed.threads(),
-      [&](int worker, size_t index) {
-        Statistics statistics;
-        engines[static_cast<size_t>(worker)]->observe(
-            feed.inputs(index), [&](const engine::TensorData& tensor) {
-              if (watcher) watcher(index, tensor);
-              const auto question = questions.find(tensor.tensor->name);
-              if (question != questions.end())
-                statistics[question->first] = measure(tensor, question->second);
-            });
-        return statistics;
+  engines.observe<Statistics>(
+      feed.size(),
+      [&](Statistics& statistics, size_t index, const engine::TensorData& tensor) {
+        if (watcher) watcher(index, tensor);
+        const auto question = questions.find(tensor.tensor->name);
+        if (question != questions.end()) statistics[question->first] = measure(tensor, question->second);
       },
       [&](size_t index, Statistics&& statistics) {
         for (const auto& [name, tensor] : statistics) total[name].merge(tensor);

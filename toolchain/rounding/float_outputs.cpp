@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 
+#include "toolchain/measure/float_engines.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/support/ordered.h"
@@ -74,18 +75,13 @@ const std::vector<float>& FloatOutputs::at(const std::string& image, const std::
 
 FloatOutputs float_outputs(const graph::Graph& graph, const Feed& feed) {
   FloatOutputs outputs(graph, feed);
-  engine::set_threads(1);
-  std::vector<std::unique_ptr<engine::Engine>> engines;
-  for (int i = 0; i < feed.threads(); ++i) engines.push_back(std::make_unique<engine::Engine>(graph));
-  ordered_parallel<int>(
-      feed.size(), feed.threads(),
-      [&](int worker, size_t index) {
-        engines[static_cast<size_t>(worker)]->observe(
-            feed.inputs(index),
-            [&](const engine::TensorData& tensor) { outputs.add(feed.name(index), tensor); });
-        return 0;
-      },
-      [](size_t, int&&) {});
+  FloatEngines(graph, feed)
+      .observe<int>(
+          feed.size(),
+          [&](int&, size_t index, const engine::TensorData& tensor) {
+            outputs.add(feed.name(index), tensor);
+          },
+          [](size_t, int&&) {});
   return outputs;
 }
 

@@ -301,25 +301,23 @@ class Run {
 
   void judge_start() {
     best_file_ = file_of(first_plan_);
-    start_ = best_ = verdict_on(first_plan_, best_file_);
-    report_.start.map = start_.map;
-    report_.start.error = start_.error;
+    report_.start.verdict = verdict_on(first_plan_, best_file_);
     report_.best = report_.start;
   }
 
   void evaluate() {
     const quantize::Plan plan = plan_.plan(average_);
     const std::string file = file_of(plan);
-    const Verdict verdict = verdict_on(plan, file);
+    Verdict verdict = verdict_on(plan, file);
+    const double deviation = standard_error(verdict, report_.start.verdict);
     const double count = static_cast<double>(std::max<int64_t>(1, summed_));
     const QuantizedJudgement judgement{step_,
                                        sum_.distillation.features / count,
                                        sum_.distillation.classes / count,
                                        sum_.distillation.boxes / count,
                                        sum_.labels.box / count,
-                                       verdict.map,
-                                       standard_error(verdict, start_),
-                                       verdict.error,
+                                       std::move(verdict),
+                                       deviation,
                                        changed_exponents_};
     sum_ = {};
     summed_ = 0;
@@ -328,9 +326,9 @@ class Run {
         "{{\"step\": {}, \"features\": {:.6f}, \"class\": {:.6f}, \"box\": {:.6f}, \"labels\": {:.6f}, "
         "\"mAP\": {:.6f}, \"mAP_deviation\": {:.6f}, \"error\": {:.6g}, \"changed_exponents\": {}}}\n",
         judgement.step, judgement.features, judgement.classes, judgement.boxes, judgement.labels,
-        judgement.map, judgement.map_deviation, judgement.error, judgement.changed_exponents);
-    if (is_better(verdict, best_) && !loses_accuracy(verdict, start_)) {
-      best_ = verdict;
+        judgement.verdict.map, judgement.map_deviation, judgement.verdict.error, judgement.changed_exponents);
+    if (is_better(judgement.verdict, report_.best.verdict) &&
+        !loses_accuracy(judgement.verdict, report_.start.verdict)) {
       report_.best = judgement;
       best_file_ = file;
     }
@@ -351,7 +349,7 @@ class Run {
         o.warm_up, o.start_within, o.batch, o.part, o.rate, o.final_rate, o.exponent_rate, o.distill_weight,
         o.label_weight, o.distillation.feature_gain, o.distillation.class_gain, o.distillation.box_gain,
         o.clip, o.evaluations, o.seed, a.mosaic, a.scale, a.translate, a.hue, a.saturation, a.value, a.flip,
-        parts_.training.pictures.size(), parts_.judging.pictures.size(), report_.start.error,
+        parts_.training.pictures.size(), parts_.judging.pictures.size(), report_.start.verdict.error,
         chip_of(settings_.target).name);
   }
 
@@ -366,7 +364,7 @@ class Run {
                          {"second", optimizer_.second},
                          {"exponents first", exponent_optimizer_.first},
                          {"exponents second", exponent_optimizer_.second},
-                         {"best redrawn", {best_.redrawn}}};
+                         {"best redrawn", {report_.best.verdict.redrawn}}};
     checkpoint.numbers = {{"step", static_cast<double>(step_)},
                           {"exponent steps", static_cast<double>(exponent_optimizer_.steps)},
                           {"features", sum_.distillation.features},
@@ -380,8 +378,8 @@ class Run {
                           {"start boxes", report_.start.boxes},
                           {"start labels", report_.start.labels},
                           {"best step", static_cast<double>(report_.best.step)},
-                          {"best map", best_.map},
-                          {"best error", best_.error}};
+                          {"best map", report_.best.verdict.map},
+                          {"best error", report_.best.verdict.error}};
     save_checkpoint(checkpoint, checkpoint_path());
     write_files_atomically({{options_.output + ".train.jsonl", lines_}, {options_.output, best_file_}});
   }
@@ -413,11 +411,9 @@ class Run {
     lines_ = checkpoint.texts["lines"];
     best_file_ = checkpoint.texts["best"];
     report_.best.step = static_cast<int64_t>(checkpoint.numbers["best step"]);
-    best_ = {checkpoint.numbers["best map"], checkpoint.numbers["best error"],
-             checkpoint.values["best redrawn"].at(0)};
-    report_.best.map = best_.map;
-    report_.best.map_deviation = standard_error(best_, start_);
-    report_.best.error = best_.error;
+    report_.best.verdict = {checkpoint.numbers["best map"], checkpoint.numbers["best error"],
+                            checkpoint.values["best redrawn"].at(0)};
+    report_.best.map_deviation = standard_error(report_.best.verdict, report_.start.verdict);
     std::vector<size_t> all(exponents_.size());
     std::iota(all.begin(), all.end(), size_t{0});
     network_->set_formats(plan_.take_over(all, exponents_));
@@ -442,7 +438,6 @@ class Run {
   int changed_exponents_ = 0;
   bool stop_ = false;  // some process was asked to
   Sums sum_;           // since the evaluation before
-  Verdict start_, best_;
   std::string lines_, best_file_;
   QuantizedReport report_;
 };

@@ -7,6 +7,7 @@
 #include "toolchain/formats/plan.h"
 #include "toolchain/pipeline/settings.h"
 #include "toolchain/train/distillation.h"
+#include "toolchain/train/judge.h"
 #include "toolchain/train/pictures.h"
 #include "toolchain/train/processes.h"
 
@@ -54,9 +55,8 @@ struct QuantizedStart {
 struct QuantizedJudgement {
   int64_t step = 0;
   double features = 0, classes = 0, boxes = 0, labels = 0;  // mean losses since the judgement before
-  double map = 0;            // of the integer file on the pictures that judge, with labels
-  double map_deviation = 0;  // standard error of its difference to the start's, these pictures redrawn
-  double error = 0;          // of the integer file's outputs against the float network's
+  Verdict verdict;                                          // on the integer file, by the pictures that judge
+  double map_deviation = 0;  // standard error of its mAP's difference to the start's
   int changed_exponents = 0;
 };
 

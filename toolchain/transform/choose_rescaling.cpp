@@ -7,8 +7,8 @@
 #include "runtime/chips/chip.h"
 #include "toolchain/cost/cost_model.h"
 #include "toolchain/cost/graph_time.h"
-#include "toolchain/engine/engine.h"
 #include "toolchain/graph/activation.h"
+#include "toolchain/measure/float_engines.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/ordered.h"
@@ -80,25 +80,18 @@ class Chooser {
       for (const ScaledTensor& tensor : source.tensors) samples_[tensor.name];
       if (source.after_convolution) samples_[source.node->inputs[0]];
     }
-    engine::set_threads(1);  // one image a thread: the same sums whatever the number of threads
-    std::vector<std::unique_ptr<engine::Engine>> engines;
-    for (int i = 0; i < feed.threads(); ++i) engines.push_back(std::make_unique<engine::Engine>(graph_));
     using Item = std::map<std::string, std::vector<float>>;
-    ordered_parallel<Item>(
-        feed.size(), feed.threads(),
-        [&](int worker, size_t index) {
-          Item item;
-          engines[static_cast<size_t>(worker)]->observe(
-              feed.inputs(index), [&](const engine::TensorData& tensor) {
-                if (samples_.contains(tensor.tensor->name))
-                  item[tensor.tensor->name] = sampled(tensor, feed.name(index));
-              });
-          return item;
-        },
-        [&](size_t index, Item&& item) {
-          for (auto& [name, values] : item) samples_.at(name).push_back(std::move(values));
-          progress(index + 1, feed.size());
-        });
+    FloatEngines(graph_, feed)
+        .observe<Item>(
+            feed.size(),
+            [&](Item& item, size_t index, const engine::TensorData& tensor) {
+              if (samples_.contains(tensor.tensor->name))
+                item[tensor.tensor->name] = sampled(tensor, feed.name(index));
+            },
+            [&](size_t index, Item&& item) {
+              for (auto& [name, values] : item) samples_.at(name).push_back(std::move(values));
+              progress(index + 1, feed.size());
+            });
   }
 
   static std::vector<float> sampled(const engine::TensorData& tensor, const std::string& image) {
