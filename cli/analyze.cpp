@@ -43,9 +43,8 @@ void print_text(const Arguments& arguments, const analyze::Analysis& analysis) {
   const analyze::Rows rows = rows_of(arguments);
   if (arguments.tables.contains("graphwise")) {
     fmt::print(
-        "Graphwise: noise accumulated from the input to each {}, behind its activation function, integer "
-        "file "
-        "against float\n{}\n",
+        "Graphwise: noise accumulated from the input to each {}, behind its activation function, "
+        "integer file against float\n{}\n",
         arguments.all ? "tensor" : "layer", analyze::graphwise_table(analysis, rows));
   }
   if (arguments.tables.contains("layerwise")) {

@@ -114,12 +114,10 @@ void draw(data::Image& image, const evaluate::Results& results, const evaluate::
 void report_missing_letters(const data::Lettering& lettering, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (lettering.has(name)) continue;
-    fmt::print(
-        stderr,
-        "note: no font here has all the characters of the class '{}'; install fonts-dejavu-core or, for "
-        "East Asian "
-        "characters, fonts-wqy-microhei, or name a font in SHRIKE_FONT\n",
-        name);
+    fmt::print(stderr,
+               "note: no font here has all the characters of the class '{}'; install fonts-dejavu-core or, "
+               "for East Asian characters, fonts-wqy-microhei, or name a font in SHRIKE_FONT\n",
+               name);
     return;
   }
 }

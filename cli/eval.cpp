@@ -27,8 +27,7 @@ struct Arguments {
   DetectorArguments detector;
   double confidence = -1;
   int64_t limit = 0;
-  int draws = -1;                           // -1: 200 with --against, else none
-  std::vector<evaluate::Detection> others;  // that `against` holds
+  int draws = -1;  // -1: 200 with --against, else none
   bool json = false, quiet = false, per_class = false, strict = false;
 };
 
@@ -87,13 +86,16 @@ std::vector<Table> tables_of(const evaluate::Detector& detector, const evaluate:
   return tables;
 }
 
+// What --against holds.
+using Others = std::optional<std::vector<evaluate::Detection>>;
+
 Errors errors_of(const evaluate::Dataset& dataset, evaluate::Measure measure,
-                 const std::vector<evaluate::Detection>& detections, const Arguments& arguments, int draws) {
+                 const std::vector<evaluate::Detection>& detections, const Others& others, int draws) {
   std::vector<double> own = evaluate::redrawn_precision(dataset, detections, measure, draws);
   Errors errors{evaluate::standard_deviation(own), {}, 0};
-  if (arguments.against.empty()) return errors;
-  errors.against = evaluate::evaluate(dataset, arguments.others, measure).map();
-  const std::vector<double> theirs = evaluate::redrawn_precision(dataset, arguments.others, measure, draws);
+  if (!others) return errors;
+  errors.against = evaluate::evaluate(dataset, *others, measure).map();
+  const std::vector<double> theirs = evaluate::redrawn_precision(dataset, *others, measure, draws);
   for (size_t i = 0; i < own.size(); ++i) own[i] -= theirs[i];
   errors.difference = evaluate::standard_deviation(own);
   return errors;
@@ -109,7 +111,7 @@ void require_size(const evaluate::Folder& folder, const evaluate::Picture& pictu
 }
 
 Outcome measure(evaluate::Detector& detector, const DetectOptions& options, evaluate::Folder& folder,
-                const Arguments& arguments) {
+                const Arguments& arguments, const Others& others) {
   const std::vector<int> categories = evaluate::category_of_classes(folder.dataset, detector.class_names());
   Outcome outcome;
   outcome.images = folder.paths.size();
@@ -131,10 +133,9 @@ Outcome measure(evaluate::Detector& detector, const DetectOptions& options, eval
   }
   evaluate::to_pixels(folder, sizes);
   outcome.tables = tables_of(detector, folder.dataset, outcome.detections);
-  const int draws = arguments.draws >= 0 ? arguments.draws : arguments.against.empty() ? 0 : 200;
+  const int draws = arguments.draws >= 0 ? arguments.draws : others ? 200 : 0;
   if (draws > 0)
-    outcome.errors =
-        errors_of(folder.dataset, outcome.tables[0].measure, outcome.detections, arguments, draws);
+    outcome.errors = errors_of(folder.dataset, outcome.tables[0].measure, outcome.detections, others, draws);
   if (!arguments.page.empty()) {
     for (const Table& table : outcome.tables) {
       outcome.curves.emplace_back(
@@ -361,7 +362,7 @@ void run_classes(const Arguments& arguments, evaluate::Detector& detector,
   }
 }
 
-void run_objects(const Arguments& arguments, evaluate::Detector& detector) {
+void run_objects(const Arguments& arguments, const Others& others, evaluate::Detector& detector) {
   if (detector.task() == evaluate::Task::kClasses) {
     fail(
         "{}: the model is a classifier; --data was expected to be a folder with a sub-folder of pictures for "
@@ -374,7 +375,7 @@ void run_objects(const Arguments& arguments, evaluate::Detector& detector) {
   DetectOptions options = detect_options(detector, arguments.detector);
   // Precision over all recalls needs the unlikely boxes too, whatever the mode shows to a user.
   options.score_threshold = arguments.confidence < 0 ? 0.001f : static_cast<float>(arguments.confidence);
-  const Outcome outcome = measure(detector, options, folder, arguments);
+  const Outcome outcome = measure(detector, options, folder, arguments, others);
   if (!arguments.save_json.empty()) {
     write_file_atomically(arguments.save_json,
                           std::string_view(evaluate::detections_json(outcome.detections)));
@@ -388,14 +389,14 @@ void run_objects(const Arguments& arguments, evaluate::Detector& detector) {
   }
 }
 
-void run(const Arguments& given) {
-  Arguments arguments = given;
+void run(const Arguments& arguments) {
   if (arguments.quiet) silence_progress();
   const bool classes = evaluate::are_class_folders(arguments.data);
   // A folder that isn't there is told before the model is loaded.
   std::error_code ignored;
   if (!std::filesystem::exists(arguments.data, ignored)) evaluate::open_folder(arguments.data);
-  if (!arguments.against.empty()) arguments.others = evaluate::load_detections(arguments.against);
+  Others others;
+  if (!arguments.against.empty()) others = evaluate::load_detections(arguments.against);
   CommandFiles files{{arguments.file, arguments.data, arguments.detector.names_file, arguments.against}, {}};
   if (!arguments.save_json.empty()) files.writes.push_back({arguments.save_json, "--save-json"});
   if (!arguments.page.empty()) files.writes.push_back({arguments.page, "--html"});
@@ -408,7 +409,7 @@ void run(const Arguments& given) {
   if (classes && detector.task() == evaluate::Task::kClasses) {
     run_classes(arguments, detector, evaluate::open_class_folders(arguments.data, arguments.limit));
   } else {
-    run_objects(arguments, detector);
+    run_objects(arguments, others, detector);
   }
   if (detector.integer_model() != nullptr) report_saturation(*detector.integer_model());
 }

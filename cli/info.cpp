@@ -64,14 +64,6 @@ nlohmann::ordered_json tensor_json(const TensorView& tensor) {
   return json;
 }
 
-nlohmann::ordered_json memory_json(const MemoryReport& memory) {
-  return {{"activation_bytes", memory.activation_bytes},
-          {"lower_bound", memory.lower_bound},
-          {"internal_bytes", memory.internal_bytes},
-          {"scratch_bytes", memory.scratch_bytes},
-          {"table_bytes", memory.table_bytes}};
-}
-
 // `file` as a board runs it.
 void print_json(const host::IntegerModel& file, const board::Facts& facts) {
   const InspectableModel& model = file.model();

@@ -116,12 +116,6 @@ void print_json(const std::string& path, const FloatModel& model) {
   fmt::print("{}\n", json_text(json));
 }
 
-std::string shape_text(const graph::Shape& shape) {
-  std::vector<std::string> sizes;
-  for (const int64_t size : shape) sizes.push_back(size == graph::kUnknownDim ? "?" : std::to_string(size));
-  return fmt::format("[{}]", fmt::join(sizes, ", "));
-}
-
 void print_csv(const graph::Graph& graph) {
   fmt::print("{}", csv_line({"node", "type", "name", "inputs", "outputs", "output_shape"}));
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
@@ -129,7 +123,7 @@ void print_csv(const graph::Graph& graph) {
     fmt::print(
         "{}", csv_line({std::to_string(i), node.op, node.name, fmt::format("{}", fmt::join(node.inputs, " ")),
                         fmt::format("{}", fmt::join(node.outputs, " ")),
-                        shape_text(graph.tensor(node.outputs[0]).shape)}));
+                        fmt::format("[{}]", graph::shape_text(graph.tensor(node.outputs[0]).shape, ", "))}));
   }
 }
 

@@ -131,9 +131,8 @@ nlohmann::ordered_json to_json(const host::IntegerModel& file, const host::Profi
   json["macs"] = total_macs(profile);
   json["weight_bytes"] = profile.weight_bytes;
   json["arena_bytes"] = memory.arena_bytes;
-  json["memory"] = {{"arena_bytes", memory.arena_bytes},     {"activation_bytes", memory.activation_bytes},
-                    {"lower_bound", memory.lower_bound},     {"internal_bytes", memory.internal_bytes},
-                    {"scratch_bytes", memory.scratch_bytes}, {"table_bytes", memory.table_bytes}};
+  json["memory"] = {{"arena_bytes", memory.arena_bytes}};
+  json["memory"].update(memory_json(memory));
   for (size_t i = 0; i < profile.nodes.size(); ++i) {
     const host::NodeProfile& node = profile.nodes[i];
     nlohmann::ordered_json entry = {{"name", node.name},

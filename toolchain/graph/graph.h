@@ -93,5 +93,7 @@ void check(const Graph& graph);
 
 // One line per node with shapes and formats, stable enough to diff; constants by shape and format only.
 std::string to_text(const Graph& graph);
+// "1,3,?,?" with a separator of ",".
+std::string shape_text(const Shape& shape, const std::string& separator);
 
 }  // namespace shrike::graph

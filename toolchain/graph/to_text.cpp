@@ -13,17 +13,10 @@ std::string format_text(const Tensor& tensor) {
   return fmt::format("s{}*2^[{}]", tensor.format.bits, fmt::join(tensor.format.channel_exponents, ","));
 }
 
-// "1,3,?,?"
-std::string shape_text(const Shape& shape) {
-  std::vector<std::string> sizes;
-  for (const int64_t size : shape) sizes.push_back(size == kUnknownDim ? "?" : std::to_string(size));
-  return fmt::format("{}", fmt::join(sizes, ","));
-}
-
 std::string tensor_text(const Graph& graph, const std::string& name) {
   if (name.empty()) return "-";
   const Tensor& tensor = graph.tensor(name);
-  return fmt::format("{} [{}] {}", name, shape_text(tensor.shape), format_text(tensor));
+  return fmt::format("{} [{}] {}", name, shape_text(tensor.shape, ","), format_text(tensor));
 }
 
 struct AttributeText {
@@ -50,6 +43,12 @@ std::string node_text(const Graph& graph, const Node& node) {
 }
 
 }  // namespace
+
+std::string shape_text(const Shape& shape, const std::string& separator) {
+  std::vector<std::string> sizes;
+  for (const int64_t size : shape) sizes.push_back(size == kUnknownDim ? "?" : std::to_string(size));
+  return fmt::format("{}", fmt::join(sizes, separator));
+}
 
 std::string to_text(const Graph& graph) {
   std::string text = fmt::format("graph {}\n", graph.name);
