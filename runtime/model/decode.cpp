@@ -51,6 +51,9 @@ Status decode_tensor(Table table, Tensor* tensor) {
       return make_status(StatusCode::kBadShape, "initializer with impossible dimensions");
     }
   }
+  // Lists of positions (INT64) and of factors (FLOAT) may be empty, numbers to compute with may not.
+  if (elements == 0 && tensor->type != DataType::kInt64 && tensor->type != DataType::kFloat32)
+    return make_status(StatusCode::kBadShape, "initializer without a single element");
   const Vector raw = table.vector(tensor_slot::kRawData);
   if (uint64_t{raw.size} * kBlockBytes < static_cast<uint64_t>(elements) * size_of(tensor->type)) {
     return make_status(StatusCode::kCorrupt, "initializer has fewer bytes than its dimensions need");

@@ -191,6 +191,10 @@ TEST(ModelTest, RefusesWhatDoesNotFitTogether) {
        [](ModelFile& f) {
          f.initializers = {{value("w", {17}), std::vector<uint8_t>(16)}};
        }},
+      {"initializer without elements", StatusCode::kBadShape, -1,
+       [](ModelFile& f) {
+         f.initializers = {{value("w", {0, 3}), std::vector<uint8_t>(16)}};
+       }},
       {"initializer named like a variable", StatusCode::kDuplicateTensor, -1,
        [](ModelFile& f) {
          f.initializers = {{value("y"), std::vector<uint8_t>(16)}};
