@@ -96,6 +96,38 @@ void lower_slice(Builder& builder, const Node& node) {
   builder.add_node("Slice", node.name, inputs, {node.outputs[0]}, {}, bits_of(builder.graph(), node));
 }
 
+namespace {
+
+struct PaddedAxes {
+  Dims dims;
+  std::vector<int64_t> pads;  // the begin of every axis, then the end
+};
+
+// Neighbouring axes as one where that changes nothing: what follows the last padded axis joins it, and axes
+// of size 1 before the first padded one go. The chip's Pad allocates memory for each of its innermost rows,
+// which are otherwise the channels of a single pixel (ESP-DL 3.3, dl_base_pad.cpp).
+PaddedAxes joined_axes(const Dims& dims, const std::vector<int64_t>& pads) {
+  const size_t rank = dims.size();
+  const auto is_padded = [&](size_t axis) { return pads[axis] != 0 || pads[rank + axis] != 0; };
+  size_t first = 0, last = rank - 1;
+  while (first < last && dims[first] == 1 && !is_padded(first)) ++first;
+  while (last > first && !is_padded(last)) --last;
+  int64_t inner = 1;
+  for (size_t i = last + 1; i < rank; ++i) inner *= dims[i];
+  if (inner == 1) return {dims, pads};
+  PaddedAxes joined{
+      {dims.begin() + static_cast<ptrdiff_t>(first), dims.begin() + static_cast<ptrdiff_t>(last) + 1}, {}};
+  joined.dims.back() *= inner;
+  for (const size_t side : {size_t{0}, rank}) {
+    joined.pads.insert(joined.pads.end(), pads.begin() + static_cast<ptrdiff_t>(side + first),
+                       pads.begin() + static_cast<ptrdiff_t>(side + last) + 1);
+    joined.pads.back() *= inner;
+  }
+  return joined;
+}
+
+}  // namespace
+
 void lower_pad(Builder& builder, const Node& node) {
   const Permutation order = builder.layout_of(node.inputs[0]);
   const size_t rank = order.size();
@@ -114,13 +146,30 @@ void lower_pad(Builder& builder, const Node& node) {
     pads[stored] = given[i];
     pads[rank + stored] = given[axes.size() + i];
   }
-  std::vector<std::string> inputs = {node.inputs[0], builder.add_int64s(node.name + "/pads", pads)};
-  if (node.inputs.size() > 2 && !node.inputs[2].empty()) {
-    inputs.push_back(add_on_grid(builder, node, node.inputs[2], builder.tensor(node.inputs[0]).format));
+  const std::string mode = node.text("mode", "constant");
+  const Dims stored = permuted(builder.tensor(node.inputs[0]).shape, order);
+  const auto [dims, amounts] = mode == "constant" ? joined_axes(stored, pads) : PaddedAxes{stored, pads};
+  const bool joined = dims != stored;
+  const std::string &input = node.inputs[0], &output = node.outputs[0];
+  std::vector<std::string> inputs = {
+      joined ? builder.add_reshape(node.name + "/joined", input, dims, input) : input,
+      builder.add_int64s(node.name + "/pads", amounts)};
+  if (node.inputs.size() > 2 && !node.inputs[2].empty())
+    inputs.push_back(add_on_grid(builder, node, node.inputs[2], builder.tensor(input).format));
+  builder.define(output, order);
+  const Attributes attributes = {{"mode", mode}};
+  const int bits = bits_of(builder.graph(), node);
+  if (!joined) {
+    builder.add_node("Pad", node.name, inputs, {output}, attributes, bits);
+    return;
   }
-  builder.define(node.outputs[0], order);
-  builder.add_node("Pad", node.name, inputs, {node.outputs[0]}, {{"mode", node.text("mode", "constant")}},
-                   bits_of(builder.graph(), node));
+  Dims padded = dims;
+  for (size_t i = 0; i < dims.size(); ++i) padded[i] += amounts[i] + amounts[dims.size() + i];
+  const std::string flat = builder.define_intermediate(node.name + "/padded", padded, output);
+  builder.add_node("Pad", node.name, inputs, {flat}, attributes, bits);
+  const Dims shape = permuted(builder.tensor(output).shape, order);
+  builder.add_node("Reshape", node.name + "/apart", {flat, builder.add_int64s(node.name + "/shape", shape)},
+                   {output}, {{"allowzero", int64_t{0}}}, bits);
 }
 
 void lower_reduce(Builder& builder, const Node& node) {

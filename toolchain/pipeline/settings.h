@@ -27,7 +27,7 @@ struct Settings : FormatOptions, SplitOptions, EqualizeOptions {
 
   bool equalization = false;   // see equalize.h
   bool rescaling = true;       // see rescale.h
-  bool explicit_pads = false;  // see choose_rescaling.h; until networks with them were measured at every size
+  bool explicit_pads = true;  // see choose_rescaling.h
   int calibration_images = 96;  // 0: all
 
   bool weight_refit = true;     // second-order rounding against the quantised input
