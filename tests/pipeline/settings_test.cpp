@@ -164,6 +164,14 @@ TEST_F(SettingsFile, NamesMayHoldCommasBackslashesAndSpaces) {
   EXPECT_THAT(load_settings(write("outputs:\n  - a,b\n")).outputs, ElementsAre("a,b"));
 }
 
+TEST_F(SettingsFile, NamesMayHoldBytesThatAreNoText) {
+  Settings settings;
+  settings.outputs = {"\xf5\xff", "\xef\xbf\xbe", "plain"};  // no UTF-8; a code point that is no character
+  const Settings read = load_settings(write(to_yaml(settings)));
+  EXPECT_EQ(read.outputs, settings.outputs);
+  EXPECT_EQ(to_yaml(read), to_yaml(settings));
+}
+
 TEST_F(SettingsFile, ListsWithoutANameAreRefused) {
   Settings settings;
   EXPECT_THAT(error_of([&] { set_field(settings, "outputs", "a,,b"); }), HasSubstr("found an empty one"));

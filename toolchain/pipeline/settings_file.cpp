@@ -8,15 +8,34 @@
 namespace shrike::quantize {
 namespace {
 
+constexpr char kBinary[] = "tag:yaml.org,2002:binary";
+
+std::string text_of(const YAML::Node& value) {
+  if (value.Tag() != kBinary) return value.as<std::string>();
+  const auto bytes = value.as<YAML::Binary>();
+  return {bytes.data(), bytes.data() + bytes.size()};
+}
+
+// Names of tensors are any bytes; what is no text to YAML is written as bytes.
+void write_text(YAML::Emitter& out, const std::string& text) {
+  YAML::Emitter alone;
+  alone << text;
+  if (YAML::Load(alone.c_str()).Scalar() == text) {
+    out << text;
+  } else {
+    out << YAML::Binary(reinterpret_cast<const unsigned char*>(text.data()), text.size());
+  }
+}
+
 void read_entry(Settings& settings, const std::string& name, const YAML::Node& value) {
   if (value.IsSequence()) {
     std::vector<std::string> items;
-    for (const YAML::Node& item : value) items.push_back(item.as<std::string>());
+    for (const YAML::Node& item : value) items.push_back(text_of(item));
     set_field(settings, name, items);
   } else if (value.IsMap()) {
     fail("{}: a value or a list of values was expected, found `name: value` lines", name);
   } else {
-    set_field(settings, name, value.IsNull() ? std::string() : value.as<std::string>());
+    set_field(settings, name, value.IsNull() ? std::string() : text_of(value));
   }
 }
 
@@ -64,11 +83,11 @@ std::string to_yaml(const Settings& settings) {
     const std::vector<std::string> items =
         field.get_list ? field.get_list(settings) : std::vector<std::string>();
     if (items.empty()) {
-      out << field.get(settings);
+      write_text(out, field.get(settings));
       continue;
     }
     out << YAML::BeginSeq;
-    for (const std::string& item : items) out << item;
+    for (const std::string& item : items) write_text(out, item);
     out << YAML::EndSeq;
   }
   out << YAML::EndMap;
