@@ -206,6 +206,41 @@ TEST_P(RoundTrip, SlicePadAndMeanKeepTheLayout) {
   expect_equal(m, target(), {kept, dropped});
 }
 
+// Given a Pad whose innermost stored axes have no padding, when it is lowered, then they are one with the
+// last padded axis, except where the padding repeats what is inside.
+TEST_P(RoundTrip, PadsHaveLongInnermostRows) {
+  struct Case {
+    std::vector<int64_t> pads;
+    std::string mode;
+    std::set<std::vector<int64_t>> dims;  // of what is padded
+  };
+  const Case cases[] = {{{0, 0, 1, 2, 0, 0, 3, 4}, "constant", {{10, 130}}},      // height and width
+                        {{0, 0, 1, 0, 0, 0, 0, 0}, "constant", {{490}}},          // height
+                        {{0, 0, 0, 2, 0, 0, 0, 0}, "constant", {{6, 90}}},        // width
+                        {{0, 1, 0, 2, 0, 1, 0, 0}, "constant", {{1, 6, 9, 12}}},  // channels are innermost
+                        {{0, 0, 1, 2, 0, 0, 3, 4}, "edge", {{1, 10, 13, 10}}}};
+  for (const Case& c : cases) {
+    Maker m = maker();
+    const auto x = m.conv(m.input("x", {1, 10, 6, 7}), 10, {});
+    graph::Shape padded = m.shape(x);
+    for (size_t i = 0; i < padded.size(); ++i) padded[i] += c.pads[i] + c.pads[4 + i];
+    const auto p = m.node("Pad", {x, m.int64s("pads", c.pads), m.floats("fill", {}, {-0.6f})}, padded,
+                          m.grid(), {{"mode", c.mode}});
+    const auto y = m.conv(p, 10, {});
+    if (c.mode == "constant") expect_equal(m, target(), {p, y});  // the naive computation knows no other
+    m.graph.outputs = {p, y};
+    std::set<std::vector<int64_t>> dims;
+    const Program program = lower(m.graph, target());
+    for (const StoredNode& node : program.nodes) {
+      if (node.op != "Pad") continue;
+      for (const StoredValue& value : program.values) {
+        if (value.name == node.outputs[0]) dims.insert(value.dims);
+      }
+    }
+    EXPECT_EQ(dims, c.dims) << c.mode;
+  }
+}
+
 TEST_P(RoundTrip, MatMulWithConstantRightOperand) {
   Maker m = maker();
   const auto x = m.input("x", {2, 6, 10});

@@ -12,6 +12,7 @@
 // row when they lie side by side (dilation 1), else one tap. Runs are padded to whole groups with zero
 // weights.
 #pragma once
+#include <immintrin.h>
 #include <string.h>
 
 #include "kernels/requantize_lanes.h"
@@ -108,6 +109,38 @@ inline WeightSums pack_channel(const Conv8& conv, const PackedLayout& layout, in
   return sums;
 }
 
+// Sixteen channels from n on, a block of the file, in which their weights of a tap lie side by side.
+inline void pack_stored_block(const Conv8& conv, const PackedLayout& layout, int32_t n, int8_t* lane,
+                              size_t step, WeightSums* sums) {
+  constexpr int kParts = 4;  // of four channels and a group's four taps each
+  const __m128i one8 = _mm_set1_epi8(1), one16 = _mm_set1_epi16(1);
+  const int8_t* weight = conv.weights + channel_taps<int8_t>(conv.geometry, conv.layout, n).offset;
+  __m128i sum[kParts] = {}, magnitude[kParts] = {};
+  for (int32_t run = 0; run < layout.runs; ++run) {
+    for (int32_t left = layout.run_elements; left > 0; left -= kGroup, lane += step) {
+      __m128i taps[kGroup] = {};
+      for (int32_t i = 0; i < (left < kGroup ? left : kGroup); ++i, weight += kBlockChannels<int8_t>)
+        taps[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(weight));
+      const __m128i low[2] = {_mm_unpacklo_epi8(taps[0], taps[1]), _mm_unpacklo_epi8(taps[2], taps[3])};
+      const __m128i high[2] = {_mm_unpackhi_epi8(taps[0], taps[1]), _mm_unpackhi_epi8(taps[2], taps[3])};
+      const __m128i parts[kParts] = {_mm_unpacklo_epi16(low[0], low[1]), _mm_unpackhi_epi16(low[0], low[1]),
+                                     _mm_unpacklo_epi16(high[0], high[1]),
+                                     _mm_unpackhi_epi16(high[0], high[1])};
+      for (int part = 0; part < kParts; ++part) {
+        const __m128i values = parts[part];
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(lane) + part, values);
+        sum[part] = _mm_add_epi32(sum[part], _mm_madd_epi16(_mm_maddubs_epi16(one8, values), one16));
+        magnitude[part] = _mm_add_epi32(magnitude[part],
+                                        _mm_madd_epi16(_mm_maddubs_epi16(_mm_abs_epi8(values), one8), one16));
+      }
+    }
+  }
+  int32_t found[2][kBlockChannels<int8_t>];  // below 2^23: a channel has less than 2^16 taps
+  memcpy(found[0], sum, sizeof sum);
+  memcpy(found[1], magnitude, sizeof magnitude);
+  for (int32_t i = 0; i < kBlockChannels<int8_t>; ++i) sums[i] = {found[0][i], found[1][i]};
+}
+
 // Makes the pairs of one group safe; false when they all were. What is taken away goes to `excess`, else
 // zero.
 inline bool split_pairs(int8_t* group, int8_t* excess, size_t bytes) {
@@ -145,6 +178,7 @@ inline void split_block(const PackedLayout& layout, const PackedConv& packed, in
 
 inline void pack_conv(const Conv8& conv, const PackedLayout& layout, const PackedConv& packed) {
   memset(packed.bias, 0, layout.channels() * 3 * sizeof(int32_t));
+  const int32_t stored_in_blocks = blocked_channels<int8_t>(conv.geometry, conv.layout);
   for (int32_t block = 0; block < layout.blocks; ++block) {
     const int32_t first = block * layout.block;
     const int32_t end =
@@ -153,9 +187,20 @@ inline void pack_conv(const Conv8& conv, const PackedLayout& layout, const Packe
     int8_t* weights = packed.block_weights(layout, block);
     memset(weights, 0, layout.block_bytes);
     packed.one_by_one[block] = packed.excess_count[block] = 0;
+    WeightSums all_sums[kMostBlock];
+    for (int32_t n = first; n < end;) {
+      int8_t* lane = weights + (n - first) * kGroup;
+      if (n + kBlockChannels<int8_t> <= stored_in_blocks) {
+        pack_stored_block(conv, layout, n, lane, step, all_sums + (n - first));
+        n += kBlockChannels<int8_t>;
+      } else {
+        all_sums[n - first] = pack_channel(conv, layout, n, lane, step);
+        ++n;
+      }
+    }
     int32_t halves[kMostBlock] = {};
     for (int32_t n = first; n < end; ++n) {
-      const WeightSums sums = pack_channel(conv, layout, n, weights + (n - first) * kGroup, step);
+      const WeightSums& sums = all_sums[n - first];
       const int64_t bias = conv.bias != nullptr ? conv.bias[n] : 0;
       LaneShift lanes{};
       const int64_t bound = sums.magnitude * 128 + (bias < 0 ? -bias : bias);
