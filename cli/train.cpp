@@ -214,6 +214,7 @@ void run(const Arguments& given) {
     if (status != 0) throw Exit{status};
     return;
   }
+  train::share_one_heap();
   if (meeting) arguments.training.processes = train::Processes(*meeting);
   if (meeting && arguments.processes > 1 && arguments.training.threads == 0)
     arguments.training.threads = std::max(1, train::thread_count(0) / arguments.processes);

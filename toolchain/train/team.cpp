@@ -14,9 +14,14 @@
 
 namespace shrike::train {
 
+void share_one_heap() {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 void keep_freed_memory() {
 #ifdef __GLIBC__
-  mallopt(M_ARENA_MAX, 1);  // threads that end leave nothing behind
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 #endif
