@@ -59,7 +59,7 @@ TEST(Firmware, Yolo11nGivesTheHostsTensorsAndDetections) {
   EXPECT_LE(instructions_each("all convolutions"), 2.3);
   EXPECT_LE(instructions_each("1x1 from 64 and more channels"), 2.3);
   EXPECT_LE(instructions_each("depthwise"), 8.0);
-  EXPECT_LE(number_after(finished.output, "runtime: code"), 67.0);
+  EXPECT_LE(number_after(finished.output, "runtime: code"), 69.0);  // with Pad
   EXPECT_LE(
       number_after(finished.output, "RAM beyond the arena") + number_after(finished.output, "stack used"),
       16.0);
