@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <optional>
 
 #include "toolchain/engine/engine.h"
@@ -14,7 +13,6 @@
 #include "toolchain/measure/range.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/support/error.h"
-#include "toolchain/support/ordered.h"
 
 namespace shrike::quantize {
 namespace {

@@ -8,6 +8,7 @@
 #include "toolchain/formats/materialize.h"
 #include "toolchain/heads/head.h"
 #include "toolchain/integer/trial.h"
+#include "toolchain/measure/float_engines.h"
 #include "toolchain/measure/noise.h"
 #include "toolchain/support/ordered.h"
 
@@ -39,23 +40,21 @@ std::vector<Result> measure_outputs(const graph::Graph& graph, const Plan& plan,
 }  // namespace
 
 Reference make_reference(const graph::Graph& graph, const Feed& feed) {
-  std::vector<std::unique_ptr<engine::Engine>> engines;
-  for (int i = 0; i < feed.threads(); ++i) engines.push_back(std::make_unique<engine::Engine>(graph));
   Reference reference;
   reference.threads = feed.threads();
   using Item = std::pair<std::vector<float>, std::map<std::string, engine::Array>>;
-  ordered_parallel<Item>(
-      feed.size(), feed.threads(),
-      [&](int worker, size_t index) {
-        engine::set_threads(1);  // one image a thread: the same sums whatever the number of threads
-        std::vector<float> values = feed.values(index);
-        auto outputs = engines[static_cast<size_t>(worker)]->run(feed.inputs(values));
-        return Item{std::move(values), std::move(outputs)};
-      },
-      [&](size_t, Item&& item) {
-        reference.inputs.push_back(std::move(item.first));
-        reference.outputs.push_back(std::move(item.second));
-      });
+  FloatEngines(graph, feed)
+      .for_each<Item>(
+          feed.size(),
+          [&](engine::Engine& engine, size_t index) {
+            std::vector<float> values = feed.values(index);
+            auto outputs = engine.run(feed.inputs(values));
+            return Item{std::move(values), std::move(outputs)};
+          },
+          [&](size_t, Item&& item) {
+            reference.inputs.push_back(std::move(item.first));
+            reference.outputs.push_back(std::move(item.second));
+          });
   return reference;
 }
 

@@ -1,5 +1,5 @@
-// The float network once a thread, to look at the images of a feed: one image a thread, so that sums are the
-// same whatever the number of threads.
+// The float network once a thread, for the images of a feed: one image a thread, so that sums are the same
+// whatever the number of threads.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -15,20 +15,31 @@ class FloatEngines {
  public:
   // `feed` stays.
   FloatEngines(const graph::Graph& graph, const Feed& feed) : feed_(feed) {
-    engine::set_threads(1);
     for (int i = 0; i < feed.threads(); ++i) engines_.push_back(std::make_unique<engine::Engine>(graph));
   }
 
-  // For each of the first `count` images see(item, index, tensor) of every tensor, on any thread, then
-  // consume(index, item) on this one, in order.
-  template <typename Item, typename See, typename Consume>
-  void observe(size_t count, const See& see, const Consume& consume) {
+  // For each of the first `count` images make(engine, index), on any thread, then consume(index, item) on
+  // this one, in order.
+  template <typename Item, typename Make, typename Consume>
+  void for_each(size_t count, const Make& make, const Consume& consume) {
     ordered_parallel<Item>(
         count, feed_.threads(),
         [&](int worker, size_t index) {
+          engine::set_threads(1);
+          return make(*engines_[static_cast<size_t>(worker)], index);
+        },
+        consume);
+  }
+
+  // The same with see(item, index, tensor) of every tensor.
+  template <typename Item, typename See, typename Consume>
+  void observe(size_t count, const See& see, const Consume& consume) {
+    for_each<Item>(
+        count,
+        [&](engine::Engine& engine, size_t index) {
           Item item{};
-          engines_[static_cast<size_t>(worker)]->observe(
-              feed_.inputs(index), [&](const engine::TensorData& tensor) { see(item, index, tensor); });
+          engine.observe(feed_.inputs(index),
+                         [&](const engine::TensorData& tensor) { see(item, index, tensor); });
           return item;
         },
         consume);

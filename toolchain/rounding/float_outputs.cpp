@@ -1,13 +1,11 @@
 #include "toolchain/rounding/float_outputs.h"
 
 #include <algorithm>
-#include <memory>
 #include <span>
 
 #include "toolchain/measure/float_engines.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/pipeline/recipe.h"
-#include "toolchain/support/ordered.h"
 
 namespace shrike::quantize {
 namespace {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 
 #include "runtime/chips/chip.h"
 #include "toolchain/cost/cost_model.h"
