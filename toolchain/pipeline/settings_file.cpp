@@ -83,7 +83,7 @@ std::string to_yaml(const Settings& settings) {
     const std::vector<std::string> items =
         field.get_list ? field.get_list(settings) : std::vector<std::string>();
     if (items.empty()) {
-      write_text(out, field.get(settings));
+      out << field.get(settings);
       continue;
     }
     out << YAML::BeginSeq;
