@@ -3,12 +3,12 @@
 
 #include "tests/shared_data.h"
 #include "toolchain/analyze/analyze.h"
-#include "toolchain/pipeline/float_graph.h"
 #include "toolchain/analyze/layers.h"
 #include "toolchain/data/image.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/formats/calibrate.h"
 #include "toolchain/formats/materialize.h"
+#include "toolchain/pipeline/float_graph.h"
 #include "toolchain/pipeline/steps.h"
 #include "toolchain/support/files.h"
 
@@ -102,7 +102,8 @@ TEST(PeerFile, OfEspPpqIsComparedWithTheMultiplierItKeeps) {
   host::IntegerOptions options;
   options.keep = KeepTensors::kAll;
   host::IntegerModel file = host::IntegerModel::from_bytes(bytes, "yolo11n_320.espdl", options);
-  const graph::Graph graph = quantize::float_graph_of(tests::shared_root() + "/models/yolo11n.onnx", file, {});
+  const graph::Graph graph =
+      quantize::float_graph_of(tests::shared_root() + "/models/yolo11n.onnx", file, {});
   EXPECT_TRUE(graph.tensors.contains("/model.10/m/m.0/attn/Mul_output_0"));
   EXPECT_EQ(graph.tensor("images").shape, (graph::Shape{1, 3, 320, 320}));
   const quantize::IntegerNetwork network = quantize::network_of(std::move(file), graph);

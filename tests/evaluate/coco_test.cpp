@@ -279,7 +279,8 @@ TEST(CocoErrors, ADrawIsTheDataSetWithItsImagesRepeated) {
   std::vector<Detection> detections;
   for (int image = 1; image <= 20; ++image) {
     truths.push_back(truth(image, 0, 0, 50, 50, 1 + image % 3));
-    if (image % 2 == 0) detections.push_back(found(image, 0, 0, 50, 50, 0.505 + image / 100.0, 1 + image % 3));
+    if (image % 2 == 0)
+      detections.push_back(found(image, 0, 0, 50, 50, 0.505 + image / 100.0, 1 + image % 3));
     detections.push_back(found(image, 500, 500, 50, 50, 0.6, 1 + image % 3));
   }
   const Dataset data = dataset(truths, 20, {1, 2, 3});

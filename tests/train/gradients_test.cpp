@@ -8,8 +8,8 @@
 
 #include "toolchain/graph/passes.h"
 #include "toolchain/support/error.h"
-#include "toolchain/train/optimizer.h"
 #include "toolchain/support/random.h"
+#include "toolchain/train/optimizer.h"
 #include "toolchain/train/yolo11.h"
 
 namespace shrike::train {

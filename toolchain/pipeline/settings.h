@@ -25,9 +25,9 @@ struct Settings : FormatOptions, SplitOptions, EqualizeOptions {
   // How pictures are fitted for every fit and judgement, where that differs from use; empty: as in use.
   std::optional<data::Geometry> calibration_fit;
 
-  bool equalization = false;   // see equalize.h
-  bool rescaling = true;       // see rescale.h
-  bool explicit_pads = true;  // see choose_rescaling.h
+  bool equalization = false;    // see equalize.h
+  bool rescaling = true;        // see rescale.h
+  bool explicit_pads = true;    // see choose_rescaling.h
   int calibration_images = 96;  // 0: all
 
   bool weight_refit = true;     // second-order rounding against the quantised input

@@ -3,8 +3,8 @@
 #pragma once
 #include <vector>
 
-#include "toolchain/train/pictures.h"
 #include "toolchain/support/random.h"
+#include "toolchain/train/pictures.h"
 
 namespace shrike::train {
 

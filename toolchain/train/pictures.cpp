@@ -8,8 +8,8 @@
 #include <numeric>
 
 #include "toolchain/support/error.h"
-#include "toolchain/train/augment.h"
 #include "toolchain/support/random.h"
+#include "toolchain/train/augment.h"
 
 namespace shrike::train {
 namespace {

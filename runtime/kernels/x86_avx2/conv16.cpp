@@ -8,8 +8,8 @@
 // A pair leaves 32 bits in one case: all four factors are -32768. Blocks with two such weights in a pair
 // ("careful") subtract 1 from every pair, which brings 2^31 back into range, and have the number of pairs in
 // their bias.
-#include "kernels/weight_layout.h"
 #include "kernels/row_ring.h"
+#include "kernels/weight_layout.h"
 #include "kernels/x86_avx2/avx2.h"
 #include "kernels/x86_avx2/rows.h"
 #include "ops/numeric.h"
