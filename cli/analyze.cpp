@@ -27,7 +27,7 @@ namespace {
 const std::set<std::string> kTables = {"graphwise", "layerwise", "bits", "tensors"};
 constexpr size_t kBitsRows = 15;
 
-struct Arguments {
+struct AnalyzeArguments {
   std::string model, file, folder, config, page;
   std::set<std::string> tables = {"graphwise", "layerwise", "bits"};
   int images = 32;
@@ -35,11 +35,11 @@ struct Arguments {
   host::IntegerOptions integer;
 };
 
-analyze::Rows rows_of(const Arguments& arguments) {
+analyze::Rows rows_of(const AnalyzeArguments& arguments) {
   return arguments.all ? analyze::Rows::kAll : analyze::Rows::kComputing;
 }
 
-void print_text(const Arguments& arguments, const analyze::Analysis& analysis) {
+void print_text(const AnalyzeArguments& arguments, const analyze::Analysis& analysis) {
   const analyze::Rows rows = rows_of(arguments);
   if (arguments.tables.contains("graphwise")) {
     fmt::print(
@@ -82,7 +82,7 @@ void keep_freed_memory() {
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
-void run(const Arguments& arguments) {
+void run(const AnalyzeArguments& arguments) {
   if (arguments.csv && arguments.tables.size() != 1)
     throw WrongCommandLine("--csv prints one table: name it with --tables, for instance --tables layerwise");
   keep_freed_memory();
@@ -130,7 +130,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_analyze(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<AnalyzeArguments>();
   Command* command = app.add_subcommand(
       "analyze",
       "Compare a quantised file with its float model, layer by layer: where does the noise come from");
@@ -187,7 +187,7 @@ void add_analyze(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("analyze", 20, add_analyze);
+const CommandRegistration analyze_registration("analyze", 20, add_analyze);
 
 }  // namespace
 }  // namespace shrike::cli

@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kFewestLayers = 12;  // twice the number of prices
 
-struct Arguments {
+struct CalibrateCostArguments {
   std::vector<std::string> pairs;  // FILE LOG FILE LOG ...
   std::string output;
 };
@@ -45,7 +45,7 @@ void print_fit(const char* name, const Sums& sums, size_t count) {
       std::sqrt(sums.squares / static_cast<double>(count)));
 }
 
-void run(const Arguments& arguments) {
+void run(const CalibrateCostArguments& arguments) {
   if (arguments.pairs.size() % 2 != 0)
     throw WrongCommandLine("a file and its log belong together: FILE LOG, and perhaps more such pairs");
   require_writable(arguments.output);
@@ -85,7 +85,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_calibrate_cost(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<CalibrateCostArguments>();
   Command* command = app.add_subcommand("calibrate-cost", "Fit the estimate of times to a board's own");
   command->footer(
       "Example:\n"
@@ -100,7 +100,7 @@ void add_calibrate_cost(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("calibrate-cost", 96, add_calibrate_cost);
+const CommandRegistration calibrate_cost_registration("calibrate-cost", 96, add_calibrate_cost);
 
 }  // namespace
 }  // namespace shrike::cli

@@ -17,7 +17,7 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct CheckBoardArguments {
   std::string file, log;
   host::IntegerOptions options;
   bool json = false;
@@ -46,7 +46,7 @@ void print_times(const host::IntegerModel& file, const board::Check& check) {
     fmt::print("the estimate is that of {}\n", quantize::price_source(file.target()));
 }
 
-void print_text(const Arguments& arguments, const host::IntegerModel& file, const board::Log& log,
+void print_text(const CheckBoardArguments& arguments, const host::IntegerModel& file, const board::Log& log,
                 const board::Check& check) {
   if (check.compared > 0)
     fmt::print("{} of {} tensors are what this machine computes\n", check.compared - check.differing,
@@ -63,7 +63,7 @@ void print_text(const Arguments& arguments, const host::IntegerModel& file, cons
   if (!check.times.empty()) print_times(file, check);
 }
 
-void print_json(const Arguments& arguments, const board::Log& log, const board::Check& check) {
+void print_json(const CheckBoardArguments& arguments, const board::Log& log, const board::Check& check) {
   nlohmann::ordered_json json;
   json["file"] = arguments.file;
   json["log"] = arguments.log;
@@ -90,7 +90,7 @@ void print_json(const Arguments& arguments, const board::Log& log, const board::
   fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-void run(const Arguments& arguments) {
+void run(const CheckBoardArguments& arguments) {
   host::IntegerModel file = host::IntegerModel::open(arguments.file, arguments.options);
   report_on_file(file);
   const std::vector<uint8_t> bytes = host::read_model_file(arguments.file, arguments.options.model);
@@ -113,7 +113,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_check_board(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<CheckBoardArguments>();
   Command* command =
       app.add_subcommand("check-board", "Compare what a board printed with this machine, layer by layer");
   command->footer(
@@ -133,7 +133,7 @@ void add_check_board(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("check-board", 94, add_check_board);
+const CommandRegistration check_board_registration("check-board", 94, add_check_board);
 
 }  // namespace
 }  // namespace shrike::cli

@@ -9,11 +9,11 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct CompareArguments {
   std::string first, second;
 };
 
-void run(const Arguments& arguments) {
+void run(const CompareArguments& arguments) {
   const auto first = host::read_dump(arguments.first), second = host::read_dump(arguments.second);
   if (const auto difference = host::first_difference(first, second)) {
     fmt::print("{}\n", *difference);
@@ -26,7 +26,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_compare(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<CompareArguments>();
   Command* command =
       app.add_subcommand("compare", "Name the first tensor and element where two dumps differ");
   command->footer(
@@ -40,7 +40,7 @@ void add_compare(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("compare", 60, add_compare);
+const CommandRegistration compare_registration("compare", 60, add_compare);
 
 }  // namespace
 }  // namespace shrike::cli

@@ -27,7 +27,7 @@ using evaluate::Found;
 
 constexpr int kShownClasses = 5;
 
-struct Arguments {
+struct DetectArguments {
   std::string file, output;
   std::vector<std::string> images;
   DetectorArguments detector;
@@ -66,7 +66,7 @@ std::vector<std::string> output_paths(const std::string& folder, const std::vect
   return result;
 }
 
-CommandFiles files_of(const Arguments& arguments, const std::vector<std::string>& pictures,
+CommandFiles files_of(const DetectArguments& arguments, const std::vector<std::string>& pictures,
                       const std::vector<std::string>& drawn) {
   CommandFiles files{pictures, {}};
   files.reads.push_back(arguments.file);
@@ -187,7 +187,7 @@ void print_table(const std::string& path, const evaluate::Picture& picture,
   }
 }
 
-void run(const Arguments& arguments) {
+void run(const DetectArguments& arguments) {
   const std::vector<std::string> paths = expand(arguments.images);
   std::vector<std::string> outputs(paths.size());
   if (!arguments.output.empty()) {
@@ -247,7 +247,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_detect(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<DetectArguments>();
   Command* command = app.add_subcommand(
       "detect", "Find objects, key points, masks or classes in pictures, print and draw them");
   command->footer(
@@ -269,7 +269,7 @@ void add_detect(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("detect", 40, add_detect);
+const CommandRegistration detect_registration("detect", 40, add_detect);
 
 }  // namespace
 }  // namespace shrike::cli

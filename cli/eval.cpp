@@ -22,7 +22,7 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct EvalArguments {
   std::string file, data, save_json, against, page;
   DetectorArguments detector;
   double confidence = -1;
@@ -111,7 +111,7 @@ void require_size(const evaluate::Folder& folder, const evaluate::Picture& pictu
 }
 
 Outcome measure(evaluate::Detector& detector, const DetectOptions& options, evaluate::Folder& folder,
-                const Arguments& arguments, const Others& others) {
+                const EvalArguments& arguments, const Others& others) {
   const std::vector<int> categories = evaluate::category_of_classes(folder.dataset, detector.class_names());
   Outcome outcome;
   outcome.images = folder.paths.size();
@@ -153,7 +153,7 @@ const char* mode_name(DetectMode mode) {
   return mode == DetectMode::kChip ? "chip" : "evaluation";
 }
 
-nlohmann::ordered_json head_json(const Arguments& arguments, const evaluate::Detector& detector,
+nlohmann::ordered_json head_json(const EvalArguments& arguments, const evaluate::Detector& detector,
                                  size_t images, double seconds) {
   nlohmann::ordered_json json;
   json["file"] = arguments.file;
@@ -167,7 +167,7 @@ nlohmann::ordered_json head_json(const Arguments& arguments, const evaluate::Det
   return json;
 }
 
-void print_json(const Arguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
+void print_json(const EvalArguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
   nlohmann::ordered_json json = head_json(arguments, detector, outcome.images, outcome.seconds);
   json["detections"] = outcome.detections.size();
   for (size_t t = 0; t < outcome.tables.size(); ++t) {
@@ -210,7 +210,7 @@ constexpr Line kLines[12] = {
     {"average recall", "0.50:0.95", "medium", 100},    {"average recall", "0.50:0.95", "large", 100},
 };
 
-void print_heading(const Arguments& arguments, const evaluate::Detector& detector) {
+void print_heading(const EvalArguments& arguments, const evaluate::Detector& detector) {
   fmt::print("{} ({}, input {}x{}, {} mode) on {}\n", arguments.file, detector.description(),
              detector.input().height, detector.input().width, mode_name(arguments.detector.detector.mode),
              arguments.data);
@@ -237,14 +237,14 @@ void print_categories(const Outcome& outcome) {
   }
 }
 
-void print_errors(const Arguments& arguments, const Errors& errors, double precision) {
+void print_errors(const EvalArguments& arguments, const Errors& errors, double precision) {
   fmt::print("\n  AP {:.4f}, standard error {:.4f} (images redrawn)\n", precision, errors.own);
   if (!errors.against) return;
   fmt::print("  {:+.4f} against the {:.4f} of {}, standard error {:.4f} (the same images redrawn for both)\n",
              precision - *errors.against, *errors.against, arguments.against, errors.difference);
 }
 
-void print_text(const Arguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
+void print_text(const EvalArguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
   print_heading(arguments, detector);
   fmt::print("{} images, {} detections, {:.1f} s, {:.1f} images/s\n\n", outcome.images,
              outcome.detections.size(), outcome.seconds,
@@ -255,7 +255,8 @@ void print_text(const Arguments& arguments, const evaluate::Detector& detector, 
   if (arguments.per_class) print_categories(outcome);
 }
 
-evaluate::Report head_report(const Arguments& arguments, const evaluate::Detector& detector, size_t images) {
+evaluate::Report head_report(const EvalArguments& arguments, const evaluate::Detector& detector,
+                             size_t images) {
   evaluate::Report report;
   report.file = arguments.file;
   report.engine =
@@ -270,7 +271,7 @@ std::string number(double value) {
   return value < 0 ? "-" : fmt::format("{:.4f}", value);
 }
 
-void write_page(const Arguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
+void write_page(const EvalArguments& arguments, const evaluate::Detector& detector, const Outcome& outcome) {
   if (arguments.page.empty()) return;
   evaluate::Report report = head_report(arguments, detector, outcome.images);
   report.remarks = outcome.remarks;
@@ -303,7 +304,7 @@ void write_page(const Arguments& arguments, const evaluate::Detector& detector, 
 }
 
 // Top-1 and top-5 of a classifier (spec/heads.md 4.5): ties go to the lower index.
-void run_classes(const Arguments& arguments, evaluate::Detector& detector,
+void run_classes(const EvalArguments& arguments, evaluate::Detector& detector,
                  const evaluate::ClassFolders& set) {
   const std::vector<int> class_of = evaluate::classes_of_folders(set, detector.class_names());
   DetectOptions options = detect_options(detector, arguments.detector);
@@ -362,7 +363,7 @@ void run_classes(const Arguments& arguments, evaluate::Detector& detector,
   }
 }
 
-void run_objects(const Arguments& arguments, const Others& others, evaluate::Detector& detector) {
+void run_objects(const EvalArguments& arguments, const Others& others, evaluate::Detector& detector) {
   if (detector.task() == evaluate::Task::kClasses) {
     fail(
         "{}: the model is a classifier; --data was expected to be a folder with a sub-folder of pictures for "
@@ -389,7 +390,7 @@ void run_objects(const Arguments& arguments, const Others& others, evaluate::Det
   }
 }
 
-void run(const Arguments& arguments) {
+void run(const EvalArguments& arguments) {
   if (arguments.quiet) silence_progress();
   const bool classes = evaluate::are_class_folders(arguments.data);
   // A folder that isn't there is told before the model is loaded.
@@ -415,7 +416,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_eval(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<EvalArguments>();
   Command* command = app.add_subcommand("eval",
                                         "Measure a float or integer network: COCO's numbers of boxes, key "
                                         "points and masks, or top-1 and top-5");
@@ -459,7 +460,7 @@ void add_eval(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("eval", 30, add_eval);
+const CommandRegistration eval_registration("eval", 30, add_eval);
 
 }  // namespace
 }  // namespace shrike::cli

@@ -25,7 +25,7 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct InfoArguments {
   std::string file;
   host::IntegerOptions options;
   bool cpu = false;
@@ -128,7 +128,7 @@ void print_text(const host::IntegerModel& file, const board::Facts& facts) {
   }
 }
 
-void print_espdl(const Arguments& arguments) {
+void print_espdl(const InfoArguments& arguments) {
   const host::IntegerModel file = host::IntegerModel::open(arguments.file, host::on_board(arguments.options));
   report_on_file(file);
   if (arguments.ops) {
@@ -140,7 +140,7 @@ void print_espdl(const Arguments& arguments) {
   arguments.json ? print_json(file, facts) : print_text(file, facts);
 }
 
-void run(const Arguments& arguments) {
+void run(const InfoArguments& arguments) {
   if (arguments.operators) {
     fmt::print("{}", operators::support_document());
     return;
@@ -162,7 +162,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_info(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<InfoArguments>();
   Command* command =
       app.add_subcommand("info", "Print a model's graph with shapes and formats, and its memory");
   command->footer(
@@ -187,7 +187,7 @@ void add_info(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("info", 70, add_info);
+const CommandRegistration info_registration("info", 70, add_info);
 
 }  // namespace
 }  // namespace shrike::cli

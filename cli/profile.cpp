@@ -22,7 +22,7 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct ProfileArguments {
   std::string file, internal_ram;
   host::IntegerOptions options;
   int runs = 10;
@@ -162,7 +162,7 @@ nlohmann::ordered_json to_json(const host::IntegerModel& file, const host::Profi
   return json;
 }
 
-void run(Arguments& arguments) {
+void run(ProfileArguments& arguments) {
   if (!arguments.internal_ram.empty())
     arguments.options.internal_bytes = parse_bytes(arguments.internal_ram) / 16 * 16;
   host::IntegerModel model = host::IntegerModel::open(arguments.file, arguments.options);
@@ -185,7 +185,7 @@ void run(Arguments& arguments) {
 }
 
 void add_profile(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ProfileArguments>();
   Command* command = app.add_subcommand(
       "profile", "Time here and on the chip, multiply-adds, bytes moved and arena map, node by node");
   command->footer(
@@ -207,7 +207,7 @@ void add_profile(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("profile", 90, add_profile);
+const CommandRegistration profile_registration("profile", 90, add_profile);
 
 }  // namespace
 }  // namespace shrike::cli

@@ -14,7 +14,7 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct ProjectArguments {
   std::string file, output, board, backend = "esp-dl", model_in = "auto", picture;
   bool camera = false, c_array = false, force = false;
   double conf = 0.25, iou = 0.7;
@@ -35,7 +35,7 @@ void write(const std::string& folder, const board::Project& project, bool replac
   for (const std::string& note : project.notes) fmt::print(stderr, "note: {}\n", note);
 }
 
-board::ProjectOptions options_of(const Arguments& arguments, const board::Facts& facts) {
+board::ProjectOptions options_of(const ProjectArguments& arguments, const board::Facts& facts) {
   board::ProjectOptions options;
   options.board = &board::find_board(arguments.board, facts.chip);
   options.backend = arguments.backend == "shrike" ? board::Backend::kShrike : board::Backend::kEspDl;
@@ -50,7 +50,7 @@ board::ProjectOptions options_of(const Arguments& arguments, const board::Facts&
   return options;
 }
 
-void run(const Arguments& arguments) {
+void run(const ProjectArguments& arguments) {
   if (!arguments.c_array && arguments.board.empty())
     throw WrongCommandLine("--board is required (or --c-array): one of " + board::board_names());
   const board::Facts facts = board::read_facts(arguments.file);
@@ -67,7 +67,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_project(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ProjectArguments>();
   Command* command =
       app.add_subcommand("project", "Write an ESP-IDF project that runs an .espdl file on a board");
   command->footer(
@@ -108,7 +108,7 @@ void add_project(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("project", 92, add_project);
+const CommandRegistration project_registration("project", 92, add_project);
 
 }  // namespace
 }  // namespace shrike::cli

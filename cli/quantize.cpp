@@ -31,7 +31,7 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct QuantizeArguments {
   std::string model, calibration_folder, output, config, save_config, test_image;
   std::map<std::string, std::string> fields;
   int threads = 0;
@@ -50,12 +50,12 @@ std::string as_text(const std::vector<uint8_t>& bytes) {
   return {bytes.begin(), bytes.end()};
 }
 
-std::string journal_of(const Arguments& arguments) {
+std::string journal_of(const QuantizeArguments& arguments) {
   return with_extension(arguments.output, ".auto.jsonl");
 }
 
 // `written`: the new file.
-void print_summary(const Arguments& arguments, const quantize::Result& result,
+void print_summary(const QuantizeArguments& arguments, const quantize::Result& result,
                    const host::IntegerModel& written, const std::optional<quantize::AutoResult>& found) {
   const uint64_t file_bytes = written.file_bytes();
   const host::IntegerModel on_board = written.on_board();
@@ -102,11 +102,11 @@ void print_summary(const Arguments& arguments, const quantize::Result& result,
 }
 
 // A device or a pipe gets the file alone: there is nothing beside it.
-bool has_companions(const Arguments& arguments) {
+bool has_companions(const QuantizeArguments& arguments) {
   return !is_written_through(arguments.output);
 }
 
-CommandFiles files_of(const Arguments& arguments) {
+CommandFiles files_of(const QuantizeArguments& arguments) {
   CommandFiles files{{arguments.model, arguments.calibration_folder}, {{arguments.output, "-o"}}};
   if (!arguments.config.empty()) files.reads.push_back(arguments.config);
   for (const std::string& path : data::paths_of(arguments.test_image)) files.reads.push_back(path);
@@ -126,7 +126,7 @@ CommandFiles files_of(const Arguments& arguments) {
 }
 
 // Everything that can be told before the long work.
-void require_usable_files(const Arguments& arguments) {
+void require_usable_files(const QuantizeArguments& arguments) {
   if (arguments.search && !has_companions(arguments)) {
     fail("'{}': --auto keeps its journal beside the output; give a file instead of a device or a pipe",
          arguments.output);
@@ -156,14 +156,14 @@ class Bars {
   std::optional<Progress> bar_;
 };
 
-quantize::AutoResult search(const Arguments& arguments, const quantize::Settings& settings) {
+quantize::AutoResult search(const QuantizeArguments& arguments, const quantize::Settings& settings) {
   Bars bars;
   return quantize::auto_search(arguments.model, arguments.calibration_folder, settings,
                                {arguments.budget, arguments.judge_images, journal_of(arguments)},
                                bars.progress());
 }
 
-void run(const Arguments& arguments) {
+void run(const QuantizeArguments& arguments) {
   quantize::Settings settings =
       arguments.config.empty() ? quantize::Settings{} : quantize::load_settings(arguments.config);
   for (const bool presets : {true, false}) {
@@ -220,7 +220,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_quantize(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<QuantizeArguments>();
   Command* command =
       app.add_subcommand("quantize", "Quantise a float ONNX model to power-of-two integers and write .espdl");
   command->footer(
@@ -295,7 +295,7 @@ void add_quantize(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("quantize", 10, add_quantize);
+const CommandRegistration quantize_registration("quantize", 10, add_quantize);
 
 }  // namespace
 }  // namespace shrike::cli

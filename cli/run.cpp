@@ -18,7 +18,7 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct RunArguments {
   std::string file, output;
   host::IntegerOptions options;
   uint64_t seed = 1;
@@ -38,7 +38,7 @@ nlohmann::ordered_json to_json(const host::DumpedTensor& tensor) {
 }
 
 // The dump's tensors are numbered files; an input that lies among them could be one of them.
-void require_harmless_dump(const Arguments& arguments) {
+void require_harmless_dump(const RunArguments& arguments) {
   namespace fs = std::filesystem;
   const fs::path folder(arguments.output);
   CommandFiles files{{arguments.file},
@@ -51,7 +51,7 @@ void require_harmless_dump(const Arguments& arguments) {
   guard_outputs(files);
 }
 
-void run(const Arguments& arguments) {
+void run(const RunArguments& arguments) {
   if (!arguments.output.empty()) require_harmless_dump(arguments);
   host::IntegerModel model = host::IntegerModel::open(arguments.file, arguments.options);
   report_on_file(model);
@@ -79,7 +79,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_run(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<RunArguments>();
   Command* command =
       app.add_subcommand("run", "Run an .espdl file on raw or generated input and hash its outputs");
   command->footer(
@@ -111,7 +111,7 @@ void add_run(Command& app) {
   });
 }
 
-const CommandRegistration registration("run", 50, add_run);
+const CommandRegistration run_registration("run", 50, add_run);
 
 }  // namespace
 }  // namespace shrike::cli

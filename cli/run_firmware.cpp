@@ -32,7 +32,7 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct RunFirmwareArguments {
   std::string file, build = std::string(SHRIKE_SOURCE_DIR) + "/build-firmware";
   std::vector<std::string> files;   // a sample each, of a network with one input
   std::vector<std::string> inputs;  // NAME=FILE: one sample
@@ -96,7 +96,7 @@ int run_command(const std::string& command, std::string& output) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-void build(const Arguments& arguments, const std::string& target, uint64_t arena_bytes) {
+void build(const RunFirmwareArguments& arguments, const std::string& target, uint64_t arena_bytes) {
   const std::string& folder = arguments.build;
   std::string output;
   const std::string configure = fmt::format(
@@ -118,7 +118,7 @@ void build(const Arguments& arguments, const std::string& target, uint64_t arena
   }
 }
 
-void run_in_qemu(const Arguments& arguments, size_t samples, FirmwareRun& run) {
+void run_in_qemu(const RunFirmwareArguments& arguments, size_t samples, FirmwareRun& run) {
   const std::string command = fmt::format(
       "timeout {} qemu-system-riscv32 -M virt -cpu rv32 -m 256M -nographic -monitor none -serial none -bios "
       "none "
@@ -204,7 +204,7 @@ void print_work(const FirmwareRun& run) {
   fmt::print("  {:<38} {:>14}\n", "other layers", format_count(sums.others.instructions));
 }
 
-void print_sizes(const Arguments& arguments, const FirmwareRun& run) {
+void print_sizes(const RunFirmwareArguments& arguments, const FirmwareRun& run) {
   const std::string path = arguments.build + "/bin/detect.map";
   const host::LinkMap map = host::parse_link_map(read_text(path), path);
   const auto kib = [](uint64_t bytes) {
@@ -221,7 +221,7 @@ void print_sizes(const Arguments& arguments, const FirmwareRun& run) {
       run.arena_needed, run.arena_capacity, run.model_bytes);
 }
 
-void require_harmless_folder(const Arguments& arguments) {
+void require_harmless_folder(const RunFirmwareArguments& arguments) {
   CommandFiles files{arguments.files, {}};
   files.reads.push_back(arguments.file);
   for (const auto& [name, path] : parse_inputs(arguments.inputs)) files.reads.push_back(path);
@@ -244,7 +244,7 @@ struct Work {
 };
 
 // A network that ends in a head: pictures, and the objects on them.
-Work detect_on_host(const Arguments& arguments) {
+Work detect_on_host(const RunFirmwareArguments& arguments) {
   evaluate::DetectorOptions options;
   options.mode = DetectMode::kChip;
   options.integer = arguments.options;
@@ -265,7 +265,7 @@ Work detect_on_host(const Arguments& arguments) {
 using Files = std::map<std::string, std::string>;  // by input
 
 // Samples as `shrike run` takes them; generated where no file is given.
-std::vector<std::pair<std::string, Files>> samples_of(const Arguments& arguments,
+std::vector<std::pair<std::string, Files>> samples_of(const RunFirmwareArguments& arguments,
                                                       const InspectableModel& model) {
   if (!arguments.inputs.empty())
     return {{fmt::format("{}", fmt::join(arguments.inputs, " ")), parse_inputs(arguments.inputs)}};
@@ -281,7 +281,7 @@ std::vector<std::pair<std::string, Files>> samples_of(const Arguments& arguments
 }
 
 // Any network: its outputs. Pictures for the first input go to the firmware as they are, to be fitted there.
-Work run_on_host(const Arguments& arguments, host::IntegerModel& file) {
+Work run_on_host(const RunFirmwareArguments& arguments, host::IntegerModel& file) {
   InspectableModel& model = file.model();
   Work work;
   for (const auto& [name, files] : samples_of(arguments, model)) {
@@ -300,7 +300,7 @@ Work run_on_host(const Arguments& arguments, host::IntegerModel& file) {
   return work;
 }
 
-void run(const Arguments& arguments) {
+void run(const RunFirmwareArguments& arguments) {
   require_harmless_folder(arguments);
   host::IntegerModel file = host::IntegerModel::open(arguments.file, arguments.options);
   report_on_file(file);
@@ -340,7 +340,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_run_firmware(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<RunFirmwareArguments>();
   Command* command = app.add_subcommand(
       "run-firmware", "Build the bare-metal program, run it in QEMU and compare it with this machine");
   command->footer(
@@ -374,7 +374,7 @@ void add_run_firmware(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("run-firmware", 55, add_run_firmware);
+const CommandRegistration run_firmware_registration("run-firmware", 55, add_run_firmware);
 
 }  // namespace
 }  // namespace shrike::cli

@@ -13,7 +13,7 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct TestArguments {
   std::string file;
   host::IntegerOptions options;
   int64_t tolerance = 0;
@@ -39,7 +39,7 @@ void print_json(const host::SelfTestResult& result) {
   fmt::print("{}\n", json_text(json));
 }
 
-void print_text(const Arguments& arguments, const host::SelfTestResult& result) {
+void print_text(const TestArguments& arguments, const host::SelfTestResult& result) {
   for (const host::TensorResult& tensor : result.tensors) {
     fmt::print("{} {}: {} values, {} differ", tensor.name, host::type_name(tensor.type), tensor.values,
                tensor.differing);
@@ -56,7 +56,7 @@ void print_text(const Arguments& arguments, const host::SelfTestResult& result) 
              first.got);
 }
 
-void run(const Arguments& arguments) {
+void run(const TestArguments& arguments) {
   host::IntegerModel model = host::IntegerModel::open(arguments.file, arguments.options);
   report_on_file(model);
   const host::SelfTestResult result = host::run_self_test(model, arguments.tolerance);
@@ -70,7 +70,7 @@ void run(const Arguments& arguments) {
 }
 
 void add_test(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<TestArguments>();
   Command* command = app.add_subcommand("test", "Run the test values embedded in an .espdl file and compare");
   command->footer(
       "Example:\n"
@@ -88,7 +88,7 @@ void add_test(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("test", 80, add_test);
+const CommandRegistration test_registration("test", 80, add_test);
 
 }  // namespace
 }  // namespace shrike::cli

@@ -29,7 +29,7 @@
 namespace shrike::cli {
 namespace {
 
-struct Arguments {
+struct TrainArguments {
   std::string model, family, data, optimizer = "adam";
   train::Yolo11Options network;
   train::FloatOptions training;
@@ -44,7 +44,7 @@ struct Arguments {
   bool given(const std::string& option) const { return options.at(option)->count() > 0; }
 };
 
-graph::Graph open_network(const Arguments& arguments, const train::LabelledSet& set) {
+graph::Graph open_network(const TrainArguments& arguments, const train::LabelledSet& set) {
   if (!arguments.family.empty()) {
     train::Yolo11Options options = arguments.network;
     options.classes = static_cast<int>(set.class_names.size());
@@ -57,7 +57,7 @@ graph::Graph open_network(const Arguments& arguments, const train::LabelledSet& 
   return graph;
 }
 
-void print_report(const Arguments& arguments, const train::FloatReport& report) {
+void print_report(const TrainArguments& arguments, const train::FloatReport& report) {
   fmt::print("{:>9} {:>9} {:>9} {:>9} {:>8} {:>8}\n", "step", "box", "class", "distr.", "mAP", "mAP50");
   for (const train::Judgement& j : report.judgements) {
     fmt::print("{:>9} {:>9.4f} {:>9.4f} {:>9.4f} {:>8.4f} {:>8.4f}{}\n", j.step, j.box, j.classes,
@@ -110,7 +110,7 @@ void end_run(bool first, bool interrupted, int64_t step) {
   throw Exit{1};
 }
 
-void run_float(const Arguments& arguments) {
+void run_float(const TrainArguments& arguments) {
   const train::LabelledSet set = train::open_labelled_set(arguments.data);
   const train::FloatReport report = train::train_float(open_network(arguments, set), set, arguments.training);
   if (arguments.training.processes.first()) print_report(arguments, report);
@@ -118,7 +118,7 @@ void run_float(const Arguments& arguments) {
 }
 
 // The options that both kinds share were given once.
-train::QuantizedOptions quantized_options(const Arguments& arguments) {
+train::QuantizedOptions quantized_options(const TrainArguments& arguments) {
   const train::FloatOptions& t = arguments.training;
   train::QuantizedOptions q = arguments.quantized;
   q.output = t.output;
@@ -140,7 +140,7 @@ train::QuantizedOptions quantized_options(const Arguments& arguments) {
 }
 
 // What the file says needs not be said again; what contradicts it is refused.
-host::IntegerModel open_start(const Arguments& arguments, quantize::Settings& settings) {
+host::IntegerModel open_start(const TrainArguments& arguments, quantize::Settings& settings) {
   host::IntegerModel file = host::IntegerModel::open(arguments.from);
   const auto same = [&](const char* option, const std::string& given, const std::string& found) {
     if (!given.empty() && given != found) {
@@ -157,7 +157,7 @@ host::IntegerModel open_start(const Arguments& arguments, quantize::Settings& se
   return file;
 }
 
-void run_quantized(const Arguments& arguments) {
+void run_quantized(const TrainArguments& arguments) {
   quantize::Settings settings;
   if (!arguments.target.empty())
     as_command_line([&] { settings.target = host::parse_target(arguments.target); });
@@ -186,12 +186,12 @@ void run_quantized(const Arguments& arguments) {
   end_run(arguments.training.processes.first(), report.interrupted, report.steps);
 }
 
-bool for_a_chip(const Arguments& arguments) {
+bool for_a_chip(const TrainArguments& arguments) {
   return !arguments.target.empty() || !arguments.from.empty();
 }
 
-void run(const Arguments& given) {
-  Arguments arguments = given;
+void run(const TrainArguments& given) {
+  TrainArguments arguments = given;
   if (arguments.family.empty() == arguments.model.empty())
     throw WrongCommandLine("give either a model file or --new yolo11");
   if (for_a_chip(arguments) && !arguments.family.empty())
@@ -225,7 +225,7 @@ void run(const Arguments& given) {
 }
 
 void add_train(Command& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<TrainArguments>();
   train::FloatOptions& t = arguments->training;
   Command* command = app.add_subcommand(
       "train", "Train a detector on pictures: in float, or for a chip's integers (--target)");
@@ -325,7 +325,7 @@ void add_train(Command& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-const CommandRegistration registration("train", 25, add_train);
+const CommandRegistration train_registration("train", 25, add_train);
 
 }  // namespace
 }  // namespace shrike::cli

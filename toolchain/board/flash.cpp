@@ -1,11 +1,11 @@
 #include "toolchain/board/flash.h"
 
 #include "toolchain/support/error.h"
+#include "toolchain/support/format.h"
 
 namespace shrike::board {
 namespace {
 
-constexpr uint64_t kKib = 1024, kMib = 1024 * kKib;
 constexpr uint64_t kFirst = 0x10000;  // offset of the first program partition, and the step of such offsets
 constexpr uint64_t kCode = 2000 * kKib;  // of a program with ESP-DL, as Espressif's examples take
 constexpr uint64_t kCameraCode = kMib;

@@ -12,7 +12,6 @@
 namespace shrike::board {
 namespace {
 
-constexpr uint64_t kMib = 1024 * 1024;
 // Pictures, stacks, tables of a large graph and whatever else the program puts into PSRAM.
 constexpr uint64_t kOtherMemory = kMib + kMib / 2;
 // The range of ESP-DL's versions in which every file is computed as here (spec/board.md section 2).

@@ -146,7 +146,7 @@ struct LookUp : torch::autograd::Function<LookUp> {
   }
 };
 
-at::Tensor look_up(const Call& call) {
+at::Tensor look_up_with_slopes(const Call& call) {
   const graph::Format& format = call.format(0);
   const auto function = graph::activation_function(call.graph, call.node);
   const int64_t codes = int64_t{1} << format.bits;
@@ -214,7 +214,7 @@ at::Tensor activation_with_gradient(const Call& call) {
   const bool fake_quantized = call.arithmetic.fake_quantized;
   const graph::Format& format = call.format(0);
   if (fake_quantized && format.bits > 0 && format.bits <= 8 && operators::is_function(call.graph, call.node))
-    return look_up(call);
+    return look_up_with_slopes(call);
   if (call.node.op == "Swish" && !fake_quantized && !call.node.attributes.contains(graph::kInputScale))
     return at::silu(call.input(0));
   return ByDifference::apply(call.input(0), call);

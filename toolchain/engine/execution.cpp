@@ -14,7 +14,6 @@ namespace shrike::engine {
 namespace {
 
 constexpr int64_t kElementsPerTask = 65536;
-constexpr int kFloatBits = 24;  // integers of up to 24 bits are exact in float32
 
 at::Tensor borrow(const std::string& name, const Array& array) {
   if (graph::element_count(array.shape) != static_cast<int64_t>(array.values.size())) {
@@ -22,12 +21,6 @@ at::Tensor borrow(const std::string& name, const Array& array) {
          array.values.size());
   }
   return at::from_blob(const_cast<float*>(array.values.data()), array.shape, at::kFloat);
-}
-
-Array to_array(const at::Tensor& tensor) {
-  const at::Tensor dense = tensor.to(at::kFloat).contiguous();
-  const float* data = dense.data_ptr<float>();
-  return {dense.sizes().vec(), std::vector<float>(data, data + dense.numel())};
 }
 
 // True when nobody else can see the tensor's memory.

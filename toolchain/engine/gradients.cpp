@@ -21,14 +21,6 @@ namespace {
 
 using torch::autograd::variable_list;
 
-constexpr int kFloatBits = 24;  // integers of up to 24 bits are exact in float32
-
-Array to_array(const at::Tensor& tensor) {
-  const at::Tensor dense = tensor.detach().to(at::kFloat).contiguous();
-  const float* data = dense.data_ptr<float>();
-  return {dense.sizes().vec(), std::vector<float>(data, data + dense.numel())};
-}
-
 at::Tensor to_tensor(const std::vector<float>& values, const graph::Shape& shape) {
   return at::from_blob(const_cast<float*>(values.data()), shape, at::kFloat).clone();
 }

@@ -7,6 +7,12 @@
 
 namespace shrike::engine {
 
+Array to_array(const at::Tensor& tensor) {
+  const at::Tensor dense = tensor.detach().to(at::kFloat).contiguous();
+  const float* data = dense.data_ptr<float>();
+  return {dense.sizes().vec(), std::vector<float>(data, data + dense.numel())};
+}
+
 bool Call::has(size_t index) const {
   return index < node.inputs.size() && !node.inputs[index].empty();
 }

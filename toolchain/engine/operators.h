@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "toolchain/engine/engine.h"
 #include "toolchain/engine/rounding.h"
 #include "toolchain/engine/torch.h"
 #include "toolchain/graph/graph.h"
@@ -62,6 +63,9 @@ struct NamedOperator {
   OperatorFunction function;
 };
 using OperatorList = std::vector<NamedOperator>;
+
+// The values of a tensor, without its gradients.
+Array to_array(const at::Tensor& tensor);
 
 // The families, each in its own file.
 OperatorList matrix_operators();       // Conv, ConvTranspose, Gemm, MatMul

@@ -6,6 +6,8 @@
 
 namespace shrike::engine {
 
+inline constexpr int kFloatBits = 24;  // integers of up to 24 bits are exact in float32
+
 // How real values become integers on the target.
 struct Rounding {
   bool half_even = true;  // esp32p4; false: half up, floor(x + 0.5)

@@ -10,6 +10,7 @@
 #include "toolchain/measure/behind.h"
 #include "toolchain/measure/float_engines.h"
 #include "toolchain/measure/grid.h"
+#include "toolchain/measure/noise.h"
 #include "toolchain/measure/range.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/support/error.h"
@@ -21,9 +22,6 @@ constexpr int kCandidates = TensorStatistics::kCandidates;
 
 // Squared error of what has no value.
 constexpr double kAllLost = 1e30;
-
-// Added to a signal's power: a tensor that is zero on an image has no noise.
-constexpr double kNoSignal = 1e-30;
 
 // Sampling stride: odd, so that it does not stay in step with the row length.
 int64_t sample_stride(int64_t count) {

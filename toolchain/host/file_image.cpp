@@ -8,14 +8,11 @@
 #include "runtime/format/flat.h"
 #include "runtime/format/schema.h"
 #include "runtime/format/verify.h"
+#include "toolchain/host/tensors.h"
 #include "toolchain/support/sha256.h"
 
 namespace shrike::host {
 namespace {
-
-std::string to_string(Text text) {
-  return {text.data, text.size};
-}
 
 Text text_of(const std::string& text) {
   return {text.data(), static_cast<uint32_t>(text.size())};

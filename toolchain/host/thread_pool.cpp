@@ -28,17 +28,17 @@ inline void relax() {
 #endif
 }
 
-// A share of a job's tasks: the last ones before `end`. `ticket` packs the job's number (high half) and how
-// many tasks are left (low half), so a thread that wakes up late can't take a task of a job that is over.
-// `end` is read only by who took a task, which keeps the job from ending.
-struct alignas(64) Share {
-  std::atomic<uint64_t> ticket{0};
-  uint32_t end = 0;
-};
-
 }  // namespace
 
 struct ThreadPool::Impl {
+  // A share of a job's tasks: the last ones before `end`. `ticket` packs the job's number (high half) and how
+  // many tasks are left (low half), so a thread that wakes up late can't take a task of a job that is over.
+  // `end` is read only by who took a task, which keeps the job from ending.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> ticket{0};
+    uint32_t end = 0;
+  };
+
   // One job at a time. Every thread begins with its own share, always the same part of the index range,
   // because what it wrote for the node before is still in its cache; then it helps the others.
   std::vector<Share> shares;

@@ -15,56 +15,58 @@ namespace {
 using namespace std::string_view_literals;
 
 // A kind of file that people give to a program like this one, and that it cannot read.
-struct Kind {
+struct FileKind {
   const char* what;
   const char* way_on;  // {0}: the file
 };
 
-constexpr Kind kEspdl = {"an .espdl file, which is already quantised",
-                         "give the float model that it was made from (.onnx, .pt or .tflite)"};
-constexpr Kind kPicture = {"a picture", "give the model file; pictures go to --calib or behind the model"};
-constexpr Kind kLegacyTorch = {
+constexpr FileKind kEspdl = {"an .espdl file, which is already quantised",
+                             "give the float model that it was made from (.onnx, .pt or .tflite)"};
+constexpr FileKind kPicture = {"a picture",
+                               "give the model file; pictures go to --calib or behind the model"};
+constexpr FileKind kLegacyTorch = {
     "a checkpoint of PyTorch before 1.6",
     "save it again: python -c \"import torch; torch.save(torch.load('{0}', map_location='cpu', "
     "weights_only=False), 'new.pt')\""};
-constexpr Kind kPickle = {"a bare Python pickle, not a model file",
-                          "export the model to ONNX where it was made"};
-constexpr Kind kTorchScript = {
+constexpr FileKind kPickle = {"a bare Python pickle, not a model file",
+                              "export the model to ONNX where it was made"};
+constexpr FileKind kTorchScript = {
     "a TorchScript archive (compiled code)",
     "give the checkpoint (.pt) that it was exported from, or convert it: python -c \"import torch; "
     "torch.onnx.export(torch.jit.load('{0}', map_location='cpu').eval(), torch.zeros(1, 3, 640, 640), "
     "'model.onnx')\""};
-constexpr Kind kTorchPackage = {"an archive of torch.export or torch.package",
-                                "export ONNX with torch.onnx.export where it was made"};
-constexpr Kind kSavedModel = {"a TensorFlow SavedModel",
-                              "convert it: python -m tf2onnx.convert --saved-model {0} --output model.onnx"};
-constexpr Kind kSavedModelFile = {
+constexpr FileKind kTorchPackage = {"an archive of torch.export or torch.package",
+                                    "export ONNX with torch.onnx.export where it was made"};
+constexpr FileKind kSavedModel = {
+    "a TensorFlow SavedModel", "convert it: python -m tf2onnx.convert --saved-model {0} --output model.onnx"};
+constexpr FileKind kSavedModelFile = {
     "the graph of a TensorFlow SavedModel",
     "convert its folder: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx"};
-constexpr Kind kFrozenGraph = {
+constexpr FileKind kFrozenGraph = {
     "a frozen TensorFlow graph",
     "convert it: python -m tf2onnx.convert --graphdef {0} --inputs NAME:0 --outputs "
     "NAME:0 --output model.onnx"};
-constexpr Kind kKeras5 = {"a Keras or other HDF5 file",
-                          "convert it: python -m tf2onnx.convert --keras {0} --output model.onnx"};
-constexpr Kind kKerasZip = {"a Keras model",
-                            "convert it: python -c \"import keras; "
-                            "keras.models.load_model('{0}').export('model.onnx', format='onnx')\""};
-constexpr Kind kNumpy = {"NumPy arrays", "give the model file"};
-constexpr Kind kSafetensors = {"weights without a network (safetensors)",
-                               "export the model to ONNX where its network is defined"};
-constexpr Kind kOtherRuntime = {"a model prepared for another runtime",
-                                "give the model that it was made from (.onnx, .pt or .tflite)"};
-constexpr Kind kArchive = {"a compressed archive", "unpack it and give the model inside"};
-constexpr Kind kPage = {"a web page",
-                        "download the model file itself (the raw file, not the page that shows it)"};
-constexpr Kind kPointer = {"a Git LFS pointer, not the file itself", "fetch it: git lfs pull --include {0}"};
-constexpr Kind kText = {"text", "give the model file (.onnx, .pt or .tflite)"};
+constexpr FileKind kKeras5 = {"a Keras or other HDF5 file",
+                              "convert it: python -m tf2onnx.convert --keras {0} --output model.onnx"};
+constexpr FileKind kKerasZip = {"a Keras model",
+                                "convert it: python -c \"import keras; "
+                                "keras.models.load_model('{0}').export('model.onnx', format='onnx')\""};
+constexpr FileKind kNumpy = {"NumPy arrays", "give the model file"};
+constexpr FileKind kSafetensors = {"weights without a network (safetensors)",
+                                   "export the model to ONNX where its network is defined"};
+constexpr FileKind kOtherRuntime = {"a model prepared for another runtime",
+                                    "give the model that it was made from (.onnx, .pt or .tflite)"};
+constexpr FileKind kArchive = {"a compressed archive", "unpack it and give the model inside"};
+constexpr FileKind kPage = {"a web page",
+                            "download the model file itself (the raw file, not the page that shows it)"};
+constexpr FileKind kPointer = {"a Git LFS pointer, not the file itself",
+                               "fetch it: git lfs pull --include {0}"};
+constexpr FileKind kText = {"text", "give the model file (.onnx, .pt or .tflite)"};
 
 struct Signature {
   size_t offset;
   std::string_view bytes;
-  const Kind* kind;
+  const FileKind* kind;
 };
 
 constexpr std::array kSignatures = {
@@ -111,7 +113,7 @@ bool has(const std::string& bytes, size_t offset, std::string_view signature) {
          std::string_view(bytes).substr(offset, signature.size()) == signature;
 }
 
-[[noreturn]] void refuse(const Kind& kind, const std::string& path) {
+[[noreturn]] void refuse(const FileKind& kind, const std::string& path) {
   fail("{}: a float model was expected, found {}; {}", path, kind.what,
        fmt::format(fmt::runtime(kind.way_on), path));
 }

@@ -7,6 +7,9 @@
 
 namespace shrike::quantize {
 
+// Added to a signal's power: a tensor that is zero on an image has no noise.
+inline constexpr double kNoSignal = 1e-30;
+
 struct Power {
   double noise = 0, signal = 0;  // sums of (q - f)^2 and f^2
   // Zero signal: the ratio is large but finite (spec/quantizer.md section 15).

@@ -68,10 +68,10 @@ struct Factors {
   bool per_channel = true;
 };
 
-// Walks the graph once. A tensor without an entry in factors_ has the factor 1.
-class Walk {
+// Goes through the graph once. A tensor without an entry in factors_ has the factor 1.
+class ScaleWalk {
  public:
-  explicit Walk(graph::Graph& graph)
+  explicit ScaleWalk(graph::Graph& graph)
       : graph_(graph), inference_(graph, graph::Strictness::kLenient), one_(unknowns_.fresh()) {
     unknowns_.fix(one_);
   }
@@ -292,7 +292,7 @@ class Walk {
 }  // namespace
 
 std::vector<ScaleSet> find_scale_sets(graph::Graph& graph) {
-  return Walk(graph).run();
+  return ScaleWalk(graph).run();
 }
 
 }  // namespace shrike::quantize

@@ -4,13 +4,13 @@
 #include <cmath>
 
 #include "toolchain/measure/behind.h"
+#include "toolchain/measure/noise.h"
 #include "toolchain/pipeline/recipe.h"
 
 namespace shrike::quantize {
 namespace {
 
 constexpr int kLowestCode = -128, kHighestCode = 127;
-constexpr double kNoSignal = 1e-30;
 
 using Function = std::function<float(float)>;
 
