@@ -1,6 +1,5 @@
 // shrike analyze: which layers of a quantised file hurt, and what one more bit would buy.
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <memory>
 #include <optional>
@@ -20,6 +19,7 @@
 #include "toolchain/support/files.h"
 #include "toolchain/support/outputs.h"
 #include "toolchain/support/progress.h"
+#include "toolchain/system/heap.h"
 
 namespace shrike::cli {
 namespace {
@@ -72,14 +72,6 @@ void print_text(const AnalyzeArguments& arguments, const analyze::Analysis& anal
   }
   fmt::print("{} images of {}x{}, {:.1f} s on {} threads\n", analysis.images, analysis.size.width,
              analysis.size.height, analysis.seconds, analysis.threads);
-}
-
-// The float network takes and frees the same large blocks thousands of times. Kept in the process they need
-// not be cleared by the system again and again, which costs a seventh of the time.
-void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  mallopt(M_TOP_PAD, 64 << 20);
 }
 
 void run(const AnalyzeArguments& arguments) {

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "toolchain/support/interrupt.h"
-#include "toolchain/support/last_words.h"
-#include "toolchain/support/streams.h"
+#include "toolchain/system/interrupt.h"
+#include "toolchain/system/last_words.h"
+#include "toolchain/system/streams.h"
 
 namespace shrike::cli {
 namespace {

@@ -28,6 +28,7 @@
 #include "toolchain/support/format.h"
 #include "toolchain/support/outputs.h"
 #include "toolchain/support/sha256.h"
+#include "toolchain/system/command.h"
 
 namespace shrike::cli {
 namespace {
@@ -78,22 +79,6 @@ void append_picture(std::vector<uint8_t>& bytes, const data::Image& image) {
 void append_tensor(std::vector<uint8_t>& bytes, const TensorView& input) {
   append_record(bytes, 0, static_cast<uint32_t>(input.bytes), static_cast<const uint8_t*>(input.data),
                 static_cast<size_t>(input.bytes));
-}
-
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
-}
-
-// Runs a shell command; what it prints ends up in `output`. Returns its exit status.
-int run_command(const std::string& command, std::string& output) {
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  if (pipe == nullptr) fail("'{}' can't be started", command);
-  char buffer[4096];
-  for (size_t got; (got = fread(buffer, 1, sizeof buffer, pipe)) > 0;) output.append(buffer, got);
-  const int status = pclose(pipe);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
 void build(const RunFirmwareArguments& arguments, const std::string& target, uint64_t arena_bytes) {

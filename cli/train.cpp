@@ -19,6 +19,7 @@
 #include "toolchain/support/files.h"
 #include "toolchain/support/outputs.h"
 #include "toolchain/support/progress.h"
+#include "toolchain/system/heap.h"
 #include "toolchain/train/float_training.h"
 #include "toolchain/train/head.h"
 #include "toolchain/train/judge.h"
@@ -214,7 +215,7 @@ void run(const TrainArguments& given) {
     if (status != 0) throw Exit{status};
     return;
   }
-  train::share_one_heap();
+  share_one_heap();
   if (meeting) arguments.training.processes = train::Processes(*meeting);
   if (meeting && arguments.processes > 1 && arguments.training.threads == 0)
     arguments.training.threads = std::max(1, train::thread_count(0) / arguments.processes);

@@ -1,7 +1,18 @@
-# 64-bit ARM Linux. Debian: g++-aarch64-linux-gnu; qemu-user runs what it makes.
+# 64-bit ARM Linux. Debian: g++-aarch64-linux-gnu; qemu-user runs what it makes. With SHRIKE_ARM_ROOT, a folder that
+# scripts/arm_root.sh made, the program can be built too, without the float engine; alone only the runtime.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
-set(CMAKE_CROSSCOMPILING_EMULATOR "qemu-aarch64;-L;/usr/aarch64-linux-gnu")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES SHRIKE_ARM_ROOT)
+if(SHRIKE_ARM_ROOT)
+  set(CMAKE_SYSROOT ${SHRIKE_ARM_ROOT})
+  set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+  set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+  set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+  set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+  set(CMAKE_CROSSCOMPILING_EMULATOR "qemu-aarch64;-L;${SHRIKE_ARM_ROOT}")
+else()
+  set(CMAKE_CROSSCOMPILING_EMULATOR "qemu-aarch64;-L;/usr/aarch64-linux-gnu")
+endif()

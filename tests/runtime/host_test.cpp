@@ -25,8 +25,8 @@
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/format.h"
-#include "toolchain/support/interrupt.h"
 #include "toolchain/support/sha256.h"
+#include "toolchain/system/interrupt.h"
 
 namespace shrike::tests {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
-#include "toolchain/support/streams.h"
+#include "toolchain/system/streams.h"
 
 namespace shrike::tests {
 namespace {

@@ -1,5 +1,6 @@
 // Several processes of one run, here as threads.
 #include "toolchain/train/processes.h"
+#include "toolchain/system/children.h"
 
 #include <gtest/gtest.h>
 

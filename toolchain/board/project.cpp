@@ -1,7 +1,5 @@
 #include "toolchain/board/project.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>

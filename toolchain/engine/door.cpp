@@ -1,15 +1,9 @@
 // Finds and opens the float module, and hands every call through.
-#include <dlfcn.h>
-#include <signal.h>
-#include <sys/auxv.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <iterator>
 #include <latch>
-#include <string_view>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -17,7 +11,7 @@
 #include "toolchain/engine/float_path.h"
 #include "toolchain/engine/module.h"
 #include "toolchain/support/error.h"
-#include "toolchain/support/interrupt.h"
+#include "toolchain/system/library.h"
 
 namespace shrike::engine {
 namespace {
@@ -26,17 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kVariable = "SHRIKE_FLOAT_MODULE";
 constexpr const char* kFile = "libshrike_float.so";
-
-// The folder of the running program. /proc may be missing in a bare root.
-fs::path program_folder() {
-  std::error_code error;
-  fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (error) {
-    const auto* name = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
-    if (name != nullptr) program = fs::canonical(name, error);
-  }
-  return program.parent_path();
-}
 
 // Where the module may be: where the environment says, and nowhere else then; beside the program (bin/ and
 // lib/shrike/, in the build tree as in an installation); where this build was to be installed, for other
@@ -61,41 +44,15 @@ std::vector<fs::path> places() {
 
 // Libraries behind LibTorch look at the machine while they are loaded, and end the process when it does not
 // answer: libgcrypt aborts when /proc/sys/crypto can't be opened, libcpuinfo follows a null pointer when
-// reading /sys/devices/system/cpu fails half-way. Within the lifetime of a LoadingGuard that is a sentence
-// and exit status 1.
-class LoadingGuard {
- public:
-  LoadingGuard() {
-    struct sigaction action = {};
-    action.sa_handler = end;
-    for (size_t i = 0; i < kCount; ++i) ::sigaction(kSignals[i], &action, &before_[i]);
-  }
-  ~LoadingGuard() {
-    for (size_t i = 0; i < kCount; ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
-  }
-  LoadingGuard(const LoadingGuard&) = delete;
-  LoadingGuard& operator=(const LoadingGuard&) = delete;
-
- private:
-  static constexpr int kSignals[] = {SIGABRT, SIGSEGV};
-  static constexpr size_t kCount = std::size(kSignals);
-
-  static void end(int) {
-    remove_temporary_files();
-    constexpr std::string_view kWords =
-        "shrike: the float engine's libraries can't be loaded, because /proc or /sys does not answer as it "
-        "should; "
-        "mount both, and look whether files can be opened and memory be had\n";
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kWords.data(), kWords.size());
-    ::_exit(1);
-  }
-
-  struct sigaction before_[kCount];
-};
+// reading /sys/devices/system/cpu fails half-way.
+constexpr const char* kNotLoaded =
+    "shrike: the float engine's libraries can't be loaded, because /proc or /sys does not answer as it "
+    "should; "
+    "mount both, and look whether files can be opened and memory be had\n";
 
 // LibTorch asks for the processor in the middle of the work otherwise, and fails there in words of its own.
-void look_at_processor(void* library) {
-  auto* initialize = reinterpret_cast<bool (*)()>(::dlsym(library, "cpuinfo_initialize"));
+void look_at_processor(const Library& library) {
+  auto* initialize = library.find<bool()>("cpuinfo_initialize");
   if (initialize != nullptr && !initialize())
     fail(
         "the float engine can't tell what processor this is, because /proc/cpuinfo can't be read; mount "
@@ -123,7 +80,7 @@ void require_threads() {
   }
 }
 
-void* opened = nullptr;  // the module
+Library opened;  // the module
 
 const FloatModule& open_module() {
   const std::vector<fs::path> tried = places();
@@ -134,14 +91,11 @@ const FloatModule& open_module() {
   if (found == tried.end())
     refuse(fmt::format("its module is not there (looked for '{}')", tried.front().string()));
   const std::string path = found->string();
-  const LoadingGuard guard;
-  // Never closed: LibTorch does not survive that.
-  void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    const char* reason = ::dlerror();
-    refuse(fmt::format("'{}' can't be loaded ({})", path, reason == nullptr ? "no reason given" : reason));
-  }
-  auto* entry = reinterpret_cast<decltype(&shrike_float_module)>(::dlsym(library, "shrike_float_module"));
+  const LoadingGuard guard(kNotLoaded);
+  std::string why;
+  const Library library(path, why);
+  if (!library.opened()) refuse(fmt::format("'{}' can't be loaded ({})", path, why));
+  auto* entry = library.find<decltype(shrike_float_module)>("shrike_float_module");
   if (entry == nullptr) refuse(fmt::format("'{}' is no module of Shrike", path));
   const FloatModule& module = *entry();
   const std::string expected = module_identity();
@@ -158,7 +112,7 @@ const FloatModule& open_module() {
 
 std::string float_path() {
   float_module();
-  auto* path = reinterpret_cast<const char* (*)()>(::dlsym(opened, "shrike_float_path"));
+  auto* path = opened.find<const char*()>("shrike_float_path");
   return path == nullptr ? "unknown" : path();
 }
 

@@ -2,7 +2,8 @@
 #include "toolchain/engine/module.h"
 
 #include <ATen/Version.h>
-#include <dlfcn.h>
+
+#include "toolchain/system/library.h"
 
 namespace {
 
@@ -18,7 +19,7 @@ std::string torch_capability() {
 // Functions of libraries that LibTorch may or may not be linked with.
 template <typename Function>
 Function find(const char* name) {
-  return reinterpret_cast<Function>(::dlsym(RTLD_DEFAULT, name));
+  return reinterpret_cast<Function>(shrike::symbol_of_process(name));
 }
 
 std::string describe_path() {

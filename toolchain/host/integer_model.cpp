@@ -8,10 +8,10 @@
 #include "runtime/kernels/kernels.h"
 #include "toolchain/host/file_image.h"
 #include "toolchain/host/package.h"
-#include "toolchain/host/reserved_memory.h"
 #include "toolchain/host/thread_pool.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
+#include "toolchain/system/reserved_memory.h"
 
 namespace shrike::host {
 namespace {

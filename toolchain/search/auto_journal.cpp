@@ -1,16 +1,10 @@
 #include "toolchain/search/auto_journal.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
 #include "toolchain/support/sha256.h"
 
 namespace shrike::quantize {
@@ -65,9 +59,6 @@ bool has_shape(const Judgement& judgement, const JudgementShape& shape) {
   if (!judgement.feasible || shape.outputs == 0) return true;
   return judgement.noise.size() == shape.outputs && judgement.cost.milliseconds.has_value() == shape.timed;
 }
-
-// The journals of this process, by device and inode.
-std::multiset<std::pair<uint64_t, uint64_t>> held_here;
 
 // What is in a file, seen from a search with certain inputs.
 struct Contents {
@@ -128,8 +119,10 @@ bool holds_nothing(const std::string& text, const std::string& header) {
 }  // namespace
 
 AutoJournal::AutoJournal(const std::string& path, const std::string& inputs, const JudgementShape& shape)
-    : path_(path), inputs_(inputs + "\n" + shape.float_path) {
-  open();
+    : path_(path),
+      inputs_(inputs + "\n" + shape.float_path),
+      file_(path,
+            fmt::format("another search is writing '{}'; wait for its end, or name another output", path)) {
   const std::string header = header_line(inputs, shape.float_path), text = read_text(path);
   Contents contents = read_journal(text, header, inputs_, shape);
   const bool same_header = contents.header == Json::parse(header);
@@ -153,7 +146,7 @@ AutoJournal::AutoJournal(const std::string& path, const std::string& inputs, con
   if (!ours && contents.header.is_null() && !holds_nothing(text, header))
     fail("'{}' is no journal of a search; move it, or name another output", path);
   if (!ours) {
-    if (::ftruncate(file_.get(), 0) != 0) fail("cannot write '{}': {}", path, reason(errno));
+    file_.cut(0);
     append(header);
     sync_folder_of(path);
     return;
@@ -161,44 +154,17 @@ AutoJournal::AutoJournal(const std::string& path, const std::string& inputs, con
   known_ = std::move(contents.known);
   finished_ = contents.finished;
   if (same_header && contents.damaged.empty()) {
-    if (::ftruncate(file_.get(), static_cast<off_t>(contents.whole_bytes)) != 0)
-      fail("cannot write '{}': {}", path, reason(errno));
+    file_.cut(contents.whole_bytes);
     return;
   }
   if (contents.damaged.empty()) contents.damaged.push_back(1);  // the first line is gone altogether
   std::string sound = header + "\n";
   for (const std::string& line : contents.lines) sound += line + "\n";
   write_file_atomically(path, std::string_view(sound));
-  open();  // what now has the name
+  file_.open_again();
   notes_.push_back(fmt::format(
       "'{}': {} damaged line{} cut, the first is line {}; what they held is tried again", path,
       contents.damaged.size(), contents.damaged.size() == 1 ? " was" : "s were", contents.damaged[0]));
-}
-
-AutoJournal::Held::Held(uint64_t device, uint64_t inode) : file_(device, inode) {
-  held_here.insert(file_);
-}
-AutoJournal::Held::~Held() {
-  held_here.erase(held_here.find(file_));
-}
-
-// Searches of two processes on one file would destroy it.
-void AutoJournal::open() {
-  held_.reset();
-  for (;;) {
-    Descriptor opened(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-    struct stat held = {}, named = {};
-    if (opened.get() < 0 || ::fstat(opened.get(), &held) != 0)
-      fail("cannot write '{}': {}", path_, reason(errno));
-    const bool locked = ::flock(opened.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
-    if (!locked && !held_here.contains({held.st_dev, held.st_ino}))
-      fail("another search is writing '{}'; wait for its end, or name another output", path_);
-    file_ = std::move(opened);
-    held_.emplace(held.st_dev, held.st_ino);
-    // It may have been replaced before it was locked.
-    if (::stat(path_.c_str(), &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino)
-      return;
-  }
 }
 
 const Judgement* AutoJournal::find(const std::string& trial) const {
@@ -219,8 +185,7 @@ void AutoJournal::finish() {
 }
 
 void AutoJournal::append(const std::string& line) {
-  if (!write_all(file_.get(), line + "\n") || ::fdatasync(file_.get()) != 0)
-    fail("cannot write '{}': {}", path_, reason(errno));
+  file_.append(line + "\n");
 }
 
 }  // namespace shrike::quantize

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "toolchain/search/auto_judge.h"
-#include "toolchain/support/partial.h"
+#include "toolchain/system/locked_file.h"
 
 namespace shrike::quantize {
 
@@ -41,25 +41,12 @@ class AutoJournal {
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
-  void open();
   void append(const std::string& line);
 
   std::string path_, inputs_;
   std::map<std::string, Judgement> known_;
   bool finished_ = false;
-  Descriptor file_;
-  // Keeps in mind that this process holds the file: it may open one of its own again.
-  class Held {
-   public:
-    Held(uint64_t device, uint64_t inode);
-    ~Held();
-    Held(const Held&) = delete;
-    Held& operator=(const Held&) = delete;
-
-   private:
-    std::pair<uint64_t, uint64_t> file_;
-  };
-  std::optional<Held> held_;
+  LockedFile file_;
   std::vector<std::string> notes_;
 };
 

@@ -1,6 +1,5 @@
 #include "toolchain/support/outputs.h"
 
-#include <sys/stat.h>
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -11,7 +10,7 @@
 
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
-#include "toolchain/support/partial.h"
+#include "toolchain/system/file.h"
 
 namespace shrike {
 namespace {
@@ -21,26 +20,24 @@ namespace fs = std::filesystem;
 constexpr size_t kBeginning = 8192;             // of a file, where its kind shows
 constexpr uintmax_t kMostSearched = 256 << 20;  // of a file that may name others
 
-// What tells two files apart: an existing one by its inode, another by the folder it would be made in.
+// What tells two files apart: an existing one by itself, another by the folder it would be made in.
 struct Identity {
-  dev_t device = 0;
-  ino_t inode = 0;
+  FileIdentity file;
   std::string name;  // in that folder; empty for an existing file
   auto operator<=>(const Identity&) const = default;
 };
 
 // Nothing for what is no regular file.
 std::optional<Identity> identity_of(const std::string& path) {
-  struct stat found = {};
-  if (::stat(path.c_str(), &found) == 0) {
-    if (!S_ISREG(found.st_mode)) return std::nullopt;
-    return Identity{found.st_dev, found.st_ino, ""};
+  if (const std::optional<FoundFile> found = find_file(path)) {
+    if (found->kind != FoundFile::Kind::kRegular) return std::nullopt;
+    return Identity{found->identity, ""};
   }
   const fs::path target = behind_links(path);
   const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  if (::stat(folder.c_str(), &found) == 0)
-    return Identity{found.st_dev, found.st_ino, target.filename().string()};
-  return Identity{0, 0, fs::absolute(target).lexically_normal().string()};
+  if (const std::optional<FoundFile> found = find_file(folder.string()))
+    return Identity{found->identity, target.filename().string()};
+  return Identity{{}, fs::absolute(target).lexically_normal().string()};
 }
 
 std::string beginning_of(const std::string& path) {
@@ -202,9 +199,8 @@ void guard_outputs(const CommandFiles& files) {
 }
 
 bool is_written_through(const std::string& path) {
-  struct stat found = {};
-  return descriptor_named(path) >= 0 ||
-         (::stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode));
+  const std::optional<FoundFile> found = find_file(path);
+  return descriptor_named(path) >= 0 || (found && found->kind == FoundFile::Kind::kOther);
 }
 
 }  // namespace shrike

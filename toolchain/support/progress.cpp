@@ -1,10 +1,11 @@
 #include "toolchain/support/progress.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
+
+#include "toolchain/system/streams.h"
 
 namespace shrike {
 namespace {
@@ -29,7 +30,7 @@ void silence_progress() {
 Progress::Progress(std::string what, int64_t total)
     : what_(std::move(what)),
       total_(total),
-      terminal_(::isatty(STDERR_FILENO) == 1),
+      terminal_(error_is_terminal()),
       start_(Clock::now()),
       last_(start_) {}
 

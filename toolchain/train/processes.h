@@ -39,9 +39,6 @@ class Processes {
 // Throws Error naming what is missing or no number.
 std::optional<engine::Meeting> meeting_from_environment();
 
-// A port of this machine that nobody listens on.
-int free_port();
-
 // Runs this program with its own arguments in `count` processes that meet on this machine, and waits for
 // them. Signals are handed on. Throws Error when one is lost; else returns the highest exit status.
 int run_in_processes(int count);

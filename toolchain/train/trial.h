@@ -1,13 +1,12 @@
 // A model that is judged and thrown away.
 #pragma once
-#include <unistd.h>
-
 #include <filesystem>
 #include <string>
 #include <string_view>
 
 #include "toolchain/support/files.h"
-#include "toolchain/support/interrupt.h"
+#include "toolchain/system/children.h"
+#include "toolchain/system/interrupt.h"
 #include "toolchain/train/processes.h"
 
 namespace shrike::train {
@@ -16,10 +15,10 @@ namespace shrike::train {
 class TrialFile {
  public:
   TrialFile(const std::string& output, const Processes& processes, std::string_view bytes)
-      : path_(processes.first()
-                  ? output + ".trial"
-                  : std::filesystem::temp_directory_path().string() + "/shrike_trial_" +
-                        std::to_string(::getpid()) + std::filesystem::path(output).extension().string()),
+      : path_(processes.first() ? output + ".trial"
+                                : std::filesystem::temp_directory_path().string() + "/shrike_trial_" +
+                                      std::to_string(process_number()) +
+                                      std::filesystem::path(output).extension().string()),
         removed_on_signals_(path_) {
     write_file_atomically(path_, bytes);
   }

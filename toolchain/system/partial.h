@@ -5,36 +5,10 @@
 #include <vector>
 
 #include "toolchain/support/files.h"
-#include "toolchain/support/interrupt.h"
+#include "toolchain/system/file.h"
+#include "toolchain/system/interrupt.h"
 
 namespace shrike {
-
-// An open file's number, closed when the object dies. -1: none.
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_(number) {}
-  ~Descriptor();
-  Descriptor(Descriptor&& other) noexcept;
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  int get() const { return number_; }
-
- private:
-  int number_;
-};
-
-// The system's reason as a user reads it.
-std::string reason(int error);
-// False when something could not be written; errno says why.
-bool write_all(int file, std::string_view bytes);
-// The folder that holds the file; "." for a bare name.
-std::string folder_of(const std::string& path);
-// The number of the descriptor that a path like /dev/stdout means, or -1. Opened by its path it would be
-// written from its beginning again.
-int descriptor_named(const std::string& path);
-// The file that a path means when its last part is a symbolic link, or a chain of them.
-std::string behind_links(const std::string& path);
-// Makes names in the folder of `path` survive a power cut.
-void sync_folder_of(const std::string& path);
 
 // A file's new content under another name, beside the old one, with the old one's owner and mode; removed
 // again unless it takes its place. It is locked (flock) while it lives, which tells it from one that a killed

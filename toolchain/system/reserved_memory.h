@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace shrike::host {
+namespace shrike {
 
 class ReservedMemory {
  public:
@@ -27,4 +27,4 @@ class ReservedMemory {
 // Bytes of memory in this machine: the limit for what a file may ask for.
 uint64_t physical_memory();
 
-}  // namespace shrike::host
+}  // namespace shrike

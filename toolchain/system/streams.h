@@ -11,6 +11,9 @@ namespace shrike {
 // are removed.
 void prepare_standard_streams();
 
+// Whether somebody watches what is written to standard error.
+bool error_is_terminal();
+
 // Flushes standard output; false when something of it was lost.
 bool standard_output_is_written();
 

@@ -1,4 +1,4 @@
-#include "toolchain/support/interrupt.h"
+#include "toolchain/system/interrupt.h"
 
 #include <signal.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "toolchain/host/reserved_memory.h"
+#include "toolchain/system/reserved_memory.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
 
-namespace shrike::host {
+namespace shrike {
 
 ReservedMemory::ReservedMemory(size_t bytes) : bytes_(bytes) {
   data_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -45,4 +45,4 @@ uint64_t physical_memory() {
   return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-}  // namespace shrike::host
+}  // namespace shrike

@@ -1,4 +1,4 @@
-#include "toolchain/support/partial.h"
+#include "toolchain/system/partial.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -6,15 +6,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <set>
-#include <utility>
 
 #include "toolchain/support/error.h"
+#include "toolchain/system/children.h"
 
 namespace shrike {
 namespace {
@@ -22,23 +20,22 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kLongestName = 255;  // NAME_MAX of every file system that matters
-constexpr int kLongestChain = 40;     // of symbolic links, as in the kernel
 constexpr std::string_view kEnd = ".partial";
 
 // `attempt` 0 is the usual name; others are for processes of the same number in other containers.
 std::string beside_of(const std::string& path, int attempt) {
   const fs::path file(path);
   const std::string number = attempt == 0 ? "" : fmt::format("-{}", attempt);
-  const std::string suffix = fmt::format(".{}{}{}", ::getpid(), number, kEnd);
+  const std::string suffix = fmt::format(".{}{}{}", process_number(), number, kEnd);
   const std::string name = file.filename().string();
   return (file.parent_path() / (name.substr(0, kLongestName - suffix.size()) + suffix)).string();
 }
 
 // Whether the open file still has that name.
 bool is_still(const Descriptor& file, const std::string& path) {
-  struct stat opened = {}, named = {};
-  return ::fstat(file.get(), &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
-         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+  const std::optional<FileIdentity> opened = identity_of(file);
+  const std::optional<FoundFile> named = find_file(path);
+  return opened && named && named->identity == *opened;
 }
 
 // The part of the name that comes from the output, when `name` is one that beside_of() gives; else empty.
@@ -58,64 +55,6 @@ bool remove_if_abandoned(const std::string& path) {
 }
 
 }  // namespace
-
-Descriptor::~Descriptor() {
-  if (number_ >= 0) ::close(number_);
-}
-Descriptor::Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  std::swap(number_, other.number_);
-  return *this;
-}
-
-std::string reason(int error) {
-  if (error == ENOSPC || error == EDQUOT) return "the disk is full";
-  return std::strerror(error);
-}
-
-bool write_all(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(file, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(count));
-  }
-  return true;
-}
-
-std::string folder_of(const std::string& path) {
-  const std::string folder = fs::path(path).parent_path().string();
-  return folder.empty() ? "." : folder;
-}
-
-int descriptor_named(const std::string& path) {
-  if (path == "/dev/stdout") return STDOUT_FILENO;
-  if (path == "/dev/stderr") return STDERR_FILENO;
-  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
-    if (!path.starts_with(folder)) continue;
-    int number = -1;
-    const char* end = path.data() + path.size();
-    const auto [rest, error] = std::from_chars(path.data() + folder.size(), end, number);
-    if (error == std::errc() && rest == end) return number;
-  }
-  return -1;
-}
-
-std::string behind_links(const std::string& path) {
-  fs::path file = path;
-  for (int i = 0; i < kLongestChain; ++i) {
-    std::error_code error;
-    const fs::path target = fs::read_symlink(file, error);
-    if (error) return file.string();
-    file = target.is_absolute() ? target : file.parent_path() / target;
-  }
-  fail("cannot write '{}': its symbolic links lead in a circle", path);
-}
-
-void sync_folder_of(const std::string& path) {
-  const Descriptor folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() >= 0) ::fsync(folder.get());
-}
 
 Partial::Partial(const NamedBytes& file) : path_(file.path), through_number_(descriptor_named(path_)) {
   if (path_.empty()) fail("cannot write a file without a name; an output option is empty");

@@ -1,4 +1,4 @@
-#include "toolchain/support/streams.h"
+#include "toolchain/system/streams.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -37,6 +37,10 @@ void prepare_standard_streams() {
     std::setvbuf(stream, nullptr, _IOLBF, BUFSIZ);  // a line is one write, as log readers expect
     stderr = stream;
   }
+}
+
+bool error_is_terminal() {
+  return ::isatty(STDERR_FILENO) == 1;
 }
 
 bool standard_output_is_written() {

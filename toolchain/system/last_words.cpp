@@ -1,4 +1,4 @@
-#include "toolchain/support/last_words.h"
+#include "toolchain/system/last_words.h"
 
 #include <unistd.h>
 
@@ -6,7 +6,7 @@
 #include <new>
 #include <string_view>
 
-#include "toolchain/support/interrupt.h"
+#include "toolchain/system/interrupt.h"
 
 namespace shrike {
 namespace {
