@@ -3,7 +3,6 @@
 
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/model_options.h"
@@ -12,6 +11,7 @@
 #include "toolchain/host/package.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/json.h"
 #include "toolchain/support/sha256.h"
 
 namespace shrike::cli {
@@ -87,7 +87,7 @@ void print_json(const CheckBoardArguments& arguments, const board::Log& log, con
     if (time.estimated) entry["chip_milliseconds"] = *time.estimated;
     json["layers"].push_back(entry);
   }
-  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  fmt::print("{}\n", indented_text(json));
 }
 
 void run(const CheckBoardArguments& arguments) {

@@ -10,13 +10,13 @@
 
 #include "cli/commands.h"
 #include "cli/detector_options.h"
-#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "toolchain/data/draw.h"
 #include "toolchain/evaluate/detect.h"
 #include "toolchain/evaluate/rle.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/json.h"
 #include "toolchain/support/outputs.h"
 
 namespace shrike::cli {
@@ -240,7 +240,7 @@ void run(const DetectArguments& arguments) {
   if (arguments.json) {
     const nlohmann::ordered_json json{
         {"model", arguments.file}, {"engine", detector.description()}, {"images", std::move(pictures)}};
-    fmt::print("{}\n", json_text(json));
+    fmt::print("{}\n", indented_text(json));
   }
   if (detector.integer_model() != nullptr) report_saturation(*detector.integer_model());
   if (failed > 0) throw Exit{1};

@@ -11,11 +11,11 @@
 
 #include "cli/commands.h"
 #include "cli/detector_options.h"
-#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "toolchain/evaluate/report.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/json.h"
 #include "toolchain/support/outputs.h"
 #include "toolchain/support/progress.h"
 
@@ -193,7 +193,7 @@ void print_json(const EvalArguments& arguments, const evaluate::Detector& detect
                                {"AP", own.map},
                                {"AP50", own.map50}});
   }
-  fmt::print("{}\n", json_text(json));
+  fmt::print("{}\n", indented_text(json));
 }
 
 // What the protocol's numbers mean, in its order.
@@ -350,7 +350,7 @@ void run_classes(const EvalArguments& arguments, evaluate::Detector& detector,
       json["classes"].push_back(
           {{"name", set.names[i]}, {"images", total[i]}, {"top1", first[i]}, {"top5", fifth[i]}});
     }
-    fmt::print("{}\n", json_text(json));
+    fmt::print("{}\n", indented_text(json));
     return;
   }
   print_heading(arguments, detector);

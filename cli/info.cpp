@@ -7,7 +7,7 @@
 #include "cli/chip_time.h"
 #include "cli/commands.h"
 #include "cli/info_float.h"
-#include "cli/json_text.h"
+#include "cli/memory_json.h"
 #include "cli/model_description.h"
 #include "cli/model_options.h"
 #include "runtime/kernels/kernels.h"
@@ -21,6 +21,7 @@
 #include "toolchain/support/csv.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
+#include "toolchain/support/json.h"
 
 namespace shrike::cli {
 namespace {
@@ -86,7 +87,7 @@ void print_json(const host::IntegerModel& file, const board::Facts& facts) {
   add_chip_time(json, model, file.target());
   json["test_inputs"] = model.test_input_count();
   json["test_outputs"] = model.test_output_count();
-  fmt::print("{}\n", json_text(json));
+  fmt::print("{}\n", indented_text(json));
 }
 
 // One line a node; the format is that of its (first) output.

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "cli/json_text.h"
 #include "cli/model_description.h"
 #include "toolchain/evaluate/class_names.h"
 #include "toolchain/graph/inference.h"
@@ -17,6 +16,7 @@
 #include "toolchain/support/csv.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
+#include "toolchain/support/json.h"
 
 namespace shrike::cli {
 namespace {
@@ -113,7 +113,7 @@ void print_json(const std::string& path, const FloatModel& model) {
   json["quantizable"] = model.refusal.empty();
   if (!model.refusal.empty()) json["refusal"] = model.refusal;
   json["notes"] = model.notes;
-  fmt::print("{}\n", json_text(json));
+  fmt::print("{}\n", indented_text(json));
 }
 
 void print_csv(const graph::Graph& graph) {

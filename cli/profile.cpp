@@ -9,7 +9,7 @@
 
 #include "cli/chip_time.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
+#include "cli/memory_json.h"
 #include "cli/model_options.h"
 #include "toolchain/cost/cost_model.h"
 #include "toolchain/host/plan_check.h"
@@ -18,6 +18,7 @@
 #include "toolchain/support/csv.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/format.h"
+#include "toolchain/support/json.h"
 
 namespace shrike::cli {
 namespace {
@@ -174,7 +175,7 @@ void run(ProfileArguments& arguments) {
   const std::optional<quantize::Latency> chip = quantize::estimate_latency(model.model(), model.target());
   const host::IntegerModel board = model.on_board();
   if (arguments.json) {
-    fmt::print("{}\n", json_text(to_json(model, profile, board.model(), chip)));
+    fmt::print("{}\n", indented_text(to_json(model, profile, board.model(), chip)));
     return;
   }
   if (arguments.csv) return print_csv(profile, chip);

@@ -10,7 +10,6 @@
 #include "cli/auto_table.h"
 #include "cli/chip_time.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
 #include "cli/picture_options.h"
 #include "toolchain/board/library_fit.h"
 #include "toolchain/data/samples.h"
@@ -24,6 +23,7 @@
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/support/format.h"
+#include "toolchain/support/json.h"
 #include "toolchain/support/outputs.h"
 #include "toolchain/support/progress.h"
 #include "toolchain/support/sha256.h"
@@ -81,7 +81,7 @@ void print_summary(const QuantizeArguments& arguments, const quantize::Result& r
     for (const quantize::Phase& phase : result.phases) json["seconds"][phase.name] = phase.seconds;
     if (!result.warnings.empty()) json["warnings"] = result.warnings;
     if (found) json["auto"] = auto_json(*found);
-    fmt::print("{}\n", json_text(json));
+    fmt::print("{}\n", indented_text(json));
     return;
   }
   if (found) print_auto_table(*found);

@@ -7,12 +7,12 @@
 #include <optional>
 
 #include "cli/commands.h"
-#include "cli/json_text.h"
 #include "cli/model_input.h"
 #include "cli/model_options.h"
 #include "cli/picture_options.h"
 #include "toolchain/host/dump.h"
 #include "toolchain/host/tensors.h"
+#include "toolchain/support/json.h"
 #include "toolchain/support/outputs.h"
 
 namespace shrike::cli {
@@ -75,7 +75,7 @@ void run(const RunArguments& arguments) {
   json["saturated_accumulators"] = model.model().saturated_accumulators();
   json["saturated_multiply_adds"] = model.model().saturated_multiply_adds();
   for (const host::DumpedTensor& tensor : tensors) json["tensors"].push_back(to_json(tensor));
-  fmt::print("{}\n", json_text(json));
+  fmt::print("{}\n", indented_text(json));
 }
 
 void add_run(Command& app) {

@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "cli/json_text.h"
 #include "cli/model_options.h"
 #include "toolchain/host/self_test.h"
 #include "toolchain/host/tensors.h"
+#include "toolchain/support/json.h"
 
 namespace shrike::cli {
 namespace {
@@ -36,7 +36,7 @@ void print_json(const host::SelfTestResult& result) {
         {"type", result.first->node_type},    {"coordinate", result.first->coordinate},
         {"expected", result.first->expected}, {"got", result.first->got}};
   }
-  fmt::print("{}\n", json_text(json));
+  fmt::print("{}\n", indented_text(json));
 }
 
 void print_text(const TestArguments& arguments, const host::SelfTestResult& result) {

@@ -1,5 +1,5 @@
-#include <nlohmann/json.hpp>
 
+#include "toolchain/support/json.h"
 #include "toolchain/analyze/report.h"
 
 namespace shrike::analyze {
@@ -72,7 +72,7 @@ std::string to_json(const Analysis& analysis, int indent) {
   json["layers"] = Json::array();
   for (const LayerReport& layer : analysis.layers) json["layers"].push_back(of(layer, analysis.outputs));
   json["not_compared"] = analysis.not_compared;
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+  return indented_text(json, indent);
 }
 
 }  // namespace shrike::analyze

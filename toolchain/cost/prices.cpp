@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "toolchain/host/integer_model.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/json.h"
 
 namespace shrike::quantize {
 namespace {
@@ -47,7 +47,7 @@ const std::optional<Loaded>& from_environment() {
 BoardPrices read_prices(const std::string& path) {
   BoardPrices result;
   try {
-    const nlohmann::json json = nlohmann::json::parse(read_text(path));
+    const nlohmann::json json = parse_json(read_text(path));
     result.target = host::parse_target(json.at("target"));
     result.origin = json.value("origin", "");
     for (const Term& term : kModel) {
@@ -77,7 +77,7 @@ void write_prices(const std::string& path, const BoardPrices& board) {
   json["origin"] = board.origin;
   for (const Term& term : kModel) json["nanoseconds"][term.name] = board.prices.*term.price;
   json["weight_cache_bytes"] = board.prices.weight_cache_bytes;
-  write_file_atomically(path, json.dump(2) + "\n");
+  write_file_atomically(path, indented_text(json) + "\n");
 }
 
 const Prices* prices_of(Target target) {

@@ -2,11 +2,11 @@
 // reads them.
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "runtime/chips/chip.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/support/error.h"
+#include "toolchain/support/json.h"
 
 namespace shrike::espdl {
 namespace {
@@ -189,7 +189,7 @@ std::string config_json(const graph::Graph& graph, Target target, const std::str
   document["configs"] = std::move(configs);
   document["dispatchings"] = std::move(dispatchings);
   document["values"] = std::move(values);
-  return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return indented_text(document) + "\n";
 }
 
 }  // namespace shrike::espdl

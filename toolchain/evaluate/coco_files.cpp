@@ -6,11 +6,11 @@
 #include <tuple>
 
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "toolchain/evaluate/coco.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/json.h"
 
 namespace shrike::evaluate {
 namespace {
@@ -69,7 +69,7 @@ json parse(const std::string& path) {
     return true;
   };
   try {
-    return json::parse(bytes.begin(), bytes.end(), read);
+    return parse_json(bytes, read);
   } catch (const json::parse_error& error) {
     fail("{}: the file is not valid JSON from byte {} on", path, error.byte);
   } catch (const json::exception&) {
@@ -327,7 +327,7 @@ std::string detections_json(const std::vector<Detection>& detections) {
     }
     if (!d.mask.counts.empty()) {
       text += fmt::format(",\"segmentation\":{{\"size\":[{},{}],\"counts\":{}}}", d.mask.height, d.mask.width,
-                          json(to_text(d.mask)).dump());
+                          compact_text(json(to_text(d.mask))));
     }
     text += "}";
     separator = ",\n";

@@ -2,12 +2,12 @@
 
 #include <cstring>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "toolchain/host/tensors.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/json.h"
 #include "toolchain/support/sha256.h"
 
 namespace shrike::host {
@@ -134,7 +134,7 @@ namespace {
 std::set<std::string> files_of_older_dump(const std::string& folder) {
   std::set<std::string> files;
   try {
-    const nlohmann::json index = nlohmann::json::parse(read_text(folder + "/index.json"));
+    const nlohmann::json index = parse_json(read_text(folder + "/index.json"));
     for (const nlohmann::json& tensor : index.at("tensors")) {
       const std::string file = tensor.at("file");
       const bool numbered = file.find_first_not_of("0123456789") == 4 && file[4] == '_';
@@ -173,8 +173,7 @@ void write_dump(const std::string& folder, const IntegerModel& model, std::vecto
          {"sha256", tensor.sha256},
          {"file", tensor.file}});
   }
-  write_file_atomically(folder + "/index.json",
-                        index.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write_file_atomically(folder + "/index.json", indented_text(index, 1) + "\n");
   for (const std::string& file : old) {
     std::error_code ignored;
     std::filesystem::remove(std::filesystem::path(folder) / file, ignored);
@@ -185,7 +184,7 @@ std::vector<DumpedTensor> read_dump(const std::string& folder) {
   const std::string path = folder + "/index.json";
   std::vector<DumpedTensor> tensors;
   try {
-    const nlohmann::json index = nlohmann::json::parse(read_text(path));
+    const nlohmann::json index = parse_json(read_text(path));
     for (const nlohmann::json& tensor : index.at("tensors")) tensors.push_back(parse_tensor(folder, tensor));
   } catch (const nlohmann::json::exception&) {
     fail("'{}' is not an index written by 'shrike run --output'; write the dump again", path);

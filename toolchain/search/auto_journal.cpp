@@ -1,10 +1,10 @@
 #include "toolchain/search/auto_journal.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/support/json.h"
 #include "toolchain/support/sha256.h"
 
 namespace shrike::quantize {
@@ -19,17 +19,17 @@ constexpr size_t kCheckDigits = 16;
 std::string header_line(const std::string& inputs, const std::string& float_path) {
   Json header = {{"shrike_auto", kVersion}, {"inputs", inputs}};
   if (!float_path.empty()) header["float_path"] = float_path;
-  return header.dump();
+  return compact_text(header);
 }
 
 std::string check_of(const std::string& inputs, const Json& json) {
-  const std::string text = inputs + "\n" + json.dump();
+  const std::string text = inputs + "\n" + compact_text(json);
   return sha256(text.data(), text.size()).substr(0, kCheckDigits);
 }
 
 std::string with_check(Json json, const std::string& inputs) {
   json["check"] = check_of(inputs, json);
-  return json.dump();
+  return compact_text(json);
 }
 
 Json to_json(const std::string& trial, const Judgement& judgement) {
@@ -99,7 +99,7 @@ Contents read_journal(const std::string& text, const std::string& header, const 
   for (size_t end; (end = text.find('\n', contents.whole_bytes)) != std::string::npos; ++number) {
     const std::string line = text.substr(contents.whole_bytes, end - contents.whole_bytes);
     contents.whole_bytes = end + 1;
-    const Json json = Json::parse(line, nullptr, false);
+    const Json json = parse_ordered_json(line);
     contents.finished_other = json.is_object() && json.contains("finished");
     if (number == 1 && json.is_object() && json.contains("shrike_auto")) {
       contents.header = json;
@@ -125,7 +125,7 @@ AutoJournal::AutoJournal(const std::string& path, const std::string& inputs, con
             fmt::format("another search is writing '{}'; wait for its end, or name another output", path)) {
   const std::string header = header_line(inputs, shape.float_path), text = read_text(path);
   Contents contents = read_journal(text, header, inputs_, shape);
-  const bool same_header = contents.header == Json::parse(header);
+  const bool same_header = contents.header == parse_ordered_json(header);
   const bool ours = same_header || !contents.lines.empty();
   const bool unfinished = !ours && !contents.header.is_null() && !contents.finished_other;
   if (unfinished && contents.header.value("inputs", Json()) == inputs &&
@@ -134,7 +134,7 @@ AutoJournal::AutoJournal(const std::string& path, const std::string& inputs, con
         "'{}' belongs to an unfinished search whose float engine computed with other instructions ({}; here: "
         "{}); "
         "go on with it on such a machine, or name another output",
-        path, contents.header.value("float_path", Json("unknown")).dump(), shape.float_path);
+        path, compact_text(contents.header.value("float_path", Json("unknown"))), shape.float_path);
   }
   if (unfinished) {
     fail(

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include "toolchain/graph/activation.h"
 #include "toolchain/graph/edit.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
+#include "toolchain/support/json.h"
 #include "toolchain/transform/channels.h"
 
 namespace shrike::quantize {
@@ -202,13 +202,13 @@ std::string rescaling_text(const Rescaling& rescaling) {
   nlohmann::json json = nlohmann::json::object();
   for (const auto& [node, r] : rescaling)
     json[node] = {r.input_scale, r.input_offset, r.output_scale, r.output_offset};
-  return json.dump();
+  return compact_text(json);
 }
 
 Rescaling parse_rescaling(const std::string& text) {
   Rescaling rescaling;
   if (text.empty()) return rescaling;
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json json = parse_json(text);
   const auto refuse = [] { fail("metadata {}: expected four numbers for each node", kRescalingKey); };
   if (!json.is_object()) refuse();
   for (const auto& [node, values] : json.items()) {

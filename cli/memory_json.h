@@ -1,16 +1,9 @@
-// JSON as commands print it.
+// What several commands print as JSON.
 #pragma once
-#include <nlohmann/json.hpp>
-#include <string>
-
 #include "shrike/inspect.h"
+#include "toolchain/support/json.h"
 
 namespace shrike::cli {
-
-// Names in files and of files may be of any bytes; what is not UTF-8 is replaced (U+FFFD).
-inline std::string json_text(const nlohmann::ordered_json& json) {
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
 
 // Without the arena itself.
 inline nlohmann::ordered_json memory_json(const MemoryReport& memory) {
