@@ -6,13 +6,13 @@
 #   scripts/fresh_root.sh packages FOLDER DEBS     installs the .deb files of the folder DEBS (from `make package`), without a
 #                                                  compiler, and runs the commands that a user has then
 #
-# FOLDER/base, an empty Debian, is made when it is not there. Exit status: that of the work.
+# FOLDER/base, an empty Debian, is made when it is not there; SUITE=trixie takes Debian 13. Exit status: that of the work.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '5,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 repository=$(cd "$(dirname "$0")/.." && pwd)
 step=$1 folder=$(realpath -m "$2") debs=${3:-}
 mkdir -p "$folder"
-[ -d "$folder/base" ] || debootstrap --variant=minbase bookworm "$folder/base" http://deb.debian.org/debian > "$folder/debootstrap.log"
+[ -d "$folder/base" ] || debootstrap --variant=minbase "${SUITE:-bookworm}" "$folder/base" http://deb.debian.org/debian > "$folder/debootstrap.log"
 root=$folder/root_$step
 rm -rf "$root"
 cp -a "$folder/base" "$root"
