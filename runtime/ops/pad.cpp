@@ -129,9 +129,10 @@ void fill(uint8_t* output, size_t bytes, const void* value, uint32_t element) {
   for (size_t i = 0; i < bytes; i += element) memcpy(output + i, value, element);
 }
 
-// Output positions of `axis` and all axes below it, for one position of the axes above.
-void pad_axis(const Parameters& parameters, const Shape& from, const Shape& to, int32_t axis,
-              const uint8_t* input, uint8_t*& output) {
+// Output positions of `axis` and all axes below it, for one position of the axes above. Inlined into itself
+// it would be larger and no faster.
+[[gnu::noinline]] void pad_axis(const Parameters& parameters, const Shape& from, const Shape& to,
+                                int32_t axis, const uint8_t* input, uint8_t*& output) {
   const size_t stride = static_cast<size_t>(product(from, axis + 1, from.rank)) * parameters.element;
   for (int32_t k = 0; k < to.dims[axis]; ++k) {
     const uint8_t* source = input + static_cast<size_t>(parameters.sources[axis][k]) * stride;

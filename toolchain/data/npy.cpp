@@ -127,7 +127,7 @@ NpyArray parse_npy(const std::vector<uint8_t>& bytes, const std::string& name) {
   if (length > bytes.size() - begin) damaged(name, "its header is cut short");
   const std::string header(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
                            bytes.begin() + static_cast<std::ptrdiff_t>(begin + length));
-  const Kind& kind = kind_of(field(header, "descr", name), name);
+  const Kind kind = kind_of(field(header, "descr", name), name);
   NpyArray array;
   array.shape = parse_shape(field(header, "shape", name), name);
   uint64_t elements = 1;

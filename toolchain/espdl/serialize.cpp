@@ -64,13 +64,13 @@ class Writer {
 
   // Blocks of 16 bytes, aligned to 16, the tail zero.
   Offset blocks(const std::vector<uint8_t>& bytes) {
-    std::vector<uint8_t> padded = bytes;
-    padded.resize((bytes.size() + kBlockBytes - 1) / kBlockBytes * kBlockBytes, 0);
-    const size_t count = padded.size() / kBlockBytes;
-    builder_.ForceVectorAlignment(count, kBlockBytes, kBlockBytes);
-    builder_.StartVector(count, kBlockBytes);
-    builder_.PushBytes(padded.data(), padded.size());
-    return {builder_.EndVector(count)};
+    struct alignas(kBlockBytes) Block {
+      uint8_t bytes[kBlockBytes];
+    };
+    std::vector<Block> padded((bytes.size() + kBlockBytes - 1) / kBlockBytes, Block{});
+    if (!bytes.empty()) std::memcpy(padded.data(), bytes.data(), bytes.size());
+    builder_.ForceVectorAlignment(padded.size(), kBlockBytes, kBlockBytes);
+    return {builder_.CreateVectorOfStructs(padded.data(), padded.size()).o};
   }
 
   void add(int slot, Offset offset) { builder_.AddOffset(field(slot), offset); }
