@@ -157,8 +157,8 @@ void add_analyze(Command& app) {
       "Image size and outputs are the file's. A model that was changed before quantisation (split layers, "
       "equalisation)\n"
       "needs the same settings: --config with the file that `shrike quantize --save-config` wrote.");
-  command->add_option("model", arguments->model, "float model, .onnx")->required();
-  command->add_option("file", arguments->file, "quantised model, .espdl")->required();
+  command->add_option("MODEL", arguments->model, "float model, .onnx")->required();
+  command->add_option("FILE", arguments->file, "quantised model, .espdl")->required();
   command->add_option("--calib", arguments->folder, "folder of images")->required();
   command->add_option("--images", arguments->images, "how many of them, evenly spread (0: all) [32]")
       ->check(between(0, 1'000'000));

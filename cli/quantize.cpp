@@ -236,7 +236,7 @@ void add_quantize(Command& app) {
       "OUT.info (text) and OUT.json (formats) are written beside OUT.espdl. Settings may come from a YAML "
       "file with\n"
       "the same names (--config); options on the command line override it.");
-  command->add_option("model", arguments->model, "float model, .onnx")->required();
+  command->add_option("MODEL", arguments->model, "float model, .onnx")->required();
   command
       ->add_option(
           "--calib", arguments->calibration_folder,

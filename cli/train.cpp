@@ -240,7 +240,7 @@ void add_train(Command& app) {
       "A tenth of the pictures (with --target a fifth) judges and is not trained on; the weights with the "
       "best mAP on it are kept.\n"
       "OUT.ckpt holds everything that --resume needs, OUT.train.jsonl one line an evaluation.");
-  command->add_option("model", arguments->model, "model to start from, .onnx");
+  command->add_option("MODEL", arguments->model, "model to start from, .onnx");
   command->add_option("--new", arguments->family, "build a network instead: yolo11")
       ->check(one_of({"yolo11"}));
   command->add_option("--width", arguments->network.width, "--new: channels relative to the largest [0.25]")
