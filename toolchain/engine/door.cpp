@@ -149,6 +149,7 @@ std::map<std::string, Array> Engine::run_range(int first, int last,
 void set_threads(int count) {
   [[maybe_unused]] static const bool tried = (require_threads(), true);
   float_module().engine->set_threads(count);
+  [[maybe_unused]] static const bool checked = (float_module().engine->check(), true);
 }
 
 GramAccumulator::GramAccumulator(const ConvSpec& spec, int64_t in_channels, int64_t rows_per_image)

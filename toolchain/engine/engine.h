@@ -71,7 +71,9 @@ class Engine {
   std::unique_ptr<Execution> execution_;
 };
 
-// Threads that LibTorch may use in this thread's calls; 0: as many as the machine has.
+// Threads that LibTorch may use in this thread's calls; 0: as many as the machine has. To be called before
+// the first run: throws Error when the system gives no threads, or when LibTorch computes wrongly here
+// (self_check.h).
 void set_threads(int count);
 
 // Throws Error when float networks can not be run here: to be asked before other work.

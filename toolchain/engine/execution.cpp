@@ -7,6 +7,7 @@
 #include "toolchain/engine/guarded.h"
 #include "toolchain/engine/module.h"
 #include "toolchain/engine/operators.h"
+#include "toolchain/engine/self_check.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
@@ -395,6 +396,6 @@ std::unique_ptr<Execution> prepare(const graph::Graph& graph, const EngineOption
 
 }  // namespace
 
-const EngineTable kEngineTable{prepare, set_threads_of_torch};
+const EngineTable kEngineTable{prepare, set_threads_of_torch, check_convolutions};
 
 }  // namespace shrike::engine

@@ -3,6 +3,7 @@
 
 #include <ATen/Version.h>
 
+#include "toolchain/engine/self_check.h"
 #include "toolchain/system/library.h"
 
 namespace {
@@ -37,6 +38,7 @@ extern "C" __attribute__((visibility("default"))) const char* shrike_float_path(
 
 extern "C" __attribute__((visibility("default"))) const shrike::engine::FloatModule* shrike_float_module() {
   using namespace shrike::engine;
+  limit_instructions();
   static const std::string identity = module_identity();
   static const FloatModule module{identity.c_str(), &kEngineTable, &kLinalgTable, &kGradientTable,
                                   &kCollectiveTable};

@@ -47,6 +47,7 @@ class GramSums {
 struct EngineTable {
   std::unique_ptr<Execution> (*prepare)(const graph::Graph& graph, const EngineOptions& options);
   void (*set_threads)(int count);
+  void (*check)();  // throws Error where floats are computed wrongly
 };
 
 struct LinalgTable {

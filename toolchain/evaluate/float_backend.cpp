@@ -183,7 +183,7 @@ class FloatBackend final : public Detector::Backend {
 }  // namespace
 
 std::unique_ptr<Detector::Backend> open_float(const std::string& path, const DetectorOptions& options) {
-  if (options.integer.threads > 0) engine::set_threads(options.integer.threads);
+  engine::set_threads(options.integer.threads);
   return std::make_unique<FloatBackend>(path, options);
 }
 
