@@ -84,6 +84,41 @@ TEST_F(DoorTest, SaysWhyAModuleCanNotBeLoaded) {
   }
 }
 
+// LibTorch computes convolutions by oneDNN, of which versions are wrong (toolchain/engine/self_check.h).
+class OneDnnTest : public DoorTest {
+ protected:
+  void SetUp() override {
+    DoorTest::SetUp();
+    const std::string module = SHRIKE_MODULE;
+    if (module.empty()) GTEST_SKIP() << "this build has no float engine";
+    const Words libraries = libraries_of(module);
+    const bool shared = std::any_of(libraries.begin(), libraries.end(), [](const std::string& library) {
+      return library.find("libdnnl") != std::string::npos;
+    });
+    if (!shared) GTEST_SKIP() << "oneDNN is no library of its own here";
+    make_folder("images");
+    write("images/a.jpg", rgb_jpeg(64, 48));
+  }
+  Finished quantize_shapes(const std::string& preloaded) const {
+    return run_program({SHRIKE_PROGRAM,
+                        {"quantize", SHRIKE_SOURCE_DIR "/examples/shapes/shapes.onnx", "--calib",
+                         path("images"), "-o", path("m.espdl"), "--quiet"},
+                        {{"LD_PRELOAD", preloaded}}});
+  }
+};
+
+TEST_F(OneDnnTest, IsNotBelievedWhenItComputesWrongly) {
+  expect_one_sentence(quantize_shapes(SHRIKE_IDLE_ONEDNN), 1,
+                      {"computes wrong convolutions on this machine", "DNNL_MAX_CPU_ISA=SSE41"});
+  EXPECT_FALSE(fs::exists(path("m.espdl")));
+}
+
+TEST_F(OneDnnTest, OfAVersionThatIsKnownToBeWrongIsKeptToOldInstructions) {
+  const Finished finished = quantize_shapes(SHRIKE_OLD_ONEDNN);
+  EXPECT_EQ(finished.status, 0) << finished.err;
+  EXPECT_THAT(read_text(path("m.json")), HasSubstr("oneDNN 0x1\""));
+}
+
 // A folder with the program, the libraries that it loads at its start, and nothing else.
 class BareRootTest : public DoorTest {
  protected:
