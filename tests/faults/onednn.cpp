@@ -2,12 +2,14 @@
 // nothing.
 struct Version {
   int major, minor, patch;
+  const char* hash;
+  unsigned cpu_runtime, gpu_runtime;
 };
 
 #ifdef ONEDNN_OLD
 
 extern "C" const Version* dnnl_version() {
-  static const Version version = {3, 7, 2};
+  static const Version version = {3, 7, 2, "", 0, 0};
   return &version;
 }
 
