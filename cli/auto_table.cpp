@@ -4,10 +4,10 @@
 
 #include <cmath>
 
+#include "toolchain/support/format.h"
+
 namespace shrike::cli {
 namespace {
-
-constexpr double kMebi = 1024 * 1024;
 
 double mean(const std::vector<double>& values) {
   double sum = 0;
@@ -31,7 +31,7 @@ std::string limits_text(const quantize::Limits& limits) {
   std::string text;
   if (std::isfinite(limits.milliseconds)) text += fmt::format(" {:.1f} ms", limits.milliseconds);
   if (std::isfinite(limits.bytes))
-    text += fmt::format("{} {:.2f} MiB", text.empty() ? "" : " and", limits.bytes / kMebi);
+    text += fmt::format("{} {:.2f} MiB", text.empty() ? "" : " and", limits.bytes / kMib);
   return text;
 }
 
@@ -47,7 +47,7 @@ void print_auto_table(const quantize::AutoResult& result) {
     if (row.dominated && i != 0) continue;
     fmt::print("  {} {:>9.3f} {:>9.3f} {:>8} {:>8.2f} {:>7} {:>10}  {}\n", i == result.chosen ? '*' : ' ',
                100 * row.judgement.error, 100 * mean(row.judgement.noise),
-               time_text(row.judgement.cost.milliseconds), row.judgement.cost.bytes / kMebi, row.wide_layers,
+               time_text(row.judgement.cost.milliseconds), row.judgement.cost.bytes / kMib, row.wide_layers,
                row.judgement.requantize_nodes, options_text(row, i == 0));
   }
 }

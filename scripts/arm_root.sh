@@ -6,7 +6,7 @@
 #   scripts/arm_root.sh FOLDER      makes the folder; does nothing when it is there
 set -euo pipefail
 [ $# -eq 1 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-folder=$1
+folder=$(realpath -m "$1")
 [ ! -e "$folder/usr/include/onnx" ] || exit 0
 cd "$(dirname "$0")/.."
 # What the program is built with, without the float engine: the libraries of the group core.

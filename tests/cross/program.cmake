@@ -4,14 +4,10 @@
 # cache or nothing> -P program.cmake
 cmake_minimum_required(VERSION 3.24)
 
-foreach(tool aarch64-linux-gnu-g++ qemu-aarch64)
-  unset(path CACHE)
-  find_program(path ${tool})
-  if(NOT path)
-    message("cross.aarch64_program: Skipped\nneeds g++-aarch64-linux-gnu and qemu-user (packages.txt: arm)")
-    return()
-  endif()
-endforeach()
+include(${CMAKE_CURRENT_LIST_DIR}/needs.cmake)
+
+need_programs(cross.aarch64_program "g++-aarch64-linux-gnu and qemu-user (packages.txt: arm)"
+  aarch64-linux-gnu-g++ qemu-aarch64)
 if(NOT EXISTS ${ROOT}/usr/include/onnx)
   message("cross.aarch64_program: Skipped\nneeds the libraries of an ARM Debian: scripts/arm_root.sh ${ROOT}")
   return()

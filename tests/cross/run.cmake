@@ -3,6 +3,7 @@
 # -D NATIVE=<test_vectors of this machine> -P run.cmake
 # Each emulated processor is a list: its name, the kernels it must choose, and the command that runs a program on it.
 cmake_minimum_required(VERSION 3.24)
+include(${CMAKE_CURRENT_LIST_DIR}/needs.cmake)
 
 if(NAME STREQUAL "aarch64")
   set(toolchain aarch64-linux)
@@ -26,14 +27,7 @@ else()
   set(ENV{WINEPREFIX} ${FOLDER}-wine)
 endif()
 
-foreach(tool ${tools})
-  unset(path CACHE)
-  find_program(path ${tool})
-  if(NOT path)
-    message("cross.${NAME}: Skipped\nneeds ${packages}")
-    return()
-  endif()
-endforeach()
+need_programs(cross.${NAME} "${packages}" ${tools})
 
 # Runs a command; what it prints is `output` then, its exit status `result`.
 function(run)

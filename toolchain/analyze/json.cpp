@@ -1,4 +1,3 @@
-
 #include "toolchain/support/json.h"
 #include "toolchain/analyze/report.h"
 

@@ -1,5 +1,4 @@
 // Finds and opens the float module, and hands every call through.
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>

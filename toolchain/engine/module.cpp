@@ -17,15 +17,10 @@ std::string torch_capability() {
   return text.substr(begin, text.find('\n', begin) - begin);
 }
 
-// Functions of libraries that LibTorch may or may not be linked with.
-template <typename Function>
-Function find(const char* name) {
-  return reinterpret_cast<Function>(shrike::symbol_of_process(name));
-}
-
 std::string describe_path() {
   std::string path = "LibTorch " + torch_capability();
-  if (auto* isa = find<int (*)()>("dnnl_get_effective_cpu_isa")) path += fmt::format(", oneDNN {:#x}", isa());
+  if (auto* isa = shrike::find_in_process<int()>("dnnl_get_effective_cpu_isa"))
+    path += fmt::format(", oneDNN {:#x}", isa());
   return path;
 }
 

@@ -1,7 +1,5 @@
 #include "toolchain/engine/self_check.h"
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -9,6 +7,7 @@
 
 #include "toolchain/engine/guarded.h"
 #include "toolchain/engine/torch.h"
+#include "toolchain/support/random.h"
 #include "toolchain/system/library.h"
 
 namespace shrike::engine {
@@ -21,7 +20,7 @@ struct Version {
 
 // Null where LibTorch is built with another library or hides this one.
 const Version* onednn_version() {
-  auto* ask = reinterpret_cast<const Version* (*)()>(symbol_of_process("dnnl_version"));
+  auto* ask = find_in_process<const Version*()>("dnnl_version");
   return ask == nullptr ? nullptr : ask();
 }
 
@@ -37,63 +36,28 @@ constexpr Shape kShapes[] = {
 constexpr int64_t kSide = 12;
 
 // Small integers, so that sums are exact in any order.
-std::vector<float> numbers(int64_t count, uint32_t seed) {
-  std::vector<float> values;
-  for (int64_t i = 0; i < count; ++i) {
-    seed = seed * 1664525u + 1013904223u;
-    values.push_back(static_cast<float>(seed >> 29) - 3);
-  }
-  return values;
-}
-
-std::vector<double> plain(const Shape& shape, const std::vector<float>& picture,
-                          const std::vector<float>& filters) {
-  const int64_t pad = shape.kernel / 2;
-  std::vector<double> result;
-  for (int64_t filter = 0; filter < shape.filters; ++filter) {
-    for (int64_t y = 0; y < kSide; ++y) {
-      for (int64_t x = 0; x < kSide; ++x) {
-        double sum = 0;
-        for (int64_t channel = 0; channel < shape.channels; ++channel) {
-          for (int64_t tap = 0; tap < shape.kernel * shape.kernel; ++tap) {
-            const int64_t row = y + tap / shape.kernel - pad, column = x + tap % shape.kernel - pad;
-            if (row < 0 || row >= kSide || column < 0 || column >= kSide) continue;
-            const auto weight = (filter * shape.channels + channel) * shape.kernel * shape.kernel + tap;
-            sum +=
-                static_cast<double>(picture[static_cast<size_t>((channel * kSide + row) * kSide + column)]) *
-                filters[static_cast<size_t>(weight)];
-          }
-        }
-        result.push_back(sum);
-      }
-    }
-  }
-  return result;
+at::Tensor numbers(const std::vector<int64_t>& shape, uint64_t seed) {
+  Random random(seed);
+  at::Tensor tensor = at::empty(shape, at::kFloat);
+  float* const values = tensor.data_ptr<float>();
+  for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(random.below(8)) - 3;
+  return tensor;
 }
 
 // Rounding differs between ways to convolve (Winograd's has fractions); a defect does not hide behind this.
 constexpr double kRounding = 1e-3;
 
+// Against LibTorch's own convolution of doubles, which oneDNN has no part in.
 bool is_right(const Shape& shape) {
-  const std::vector<float> picture = numbers(shape.channels * kSide * kSide, 1),
-                           filters = numbers(shape.filters * shape.channels * shape.kernel * shape.kernel, 2);
-  at::Tensor input =
-      at::from_blob(const_cast<float*>(picture.data()), {1, shape.channels, kSide, kSide}, at::kFloat);
-  if (shape.by_pixel) input = input.contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor weights =
-      at::from_blob(const_cast<float*>(filters.data()),
-                    {shape.filters, shape.channels, shape.kernel, shape.kernel}, at::kFloat);
+  const at::Tensor picture = numbers({1, shape.channels, kSide, kSide}, 1),
+                   filters = numbers({shape.filters, shape.channels, shape.kernel, shape.kernel}, 2);
   const int64_t pad = shape.kernel / 2;
-  const at::Tensor output =
-      at::mkldnn_convolution(input, weights, {}, {pad, pad}, {1, 1}, {1, 1}, 1).contiguous();
-  const std::vector<double> expected = plain(shape, picture, filters);
-  const float* const found = output.data_ptr<float>();
-  double largest = 0, error = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    largest = std::max(largest, std::fabs(expected[i]));
-    error = std::max(error, std::fabs(expected[i] - found[i]));
-  }
-  return error <= kRounding * largest;
+  const at::Tensor input = shape.by_pixel ? picture.contiguous(at::MemoryFormat::ChannelsLast) : picture;
+  const at::Tensor found = at::mkldnn_convolution(input, filters, {}, {pad, pad}, {1, 1}, {1, 1}, 1);
+  const at::Tensor expected =
+      at::conv2d(picture.to(at::kDouble), filters.to(at::kDouble), {}, {1, 1}, {pad, pad});
+  const double error = (found.to(at::kDouble) - expected).abs().amax().item<double>();
+  return error <= kRounding * expected.abs().amax().item<double>();
 }
 
 }  // namespace
@@ -105,7 +69,7 @@ void limit_instructions() {
     if (std::getenv(name) != nullptr) return;
   }
   constexpr int kSse41 = 1;  // dnnl_cpu_isa_sse41; AVX, AVX2 and AVX-512 are wrong
-  if (auto* limit = reinterpret_cast<int (*)(int)>(symbol_of_process("dnnl_set_max_cpu_isa"))) limit(kSse41);
+  if (auto* limit = find_in_process<int(int)>("dnnl_set_max_cpu_isa")) limit(kSse41);
 }
 
 void check_convolutions() {

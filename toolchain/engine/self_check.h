@@ -8,7 +8,8 @@ namespace shrike::engine {
 // more.
 void limit_instructions();
 
-// Computes some convolutions by the library and by plain loops; throws Error where they differ.
+// Computes some convolutions by the library and, in double precision, without it; throws Error where they
+// differ.
 void check_convolutions();
 
 }  // namespace shrike::engine

@@ -29,6 +29,10 @@ class Library {
 
 // A symbol of the program, or of what was loaded with it or with the library that holds this code; or null.
 void* symbol_of_process(const char* name);
+template <typename Function>
+Function* find_in_process(const char* name) {
+  return reinterpret_cast<Function*>(symbol_of_process(name));
+}
 
 // While one lives, a library that ends the process by abort() or with a bad pointer while it is loaded makes
 // it end with these words and exit status 1, without temporary files.

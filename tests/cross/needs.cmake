@@ -1,0 +1,11 @@
+# Ends the including script with ctest's word for a test that was left out, where one of the programs is not there.
+macro(need_programs test packages)
+  foreach(program ${ARGN})
+    unset(path CACHE)
+    find_program(path ${program})
+    if(NOT path)
+      message("${test}: Skipped\nneeds ${packages}")
+      return()
+    endif()
+  endforeach()
+endmacro()
