@@ -7,6 +7,7 @@
 
 #include "tests/engine/graph_builder.h"
 #include "tests/formats/ramp.h"
+#include "tests/formats/small_detector.h"
 
 namespace shrike::quantize {
 namespace {
@@ -43,6 +44,22 @@ TEST(Calibrate, TheNoiseBehindTheActivationDecidesWhereThereIsOne) {
   };
   EXPECT_EQ(exponent_of_y(visible), -1);  // 58 needs 2^-1
   EXPECT_LT(exponent_of_y(behind), -1) << "what Swish drops may be clipped";
+}
+
+// Logits of classes reach from -40 to 2 here: below -8 all is background, and 2^-4 holds the rest.
+TEST(Calibrate, BackgroundMayBeClipped) {
+  const std::string folder = ::testing::TempDir() + "shrike_background_" + std::to_string(::getpid());
+  std::filesystem::create_directories(folder);
+  const std::string ramp = tests::write_ramp(folder);
+  const auto exponent_of_scores = [&](graph::Graph graph, const std::string& name) {
+    return calibrate(graph, Feed(graph, {ramp}, 1), [](size_t, size_t) {}).at(name).best_exponent();
+  };
+  const graph::Graph graph = tests::small_detector(4, 2).graph();
+  EXPECT_EQ(exponent_of_scores(graph, "score0"), -4);
+  EXPECT_EQ(exponent_of_scores(tests::small_detector(4, 9).graph(), "score0"), -3);
+  graph::Graph other = graph;
+  other.outputs = {"score0"};  // no head any more
+  EXPECT_EQ(exponent_of_scores(other, "score0"), -1);
 }
 
 TEST(TensorStatistics, EveryImageHasTheSameVote) {

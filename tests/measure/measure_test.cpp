@@ -9,6 +9,7 @@
 
 #include "tests/engine/graph_builder.h"
 #include "tests/formats/ramp.h"
+#include "tests/formats/small_detector.h"
 #include "toolchain/measure/behind.h"
 #include "toolchain/measure/feed.h"
 #include "toolchain/measure/grid.h"
@@ -86,7 +87,34 @@ TEST(RangeOf, NanAnywhereShows) {
 }
 
 TEST(NoiseToSignal, IsTheRatioOfPowers) {
-  EXPECT_NEAR(noise_to_signal({{3}, {3, 0, 4}}, {{3}, {3, 1, 4}}), 1.0 / 25, 1e-8);
+  const std::vector<float> wanted = {3, 0, 4}, got = {3, 1, 4};
+  EXPECT_NEAR(compare(wanted.data(), got.data(), 3).ratio(), 1.0 / 25, 1e-8);
+}
+
+// A shift that the decoder does not see is no signal, and its images have a vote each.
+TEST(NoiseToSignal, OfAnOutputIsThatOfWhatItMeans) {
+  graph::Graph graph = tests::small_detector(1, 1).graph();
+  graph::Tensor& box = graph.tensor("box0");
+  box.scales.assign(8, 1);
+  box.offsets.assign(8, -10);
+  const size_t count = static_cast<size_t>(box.elements());
+  const engine::Array wanted = {box.shape, std::vector<float>(count, -8)},
+                      got = {box.shape, std::vector<float>(count, -9)};
+  const Power power = output_noise(graph, "box0", wanted, got);
+  EXPECT_NEAR(power.noise, 1.0 / 4, 1e-6);
+  EXPECT_EQ(power.signal, 1);
+}
+
+TEST(NoiseToSignal, OfClassLogitsIsAboveTheBackground) {
+  const graph::Graph graph = tests::small_detector(1, 1).graph();
+  const graph::Shape& shape = graph.tensor("score0").shape;
+  engine::Array wanted = {shape, std::vector<float>(512, -30)}, got = {shape, std::vector<float>(512, -8)};
+  EXPECT_EQ(output_noise(graph, "score0", wanted, got).noise, 0);
+  wanted.values[3] = -4;
+  got.values[3] = -3;
+  const Power power = output_noise(graph, "score0", wanted, got);
+  EXPECT_EQ(power.noise, 1);
+  EXPECT_EQ(power.signal, 16 + 64);  // and that of a logit of 0
 }
 
 TEST(NoiseToSignal, OfLogitsCountsWhatRisesAboveTheFloor) {

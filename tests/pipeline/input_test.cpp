@@ -92,7 +92,7 @@ class InputTest : public ::testing::TestWithParam<Target> {
     integers.run();
     engine::Engine engine(result.float_graph);
     const engine::Array wanted = engine.run({{"picture", {ports[0].shape, values}}}).at("y");
-    EXPECT_LT(noise_to_signal(wanted, integers.values("y")), 2e-3);
+    EXPECT_LT(output_noise(result.float_graph, "y", wanted, integers.values("y")).ratio(), 2e-3);
     EXPECT_EQ(output.type, DataType::kInt8);
   }
 

@@ -2,13 +2,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "tests/engine/graph_builder.h"
+#include "tests/formats/ramp.h"
+#include "tests/formats/small_detector.h"
 #include "tests/shared_data.h"
 #include "toolchain/formats/widths.h"
 #include "toolchain/graph/activation.h"
+#include "toolchain/measure/noise.h"
 #include "toolchain/pipeline/steps.h"
 #include "toolchain/support/error.h"
 #include "toolchain/transform/choose_rescaling.h"
@@ -104,6 +109,45 @@ TEST(Rescale, ConvolutionsThatPadAlikeShareAPad) {
   EXPECT_EQ(graph.nodes.back().inputs[0], graph.nodes[graph.nodes.size() - 2].inputs[0]);
 }
 
+// The softmax over the bins of a side does not see a shift; whoever reads other outputs would.
+TEST(Rescale, OnlyLogitsOfSidesAreShiftedAtAnOutput) {
+  const graph::Graph before = tests::small_detector(4, 2).graph();
+  const std::string box = before.nodes[0].name, score = before.nodes[1].name;
+  graph::Graph after = before;
+
+  rescale(after, {{box, {1, 0, 1, -12}}});
+
+  const engine::Array x = {{1, 3, 16, 16}, std::vector<float>(768, 0.5f)};
+  const auto expected = engine::Engine(before).run({{"x", x}}), got = engine::Engine(after).run({{"x", x}});
+  for (size_t i = 0; i < expected.at("box0").values.size(); ++i)
+    ASSERT_EQ(got.at("box0").values[i], expected.at("box0").values[i] - 12) << i;
+  EXPECT_EQ(got.at("score0").values, expected.at("score0").values);
+  EXPECT_THAT(after.tensor("box0").offsets, ::testing::Each(-12));
+  for (const Rescaling& wrong : {Rescaling{{box, {1, 0, 2, 0}}}, Rescaling{{score, {1, 0, 1, -12}}}}) {
+    graph::Graph refused = before;
+    EXPECT_THROW(rescale(refused, wrong), Error);
+  }
+}
+
+// Logits of sides from -1 to 24: a grid around zero would clip the peaks or double its step.
+TEST(ChooseRescaling, KeepsThePeaksOfSides) {
+  const std::string folder = ::testing::TempDir() + "shrike_peaks_" + std::to_string(::getpid());
+  std::filesystem::create_directories(folder);
+  const std::string ramp = tests::write_ramp(folder);
+  const auto offset_of = [&](float peak, int bits) {
+    const graph::Graph graph = tests::small_detector(peak, 2).graph();
+    Settings settings;
+    settings.bits = bits;
+    const Rescaling rescaling = choose_rescaling(graph, choose_bits(graph, settings), {settings.target, true},
+                                                 Feed(graph, {ramp}, 1), [](size_t, size_t) {});
+    const auto found = rescaling.find(graph.nodes[0].name);
+    return found == rescaling.end() ? 0 : found->second.output_offset;
+  };
+  EXPECT_EQ(offset_of(24, 8), -15);  // -1 is the lowest code of 2^-3, 30.875 the highest
+  EXPECT_EQ(offset_of(40, 8), -31);  // of 2^-2
+  EXPECT_EQ(offset_of(24, 16), 0);
+}
+
 TEST(Rescale, RefusesNodesThatTheModelHasNot) {
   graph::Graph graph = pair();
   EXPECT_THROW(rescale(graph, {{"other", {2, 0, 1, 0}}}), Error);
@@ -123,7 +167,8 @@ TEST(Rescale, RefusesDamagedText) {
 }
 
 // Every activation and every convolution into a residual sum gets a scale; offsets, unless explicit pads are
-// allowed, only where the readers don't pad. The outputs stay what they are but for float's rounding.
+// allowed, only where the readers don't pad. The outputs stay what they are but for float's rounding
+// and what the logits of sides are shifted by.
 class RescaledYolo11n : public ::testing::TestWithParam<bool> {};
 
 TEST_P(RescaledYolo11n, KeepsItsOutputs) {
@@ -154,8 +199,11 @@ TEST_P(RescaledYolo11n, KeepsItsOutputs) {
   const auto input = Feed(before, images, 1).inputs(0);
   const auto expected = engine::Engine(before).run(input), got = engine::Engine(after).run(input);
   for (const auto& [name, array] : expected) {
+    const graph::Tensor& tensor = after.tensor(name);
+    EXPECT_EQ(tensor.offsets.empty(), name.starts_with("score")) << name;
+    const std::vector<float> meant = meaning(tensor, got.at(name).values.data(), tensor.elements());
     for (size_t i = 0; i < array.values.size(); ++i)
-      ASSERT_NEAR(got.at(name).values[i], array.values[i], 2e-3) << name << " " << i;
+      ASSERT_NEAR(meant[i], array.values[i], 2e-3) << name << " " << i;
   }
 }
 

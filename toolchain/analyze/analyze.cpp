@@ -29,7 +29,7 @@ struct LocalNoise {
 };
 
 struct LayerPiece {
-  std::vector<double> ratios;  // one per graph output
+  std::vector<quantize::Power> noise;  // one per graph output
   LocalNoise local;
 };
 
@@ -45,20 +45,6 @@ struct Plan {
   std::vector<Layer> layers;
   std::set<std::string> kept;  // float tensors that the layers need
 };
-
-// What the values stand for in the model: scale and offset of their channel taken off.
-std::vector<float> meaning(const graph::Tensor& tensor, const float* values, int64_t count) {
-  std::vector<float> plain(values, values + count);
-  const auto channels = static_cast<int64_t>(tensor.scales.size());
-  if (channels == 0) return plain;
-  const int64_t inner = tensor.elements() / tensor.shape[0] / channels;
-  for (int64_t i = 0; i < count; ++i) {
-    const auto channel = static_cast<size_t>(i / inner % channels);
-    plain[static_cast<size_t>(i)] =
-        (plain[static_cast<size_t>(i)] - tensor.offsets[channel]) / tensor.scales[channel];
-  }
-  return plain;
-}
 
 // Noise to signal of a tensor behind the activation function that alone reads it, on a sample of the
 // elements: every one of them tells the same.
@@ -157,9 +143,16 @@ class Worker {
         Distribution& distribution = piece.tensors[variable];
         distribution = measure(reference.data(), quantized.values.data(), count, file_.bits(variable),
                                file_.view(variable).exponent);
+        if (graph_.is_output(name)) {
+          const Array wanted = {tensor.values.shape, reference};
+          const quantize::Power noise = quantize::output_noise(graph_, name, wanted, quantized);
+          distribution.ratio_sum = distribution.behind_sum = noise.noise;
+          distribution.weight = noise.signal;
+          continue;
+        }
         if (!tensor.tensor->scales.empty()) {
-          const std::vector<float> wanted = meaning(*tensor.tensor, reference.data(), count);
-          const std::vector<float> got = meaning(*tensor.tensor, quantized.values.data(), count);
+          const std::vector<float> wanted = quantize::meaning(*tensor.tensor, reference.data(), count);
+          const std::vector<float> got = quantize::meaning(*tensor.tensor, quantized.values.data(), count);
           distribution.ratio_sum = distribution.behind_sum =
               compare(wanted.data(), got.data(), count).ratio();
         }
@@ -184,7 +177,7 @@ class Worker {
     Arrays given;
     for (const std::string& name : layer.tensors) given.emplace(name, file_.values(name));
     piece.local = local_noise(layer, given, rounded);
-    piece.ratios = propagate(layer, std::move(given));
+    piece.noise = propagate(layer, std::move(given));
     return piece;
   }
 
@@ -212,21 +205,21 @@ class Worker {
     return local;
   }
 
-  std::vector<double> propagate(const Layer& layer, Arrays given) {
+  std::vector<quantize::Power> propagate(const Layer& layer, Arrays given) {
     std::vector<std::string> wanted;
     for (const size_t output : layer.reached) wanted.push_back(graph_.outputs[output]);
-    std::vector<double> ratios(graph_.outputs.size(), 0.0);
-    if (wanted.empty()) return ratios;
+    std::vector<quantize::Power> noise(graph_.outputs.size());
+    if (wanted.empty()) return noise;
     // Moved out of the cache and back: a copy of every layer would cost more than the layer.
     for (const std::string& name : layer.given) given.insert(cache_.extract(name));
     const int last = static_cast<int>(graph_.nodes.size()) - 1;
     const Arrays results = engine_.run_range(std::min(layer.first, last), last, given, wanted);
     for (const std::string& name : layer.given) cache_.insert(given.extract(name));
     for (const size_t output : layer.reached) {
-      const Array& reference = cache_.at(graph_.outputs[output]);
-      ratios[output] = quantize::noise_to_signal(reference, results.at(graph_.outputs[output]));
+      const std::string& name = graph_.outputs[output];
+      noise[output] = quantize::output_noise(graph_, name, cache_.at(name), results.at(name));
     }
-    return ratios;
+    return noise;
   }
 
   const graph::Graph& graph_;
@@ -290,7 +283,7 @@ LayerReport report_of(const Layer& layer, const LayerPiece& sum, size_t images) 
   report.tensor = layer.tensors[0];
   report.computing = is_computing(layer.op);
   const double share = 1.0 / static_cast<double>(images);
-  for (const double ratio : sum.ratios) report.noise_to_signal.push_back(ratio * share);
+  for (const quantize::Power& noise : sum.noise) report.noise_to_signal.push_back(noise.ratio());
   const LocalNoise& local = sum.local;
   report.local = local.total * share;
   // What rounding input and output does not explain comes from weights and bias, or without those, from what
@@ -389,8 +382,8 @@ Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, co
         for (const auto& [name, distribution] : piece.tensors) tensor_sums[name].merge(distribution);
         for (size_t i = 0; i < layer_sums.size(); ++i) {
           LayerPiece& sum = layer_sums[i];
-          sum.ratios.resize(graph.outputs.size());
-          for (size_t k = 0; k < sum.ratios.size(); ++k) sum.ratios[k] += piece.layers[i].ratios[k];
+          sum.noise.resize(graph.outputs.size());
+          for (size_t k = 0; k < sum.noise.size(); ++k) sum.noise[k] += piece.layers[i].noise[k];
           sum.local.total += piece.layers[i].local.total;
           sum.local.from_input += piece.layers[i].local.from_input;
           sum.local.from_output += piece.layers[i].local.from_output;

@@ -58,6 +58,7 @@ void Distribution::merge(const Distribution& other) {
   count += other.count;
   ratio_sum += other.ratio_sum;
   behind_sum += other.behind_sum;
+  weight += other.weight;
   images += other.images;
   minimum = std::min(minimum, other.minimum);
   maximum = std::max(maximum, other.maximum);
@@ -79,6 +80,7 @@ Distribution measure(const float* reference, const float* quantized, int64_t cou
   result.count = count;
   result.images = 1;
   result.ratio_sum = result.behind_sum = power.ratio();
+  result.weight = 1;
   result.sum_squares = power.signal;
   result.sum = quantize::sum_of(count, [&](int64_t i) { return reference[i]; });
   std::tie(result.minimum, result.maximum) = quantize::range_of(reference, count);

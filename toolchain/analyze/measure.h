@@ -21,7 +21,9 @@ struct CodeCounts {
 
 struct Distribution {
   int64_t count = 0;
-  double ratio_sum = 0;  // of the images' noise-to-signal ratios
+  // Of the images' noise-to-signal ratios, and of their votes: of class logits at an output noise and signal
+  // (measure/noise.h).
+  double ratio_sum = 0, weight = 0;
   // The same behind the activation function that alone reads the tensor, which flattens part of the noise;
   // where there is none, the tensor's own.
   double behind_sum = 0;
@@ -35,8 +37,8 @@ struct Distribution {
   int64_t clipped = 0;  // floats outside the format's range
   CodeCounts reference, quantized;
 
-  double noise_to_signal() const { return images == 0 ? 0 : ratio_sum / images; }
-  double noise_behind() const { return images == 0 ? 0 : behind_sum / images; }
+  double noise_to_signal() const { return weight > 0 ? ratio_sum / weight : 0; }
+  double noise_behind() const { return weight > 0 ? behind_sum / weight : 0; }
   double mean() const { return count == 0 ? 0 : sum / static_cast<double>(count); }
   double deviation() const;
   // Smallest signed width that holds every integer seen.

@@ -114,7 +114,7 @@ Questions questions_about(const graph::Graph& graph) {
   for (const std::vector<std::string>& members : find_groups(graph).members) {
     const std::string& source = members.front();
     questions[source].first_exponent = std::numeric_limits<int>::min();
-    questions[source].behind = behind(graph, links, source);
+    questions[source].behind = behind_or_decoded(graph, links, source);
   }
   return questions;
 }

@@ -101,4 +101,10 @@ bool is_class_logits(const Head& head, const std::string& tensor) {
   });
 }
 
+bool is_side_logits(const Head& head, const std::string& tensor) {
+  if (head.row->code != BoxCode::kDistances || head.bins == 1) return false;
+  return std::any_of(head.levels.begin(), head.levels.end(),
+                     [&](const Level& level) { return level.tensors[kBox] == tensor; });
+}
+
 }  // namespace shrike::heads

@@ -82,18 +82,21 @@ double output_loss(const graph::Graph& graph, const Plan& plan, Target target, c
 
 std::vector<double> output_noise(const graph::Graph& graph, const Plan& plan, Target target,
                                  const Reference& reference) {
-  const auto per_image = measure_outputs<std::vector<double>>(
+  const auto per_image = measure_outputs<std::vector<Power>>(
       graph, plan, target, reference, [&](const TrialNetwork& network, size_t index) {
-        std::vector<double> noise;
+        std::vector<Power> noise;
         for (const std::string& output : graph.outputs)
-          noise.push_back(noise_to_signal(reference.outputs[index].at(output), network.values(output)));
+          noise.push_back(
+              output_noise(graph, output, reference.outputs[index].at(output), network.values(output)));
         return noise;
       });
-  std::vector<double> mean(graph.outputs.size(), 0.0);
-  for (const std::vector<double>& noise : per_image) {
-    for (size_t i = 0; i < mean.size(); ++i) mean[i] += noise[i] / static_cast<double>(per_image.size());
+  std::vector<double> ratios;
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    Power sum;
+    for (const std::vector<Power>& noise : per_image) sum += noise[i];
+    ratios.push_back(sum.ratio());
   }
-  return mean;
+  return ratios;
 }
 
 }  // namespace shrike::quantize

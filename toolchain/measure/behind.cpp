@@ -1,7 +1,11 @@
 #include "toolchain/measure/behind.h"
 
+#include <algorithm>
+
 #include "toolchain/graph/activation.h"
+#include "toolchain/heads/head.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/pipeline/recipe.h"
 
 namespace shrike::quantize {
 
@@ -21,6 +25,15 @@ std::optional<Behind> behind(const graph::Graph& graph, const graph::Links& link
   const graph::Node* const node = activation_behind(graph, links, tensor);
   if (node == nullptr) return std::nullopt;
   return Behind{node, graph::activation_function(graph, *node), node->real(graph::kOutputOffset, 0)};
+}
+
+std::optional<Behind> behind_or_decoded(const graph::Graph& graph, const graph::Links& links,
+                                        const std::string& tensor) {
+  if (!graph.is_output(tensor) || links.consumers.contains(tensor)) return behind(graph, links, tensor);
+  const std::optional<heads::Head> head = heads::named(graph);
+  if (!head || !heads::is_class_logits(*head, tensor)) return std::nullopt;
+  return Behind{nullptr, [](float logit) { return std::max(logit, recipe::kBackgroundLogit); },
+                recipe::kBackgroundLogit};
 }
 
 }  // namespace shrike::quantize

@@ -17,11 +17,14 @@ const graph::Node* activation_behind(const graph::Graph& graph, const graph::Lin
                                      const std::string& tensor);
 
 struct Behind {
-  const graph::Node* node = nullptr;
+  const graph::Node* node = nullptr;  // null: a decoder outside the graph
   std::function<float(float)> function;
   float offset = 0;  // that transform/rescale.h makes the function add: no part of the signal
 };
 std::optional<Behind> behind(const graph::Graph& graph, const graph::Links& links, const std::string& tensor);
+// The same, and of class logits at an output the floor below which all is background to their decoder.
+std::optional<Behind> behind_or_decoded(const graph::Graph& graph, const graph::Links& links,
+                                        const std::string& tensor);
 
 // One entry for each 8-bit code, counted from the lowest: what comes out of the function for it.
 using CodeTable = std::array<float, 256>;

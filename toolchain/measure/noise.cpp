@@ -1,5 +1,10 @@
 #include "toolchain/measure/noise.h"
 
+#include <optional>
+
+#include "toolchain/heads/head.h"
+#include "toolchain/pipeline/recipe.h"
+
 namespace shrike::quantize {
 
 Power compare(const float* reference, const float* quantized, int64_t count) {
@@ -12,6 +17,19 @@ Power compare(const float* reference, const float* quantized, int64_t count) {
   return power;
 }
 
+std::vector<float> meaning(const graph::Tensor& tensor, const float* values, int64_t count) {
+  std::vector<float> plain(values, values + count);
+  const auto channels = static_cast<int64_t>(tensor.scales.size());
+  if (channels == 0) return plain;
+  const int64_t inner = tensor.elements() / tensor.shape[0] / channels;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto channel = static_cast<size_t>(i / inner % channels);
+    plain[static_cast<size_t>(i)] =
+        (plain[static_cast<size_t>(i)] - tensor.offsets[channel]) / tensor.scales[channel];
+  }
+  return plain;
+}
+
 Power compare_above(float floor, const engine::Array& reference, const engine::Array& quantized) {
   Power power;
   for (size_t i = 0; i < reference.values.size(); ++i) {
@@ -20,6 +38,21 @@ Power compare_above(float floor, const engine::Array& reference, const engine::A
     power.signal += (wanted - floor) * (wanted - floor);
   }
   return power;
+}
+
+Power output_noise(const graph::Graph& graph, const std::string& output, const engine::Array& reference,
+                   const engine::Array& quantized) {
+  const std::optional<heads::Head> head = heads::named(graph);
+  if (head && heads::is_class_logits(*head, output)) {
+    Power power = compare_above(recipe::kBackgroundLogit, reference, quantized);
+    power.signal += recipe::kBackgroundLogit * recipe::kBackgroundLogit;
+    return power;
+  }
+  const graph::Tensor& tensor = graph.tensor(output);
+  const auto count = static_cast<int64_t>(reference.values.size());
+  const std::vector<float> wanted = meaning(tensor, reference.values.data(), count),
+                           got = meaning(tensor, quantized.values.data(), count);
+  return {compare(wanted.data(), got.data(), count).ratio(), 1};
 }
 
 }  // namespace shrike::quantize

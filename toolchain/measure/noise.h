@@ -2,6 +2,8 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "toolchain/engine/engine.h"
 
@@ -14,6 +16,11 @@ struct Power {
   double noise = 0, signal = 0;  // sums of (q - f)^2 and f^2
   // Zero signal: the ratio is large but finite (spec/quantizer.md section 15).
   double ratio() const { return noise / (signal + 1e-7); }
+  Power& operator+=(const Power& other) {
+    noise += other.noise;
+    signal += other.signal;
+    return *this;
+  }
 };
 
 // Sums f(i) over [0, count) in float lanes of a block and double blocks: vectorises, and always in the same
@@ -41,10 +48,14 @@ Power compare(const float* reference, const float* quantized, int64_t count);
 // whatever they are.
 Power compare_above(float floor, const engine::Array& reference, const engine::Array& quantized);
 
-inline double noise_to_signal(const engine::Array& reference, const engine::Array& quantized) {
-  return compare(reference.values.data(), quantized.values.data(),
-                 static_cast<int64_t>(reference.values.size()))
-      .ratio();
-}
+// What values of the tensor stand for in the model: scale and offset of their channel taken off.
+std::vector<float> meaning(const graph::Tensor& tensor, const float* values, int64_t count);
+
+// What an image says of the noise of an output; images add up, and the ratio of the sums is the figure. Most
+// outputs say their ratio, with the weight 1, so that every image has the same vote. Class logits say what
+// rises above the background, and the signal of one place with an even chance more: an image without objects
+// has hardly a vote.
+Power output_noise(const graph::Graph& graph, const std::string& output, const engine::Array& reference,
+                   const engine::Array& quantized);
 
 }  // namespace shrike::quantize

@@ -17,6 +17,9 @@ inline constexpr int64_t kRefitRows = 800;  // output positions a layer and imag
 inline constexpr int64_t kBiasPositions = 200;  // positions a channel and image
 
 // --- Formats.
+// Class logits below this (probability 0.0003) never become a detection, whatever they are: formats clip
+// them, and they are neither signal nor noise.
+inline constexpr float kBackgroundLogit = -8.0f;
 // Noise to signal that one RequantizeLinear node is worth: it costs a pass over the tensor on the chip and a
 // second rounding.
 inline constexpr double kRequantizePrice = 3e-5;
@@ -39,6 +42,10 @@ inline constexpr double kRangeRatio = 0.93, kStepRatio = 0.96;
 // Noise to signal that shifting a tensor must save before a Pad is thought of, and the share of the network's
 // time on the chip that all Pads together may take.
 inline constexpr double kPadGain = 2e-6, kPadTime = 0.018;
+// Share of the logits of a head's distributions that may be clipped, the lowest: their bins have no say.
+inline constexpr double kClippedLogits = 0.001;
+// Share of the images whose highest peaks may be.
+inline constexpr double kClippedPeaks = 0.1;
 // Sums and their terms share a step and a shift: shifts are tried coarsely first, in codes.
 inline constexpr int kShiftStride = 8, kCoarseSteps = 16;
 inline constexpr double kCoarseStepRatio = 0.93;
@@ -75,9 +82,6 @@ inline constexpr size_t kCombineBatch = 4;
 inline constexpr size_t kTrialsPerUnit = 3;
 // Stages of the way to 16 bit that go through the whole pipeline.
 inline constexpr size_t kConfirmed = 4;
-// Class logits below this (probability 0.0003) never become a detection, whatever they are; formats clip
-// them.
-inline constexpr float kBackgroundLogit = -8.0f;
 
 // --- Report.
 // Images on which the summary's output noise is measured.

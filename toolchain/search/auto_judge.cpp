@@ -116,25 +116,18 @@ Judgement AutoJudge::judge(const Plan& plan, const Settings& settings) const {
   judgement.cost.bytes = static_cast<double>(trial.network().file_bytes());
   if (const auto latency = estimate_latency(trial.network().model(), settings.target))
     judgement.cost.milliseconds = latency->milliseconds;
-  const std::optional<heads::Head> head = heads::named(graph);
-  judgement.noise.resize(graph.outputs.size());
-  std::vector<Power> judged(graph.outputs.size());
+  std::vector<Power> noise(graph.outputs.size());
   for (size_t image = 0; image < reference_->inputs.size(); ++image) {
     trial.run(reference_->inputs[image]);
     for (size_t i = 0; i < graph.outputs.size(); ++i) {
       const std::string& output = graph.outputs[i];
-      const engine::Array &wanted = reference_->outputs[image].at(output), got = trial.values(output);
-      const Power whole =
-          compare(wanted.values.data(), got.values.data(), static_cast<int64_t>(wanted.values.size()));
-      const Power power = head && heads::is_class_logits(*head, output)
-                              ? compare_above(recipe::kBackgroundLogit, wanted, got)
-                              : whole;
-      judgement.noise[i] += whole.ratio() / static_cast<double>(reference_->inputs.size());
-      judged[i].noise += power.noise;
-      judged[i].signal += power.signal;
+      noise[i] += output_noise(graph, output, reference_->outputs[image].at(output), trial.values(output));
     }
   }
-  for (const Power& power : judged) judgement.error += power.ratio() / static_cast<double>(judged.size());
+  for (const Power& power : noise) {
+    judgement.noise.push_back(power.ratio());
+    judgement.error += power.ratio() / static_cast<double>(noise.size());
+  }
   return judgement;
 }
 

@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 #include "runtime/chips/chip.h"
 #include "toolchain/cost/cost_model.h"
 #include "toolchain/cost/graph_time.h"
 #include "toolchain/graph/activation.h"
+#include "toolchain/heads/head.h"
 #include "toolchain/measure/float_engines.h"
+#include "toolchain/measure/range.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/ordered.h"
@@ -17,7 +22,7 @@
 namespace shrike::quantize {
 namespace {
 
-constexpr int kLowestCode = -128;
+constexpr int kLowestCode = -128, kCodes = 255;
 
 // A shift makes the biases of its readers larger: by a filter's sum of weights times up to 128. Accumulators
 // of 20 bits have no room for that behind filters of many taps, and coarser weights cost more than the shift
@@ -43,7 +48,8 @@ class Chooser {
   Chooser(const graph::Graph& graph, const std::map<std::string, int>& bits, const RescalingOptions& options)
       : graph_(graph),
         options_(options),
-        sources_(graph, bits, options.explicit_pads && can_have_pads(options.target)) {}
+        sources_(graph, bits, options.explicit_pads && can_have_pads(options.target)),
+        side_logits_(side_logits(graph, bits)) {}
 
   Rescaling run(const Feed& feed, const ProgressCallback& progress) {
     sample(feed, progress);
@@ -70,6 +76,10 @@ class Chooser {
     for (size_t i = 0; i < list.size(); ++i) {
       if (!(chosen[i] == Rescale{})) result[list[i].node->name] = chosen[i];
     }
+    for (const auto& [name, producer] : side_logits_) {
+      const float offset = peak_offset(samples_.at(name), highest_.at(name));
+      if (offset != 0) result[producer->name].output_offset = offset;
+    }
     return result;
   }
 
@@ -79,16 +89,26 @@ class Chooser {
       for (const ScaledTensor& tensor : source.tensors) samples_[tensor.name];
       if (source.after_convolution) samples_[source.node->inputs[0]];
     }
-    using Item = std::map<std::string, std::vector<float>>;
+    for (const auto& [name, producer] : side_logits_) {
+      samples_[name];
+      highest_[name];
+    }
+    struct Item {
+      std::map<std::string, std::vector<float>> samples;
+      std::map<std::string, float> highest;
+    };
     FloatEngines(graph_, feed)
         .observe<Item>(
             feed.size(),
             [&](Item& item, size_t index, const engine::TensorData& tensor) {
-              if (samples_.contains(tensor.tensor->name))
-                item[tensor.tensor->name] = sampled(tensor, feed.name(index));
+              const std::string& name = tensor.tensor->name;
+              if (samples_.contains(name)) item.samples[name] = sampled(tensor, feed.name(index));
+              if (highest_.contains(name))
+                item.highest[name] = range_of(tensor.memory(), tensor.values.count()).second;
             },
             [&](size_t index, Item&& item) {
-              for (auto& [name, values] : item) samples_.at(name).push_back(std::move(values));
+              for (auto& [name, values] : item.samples) samples_.at(name).push_back(std::move(values));
+              for (const auto& [name, value] : item.highest) highest_.at(name).push_back(value);
               progress(index + 1, feed.size());
             });
   }
@@ -101,6 +121,41 @@ class Chooser {
            tensor.tensor->name, image);
     }
     return values;
+  }
+
+  // 8-bit outputs that are such logits, and the convolutions that make them.
+  static std::map<std::string, const graph::Node*> side_logits(const graph::Graph& graph,
+                                                               const std::map<std::string, int>& bits) {
+    std::map<std::string, const graph::Node*> found;
+    const std::optional<heads::Head> head = heads::named(graph);
+    const graph::Links links(graph);
+    for (const std::string& output : graph.outputs) {
+      if (!head || !heads::is_side_logits(*head, output) || bits.at(output) != 8) continue;
+      const auto producer = links.producer.find(output);
+      if (producer == links.producer.end() || producer->second < 0 || links.consumers.contains(output))
+        continue;
+      const graph::Node& node = graph.nodes[static_cast<size_t>(producer->second)];
+      if (operators::is_convolution(node)) found[output] = &node;
+    }
+    return found;
+  }
+
+  // Where one bin towers, the side of the box is: codes reach from a low quantile, below which no bin has a
+  // say, past the highest peak, in the finest power of two that spans both.
+  static float peak_offset(const Samples& samples, std::vector<float> highest) {
+    std::vector<float> all;
+    for (const std::vector<float>& image : samples) all.insert(all.end(), image.begin(), image.end());
+    const double low = quantile(std::move(all), recipe::kClippedLogits);
+    const double high = quantile(std::move(highest), 1 - recipe::kClippedPeaks);
+    const double span = std::max(high - low, recipe::kLeastStep);
+    const double step = std::exp2(std::ceil(std::log2(span / kCodes)));
+    return static_cast<float>(std::nearbyint(kLowestCode - low / step) * step);
+  }
+
+  static double quantile(std::vector<float> values, double share) {
+    const auto at = values.begin() + std::lround(share * static_cast<double>(values.size() - 1));
+    std::nth_element(values.begin(), at, values.end());
+    return *at;
   }
 
   // The range before an activation.
@@ -211,7 +266,9 @@ class Chooser {
   const graph::Graph& graph_;
   RescalingOptions options_;
   Sources sources_;
+  const std::map<std::string, const graph::Node*> side_logits_;  // by output
   std::map<std::string, Samples> samples_;
+  std::map<std::string, std::vector<float>> highest_;  // of each image, of side logits
 };
 
 }  // namespace

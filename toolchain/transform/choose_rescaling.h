@@ -19,8 +19,9 @@ struct RescalingOptions {
 };
 
 // The scales and offsets with which 8 bits lose least on the images: per tensor, noise to signal averaged
-// over the images, of a convolution's output behind the activation function. `bits` of every variable
-// (formats/widths.h) say which functions are tables. Does not depend on the number of threads.
+// over the images, of a convolution's output behind the activation function; of the logits of a head's
+// distributions the shift that keeps their peaks. `bits` of every variable (formats/widths.h) say which
+// functions are tables. Does not depend on the number of threads.
 Rescaling choose_rescaling(const graph::Graph& graph, const std::map<std::string, int>& bits,
                            const RescalingOptions& options, const Feed& feed,
                            const ProgressCallback& progress);

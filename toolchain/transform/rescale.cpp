@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
 #include "toolchain/graph/activation.h"
 #include "toolchain/graph/edit.h"
+#include "toolchain/heads/head.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
@@ -41,7 +43,7 @@ class Rescaler {
     if (used != rescaling_.size()) fail("{}: names nodes that the model has not", kRescalingKey);
     insert_pads();
     for (const std::string& output : graph_.outputs) {
-      if (channels_.contains(output)) fail("{}: the output '{}' can't be rescaled", kRescalingKey, output);
+      if (channels_.contains(output)) check_output(output);
     }
     for (const auto& [name, channels] : channels_) {
       graph::Tensor& tensor = graph_.tensor(name);
@@ -53,6 +55,17 @@ class Rescaler {
   }
 
  private:
+  // What reads the file takes outputs for what the model's are; a softmax does not see a shift.
+  void check_output(const std::string& output) const {
+    const std::optional<heads::Head> head = heads::named(graph_);
+    const bool may_shift = head && heads::is_side_logits(*head, output);
+    const std::vector<Channel>& channels = channels_.at(output);
+    for (const Channel& channel : channels) {
+      if (!may_shift || channel.scale != 1 || channel.offset != channels.front().offset)
+        fail("{}: the output '{}' can't be rescaled", kRescalingKey, output);
+    }
+  }
+
   static size_t channel_count(const graph::Tensor& tensor) { return static_cast<size_t>(tensor.shape.at(1)); }
 
   // The weights take up what was done to the input.
@@ -139,7 +152,7 @@ class Rescaler {
 
   void set(graph::Node& node, const Rescale& wanted) {
     if (operators::is_convolution(node)) {
-      scale_outputs(node, wanted.output_scale, 0);
+      scale_outputs(node, wanted.output_scale, wanted.output_offset);
     } else if (graph::is_activation(node.op)) {
       const std::string& input = node.inputs[0];
       if (wanted.input_scale != 1 || wanted.input_offset != 0) {

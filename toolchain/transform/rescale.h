@@ -10,7 +10,8 @@
 // The float network computes the same function, the chip executes the same nodes, and ranges end where t, a,
 // s and b put them. Where a reader pads, b needs a Pad in front of it that writes the shifted zero, because a
 // padded zero no longer stands for zero. Members of an Add share one s, and what it adds is shifted by the
-// sum of their b. Convolutions without activation have s only.
+// sum of their b. Convolutions without activation have s only; those whose outputs are the logits of a head's
+// distributions have b only, which the softmax behind them does not see.
 #pragma once
 #include <map>
 #include <string>
