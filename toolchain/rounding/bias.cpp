@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <set>
 
 #include "toolchain/formats/materialize.h"
@@ -184,10 +183,7 @@ void correct_biases(const graph::Graph& graph, const Feed& feed, const FloatOutp
                     Plan& plan, const ProgressCallback& progress) {
   const int threads = feed.threads();
   const graph::Links links(graph);
-  const graph::Graph materialized = materialize(graph, plan, target);
-  std::vector<std::unique_ptr<TrialNetwork>> networks;
-  for (int i = 0; i < threads; ++i)
-    networks.push_back(std::make_unique<TrialNetwork>(materialized, target, KeepTensors::kAll, 1));
+  const auto networks = trial_networks(materialize(graph, plan, target), target, KeepTensors::kAll, threads);
   std::vector<std::vector<Output>> levels;
   for (const auto& nodes : levels_of(graph)) {
     std::vector<Output>& level = levels.emplace_back();

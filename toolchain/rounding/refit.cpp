@@ -202,12 +202,9 @@ class Rounder {
 void refit_weights(const graph::Graph& graph, const Feed& feed, Target target, Plan& plan,
                    const ProgressCallback& progress) {
   const int threads = feed.threads();
-  const graph::Graph materialized = materialize(graph, plan, target);
-  std::vector<std::unique_ptr<TrialNetwork>> networks;
-  for (int i = 0; i < threads; ++i)
-    networks.push_back(std::make_unique<TrialNetwork>(materialized, target, KeepTensors::kAll, 1));
+  auto networks = trial_networks(materialize(graph, plan, target), target, KeepTensors::kAll, threads);
   std::map<std::string, std::string> seen_input;
-  for (const graph::Node& node : materialized.nodes) seen_input[node.name] = node.inputs[0];
+  for (const graph::Node& node : networks[0]->graph().nodes) seen_input[node.name] = node.inputs[0];
   std::vector<Layer> layers;
   for (const graph::Node& node : graph.nodes) {
     if (!can_refit(graph, node)) continue;
@@ -239,6 +236,8 @@ void refit_weights(const graph::Graph& graph, const Feed& feed, Target target, P
       engine::set_threads(1);
       for (const Inputs& inputs : batch) layers[i].gram->add(inputs.of(layers[i]));
     });
+  networks.clear();
+
     done += count;
     progress(done, feed.size());
   }
