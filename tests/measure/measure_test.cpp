@@ -14,6 +14,7 @@
 #include "toolchain/measure/feed.h"
 #include "toolchain/measure/grid.h"
 #include "toolchain/measure/histogram.h"
+#include "toolchain/measure/lanes.h"
 #include "toolchain/measure/noise.h"
 #include "toolchain/measure/range.h"
 
@@ -84,6 +85,20 @@ TEST(RangeOf, NanAnywhereShows) {
     spoilt[at] = std::nanf("");
     EXPECT_TRUE(std::isnan(range_of(spoilt.data(), 19).first)) << at;
   }
+}
+
+TEST(Lanes, AreSingleNumbers) {
+  const std::vector<float> x = {-300, -0.5f, 1.5f, 2.5f, 126.75f};
+  const Floats4 rounded = round_half_even(clamped(loaded(&x[0]), -128, 127));
+  for (int lane = 0; lane < 4; ++lane) {
+    const float expected = round_half_even(std::clamp(x[static_cast<size_t>(lane)], -128.0f, 127.0f));
+    EXPECT_EQ(rounded[lane], expected) << lane;
+  }
+  EXPECT_EQ(clamped(loaded(&x[1]), -128, 1)[3], 1);
+  const Floats4 found = looked_up(x.data(), Integers4{4, 0, 1, 1});
+  EXPECT_EQ(found[0], 126.75f);
+  EXPECT_EQ(found[1], -300);
+  EXPECT_EQ(found[3], -0.5f);
 }
 
 TEST(NoiseToSignal, IsTheRatioOfPowers) {

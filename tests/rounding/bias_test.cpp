@@ -7,6 +7,7 @@
 
 #include "tests/engine/graph_builder.h"
 #include "tests/formats/ramp.h"
+#include "tests/support/temporary_folder.h"
 #include "toolchain/formats/calibrate.h"
 #include "toolchain/formats/choose.h"
 #include "toolchain/integer/reference.h"
@@ -74,6 +75,16 @@ TEST_P(CorrectBiases, BringsBackBiasesThatAreOff) {
           << layer << ": the shift tells what was corrected";
     }
   }
+}
+
+TEST_P(CorrectBiases, KeepsInMemoryWhatTheDiskDoesNotTake) {
+  const graph::Graph graph = network(GetParam());
+  const Feed feed(graph, {ramp_}, 1);
+  const FloatOutputs on_disk = float_outputs(graph, feed);
+  const tests::TemporaryFolder none("/no/such/folder");
+  const FloatOutputs in_memory = float_outputs(graph, feed);
+  ASSERT_TRUE(in_memory.covers(feed));
+  for (const char* tensor : {"y", "t"}) EXPECT_EQ(in_memory.at(ramp_, tensor), on_disk.at(ramp_, tensor));
 }
 
 INSTANTIATE_TEST_SUITE_P(Behind, CorrectBiases, ::testing::Values("Swish", "Relu", "LeakyRelu"),

@@ -162,8 +162,8 @@ void GramAccumulator::add(const StridedValues& images) {
 int64_t GramAccumulator::size() const {
   return sums_->size();
 }
-std::vector<double> GramAccumulator::matrix() const {
-  return sums_->matrix();
+const std::vector<double>& GramAccumulator::triangles() const {
+  return sums_->triangles();
 }
 std::vector<double> GramAccumulator::mean() const {
   return sums_->mean();

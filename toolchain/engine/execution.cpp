@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "toolchain/engine/guarded.h"
+#include "toolchain/engine/memory.h"
 #include "toolchain/engine/module.h"
 #include "toolchain/engine/operators.h"
 #include "toolchain/engine/self_check.h"
@@ -88,6 +89,7 @@ using SlotObserver = std::function<void(int slot, const at::Tensor& value)>;
 
 struct TorchExecution final : Execution {
   TorchExecution(const graph::Graph& source, const EngineOptions& options);
+  ~TorchExecution() override { free_memory_of_tensors(); }
 
   std::map<std::string, Array> run(const std::map<std::string, Array>& inputs,
                                    const std::vector<std::string>& wanted) override;
@@ -391,6 +393,7 @@ void set_threads_of_torch(int count) {
 
 std::unique_ptr<Execution> prepare(const graph::Graph& graph, const EngineOptions& options) {
   const c10::InferenceMode inference;
+  keep_memory_of_tensors();
   return guarded([&] { return std::make_unique<TorchExecution>(graph, options); });
 }
 

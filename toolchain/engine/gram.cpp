@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <memory>
 
 #include "toolchain/engine/cholesky.h"
 #include "toolchain/engine/guarded.h"
@@ -35,12 +36,13 @@ class Columns {
   int64_t rows() const { return static_cast<int64_t>(chosen_.size()); }
 
   // [C * kH * kW, rows] of one image.
-  std::vector<float> read(int64_t image) const {
+  std::unique_ptr<float[]> read(int64_t image) const {
     const int64_t channels = images_.shape[1], taps = spec_.kernel_h * spec_.kernel_w;
-    std::vector<float> columns(static_cast<size_t>(channels * taps * rows()));
+    const auto count = static_cast<size_t>(channels * taps * rows());
+    auto columns = std::make_unique_for_overwrite<float[]>(count);
     images_.typed([&](const auto* elements, float unit) {
       for (int64_t tap = 0; tap < taps; ++tap)
-        read_tap(elements + image * images_.strides[0], unit, tap, taps, columns.data());
+        read_tap(elements + image * images_.strides[0], unit, tap, taps, columns.get());
     });
     return columns;
   }
@@ -58,7 +60,7 @@ class Columns {
       for (int64_t channel = 0; channel < channels; ++channel) {
         float* const column = columns + (channel * taps + tap) * rows() + begin;
         for (int64_t i = 0; i < count; ++i) {
-          if (sources[i] != nullptr) column[i] = static_cast<float>(sources[i][channel * step]) * unit;
+          column[i] = sources[i] == nullptr ? 0.0f : static_cast<float>(sources[i][channel * step]) * unit;
         }
       }
     }
@@ -81,7 +83,7 @@ class Columns {
   std::vector<int64_t> chosen_;  // output positions, evenly spread
 };
 
-// The lower triangle of sums [k, k] += a a^T; a [k, positions].
+// The lower triangle `sums` of k rows += a a^T; a [k, positions].
 void add_large_product(const at::Tensor& a, double* sums) {
   const int64_t k = a.size(0), positions = a.size(1);
   for (int64_t begin = 0; begin < positions; begin += kRowsInFloat) {
@@ -92,7 +94,7 @@ void add_large_product(const at::Tensor& a, double* sums) {
           multiply_transposed(part.slice(0, first, last), part.slice(0, 0, last)).contiguous();
       const float* values = product.data_ptr<float>();
       for (int64_t row = first; row < last; ++row) {
-        double* const target = sums + row * k;
+        double* const target = sums + triangle_index(row, 0);
         const float* const source = values + (row - first) * last;
         for (int64_t column = 0; column <= row; ++column) target[column] += source[column];
       }
@@ -112,7 +114,7 @@ void add_small_product(const float* a, int64_t k, int64_t positions, double* sum
           partial[lane] += static_cast<double>(x[i + lane]) * static_cast<double>(y[i + lane]);
       }
       for (; i < positions; ++i) partial[0] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
-      sums[row * k + column] += (partial[0] + partial[1]) + (partial[2] + partial[3]);
+      sums[triangle_index(row, column)] += (partial[0] + partial[1]) + (partial[2] + partial[3]);
     }
   }
 }
@@ -123,7 +125,7 @@ struct TorchGramSums final : GramSums {
     if (spec.groups < 1 || in_channels % spec.groups != 0)
       fail("{} channels do not divide into {} groups", in_channels, spec.groups);
     k = in_channels / spec.groups * spec.kernel_h * spec.kernel_w;
-    products.assign(static_cast<size_t>(spec.groups * k * k), 0.0);
+    products.assign(static_cast<size_t>(spec.groups * triangle_index(k, 0)), 0.0);
     sums.assign(static_cast<size_t>(spec.groups * k), 0.0);
   }
 
@@ -136,16 +138,7 @@ struct TorchGramSums final : GramSums {
   }
 
   int64_t size() const override { return k; }
-  std::vector<double> matrix() const override {
-    std::vector<double> full = products;
-    for (int64_t group = 0; group < spec.groups; ++group) {
-      double* const square = full.data() + group * k * k;
-      for (int64_t row = 0; row < k; ++row) {
-        for (int64_t column = 0; column < row; ++column) square[column * k + row] = square[row * k + column];
-      }
-    }
-    return full;
-  }
+  const std::vector<double>& triangles() const override { return products; }
   std::vector<double> mean() const override {
     std::vector<double> means = sums;
     for (double& value : means) value /= static_cast<double>(std::max<int64_t>(1, row_count));
@@ -159,32 +152,42 @@ struct TorchGramSums final : GramSums {
     const Columns reader(spec, images, rows_per_image);
     if (reader.rows() == 0) return;
     for (int64_t i = 0; i < images.shape[0]; ++i) {
-      const std::vector<float> columns = reader.read(i);
+      const std::unique_ptr<float[]> columns = reader.read(i);
       for (int64_t group = 0; group < spec.groups; ++group)
-        add_group(columns.data() + group * k * reader.rows(), reader.rows(), group);
+        add_group(columns.get() + group * k * reader.rows(), reader.rows(), group);
       row_count += reader.rows();
     }
   }
 
   void add_group(const float* a, int64_t positions, int64_t group) {
-    double* const square = products.data() + group * k * k;
+    double* const triangle = products.data() + group * triangle_index(k, 0);
     if (k > kSmallMatrix) {
-      add_large_product(at::from_blob(const_cast<float*>(a), {k, positions}, at::kFloat), square);
+      add_large_product(at::from_blob(const_cast<float*>(a), {k, positions}, at::kFloat), triangle);
     } else {
-      add_small_product(a, k, positions, square);
+      add_small_product(a, k, positions, triangle);
     }
-    for (int64_t row = 0; row < k; ++row) {
-      double total = 0;
-      for (int64_t i = 0; i < positions; ++i) total += static_cast<double>(a[row * positions + i]);
-      sums[static_cast<size_t>(group * k + row)] += total;
+    double* const totals = sums.data() + group * k;
+    int64_t row = 0;
+    for (; row + kRows <= k; row += kRows) add_rows<kRows>(a + row * positions, positions, totals + row);
+    for (; row < k; ++row) add_rows<1>(a + row * positions, positions, totals + row);
+  }
+
+  static constexpr int kRows = 8;  // whose sums don't wait for each other
+
+  template <int kCount>
+  static void add_rows(const float* a, int64_t positions, double* totals) {
+    double partial[kCount] = {};
+    for (int64_t i = 0; i < positions; ++i) {
+      for (int row = 0; row < kCount; ++row) partial[row] += static_cast<double>(a[row * positions + i]);
     }
+    for (int row = 0; row < kCount; ++row) totals[row] += partial[row];
   }
 
   ConvSpec spec;
   int64_t in_channels, rows_per_image;
   int64_t k = 0;
   int64_t row_count = 0;
-  std::vector<double> products;  // groups x k x k, lower triangles
+  std::vector<double> products;  // a lower triangle a group
   std::vector<double> sums;
 };
 

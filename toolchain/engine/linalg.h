@@ -17,6 +17,12 @@ struct ConvSpec {
   int64_t groups = 1;
 };
 
+// Where a lower triangle, stored row by row, has element (row, column); column <= row. With column 0 also the
+// number of elements in the rows above.
+constexpr int64_t triangle_index(int64_t row, int64_t column) {
+  return row * (row + 1) / 2 + column;
+}
+
 class GramSums;
 
 // Sums over calibration data of X^T X, where a row of X is what one output position of a convolution sees:
@@ -33,9 +39,9 @@ class GramAccumulator {
   // bits and no more than a thousand rows, images in float64.
   void add(const StridedValues& images);
 
-  int64_t size() const;                // k
-  std::vector<double> matrix() const;  // groups x k x k
-  std::vector<double> mean() const;    // groups x k: mean row of X
+  int64_t size() const;                          // k
+  const std::vector<double>& triangles() const;  // of the symmetric matrices, group after group
+  std::vector<double> mean() const;              // groups x k: mean row of X
   int64_t rows() const;
 
  private:

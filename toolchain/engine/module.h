@@ -39,7 +39,7 @@ class GramSums {
   virtual ~GramSums() = default;
   virtual void add(const StridedValues& images) = 0;
   virtual int64_t size() const = 0;
-  virtual std::vector<double> matrix() const = 0;
+  virtual const std::vector<double>& triangles() const = 0;
   virtual std::vector<double> mean() const = 0;
   virtual int64_t rows() const = 0;
 };

@@ -10,6 +10,7 @@
 #include "toolchain/measure/behind.h"
 #include "toolchain/measure/float_engines.h"
 #include "toolchain/measure/grid.h"
+#include "toolchain/measure/lanes.h"
 #include "toolchain/measure/noise.h"
 #include "toolchain/measure/range.h"
 #include "toolchain/pipeline/recipe.h"
@@ -43,57 +44,63 @@ double power_of(const std::vector<float>& samples, const Offset& offset) {
 double squared_error(const std::vector<float>& samples, int exponent) {
   const float scale = std::ldexp(1.0f, exponent), inverse = std::ldexp(1.0f, -exponent);
   double total = 0;
-  constexpr size_t kLanes = 8;
+  const auto squared = [&](Floats4 x) {
+    const Floats4 difference = round_half_even(clamped(x * inverse, -128.0f, 127.0f)) * scale - x;
+    return difference * difference;
+  };
   for (size_t begin = 0; begin < samples.size(); begin += 1024) {
     const size_t end = std::min(samples.size(), begin + 1024);
-    float lanes[kLanes] = {};
+    Floats4 lanes[2] = {};
     size_t i = begin;
-    for (; i + kLanes <= end; i += kLanes) {
-      for (size_t lane = 0; lane < kLanes; ++lane) {
-        const float x = samples[i + lane];
-        const float clipped = std::min(std::max(x * inverse, -128.0f), 127.0f);
-        const float difference = round_half_even(clipped) * scale - x;
-        lanes[lane] += difference * difference;
-      }
+    for (; i + 8 <= end; i += 8) {
+      lanes[0] += squared(loaded(&samples[i]));
+      lanes[1] += squared(loaded(&samples[i + 4]));
     }
-    for (; i < end; ++i) {
-      const float clipped = std::min(std::max(samples[i] * inverse, -128.0f), 127.0f);
-      const float difference = round_half_even(clipped) * scale - samples[i];
-      lanes[0] += difference * difference;
+    for (; i < end; ++i) lanes[0][0] += squared(four(samples[i]))[0];
+    for (const Floats4& fours : lanes) {
+      for (int lane = 0; lane < 4; ++lane) total += fours[lane];
     }
-    for (const float lane : lanes) total += lane;
   }
   return total;
 }
 
-// One table a candidate exponent.
-using Tables = std::array<CodeTable, kCandidates>;
+// A CodeTable a candidate exponent, one behind the other.
+constexpr int kCodes = std::tuple_size_v<CodeTable>;
+using Tables = std::array<float, kCandidates * kCodes>;
 
 Tables tables_behind(const std::function<float(float)>& function, int first_exponent) {
   Tables tables;
   for (int i = 0; i < kCandidates; ++i) {
     for (int code = -128; code < 128; ++code)
-      tables[static_cast<size_t>(i)][static_cast<size_t>(code + 128)] =
+      tables[static_cast<size_t>(i * kCodes + code + 128)] =
           function(std::ldexp(static_cast<float>(code), first_exponent + i));
   }
   return tables;
 }
 
-// Of all candidates in one pass, so that none waits for its own last sum.
+// Of all candidates in one pass, four at once and none waiting for its own last sum.
 std::array<double, kCandidates> squared_errors_behind(const std::vector<float>& samples,
                                                       const std::vector<float>& activated,
                                                       const Tables& tables, int first_exponent) {
-  std::array<double, kCandidates> totals{};
-  std::array<float, kCandidates> inverse;
-  for (int i = 0; i < kCandidates; ++i) inverse[i] = std::ldexp(1.0f, -first_exponent - i);
+  constexpr int kFours = (kCandidates + 3) / 4;  // what is beyond the candidates is not asked for
+  Floats4 inverse[kFours] = {};
+  Integers4 zero[kFours] = {};  // where the tables have the code 0
+  Doubles4 sums[kFours] = {};
+  for (int i = 0; i < kCandidates; ++i) {
+    inverse[i / 4][i % 4] = std::ldexp(1.0f, -first_exponent - i);
+    zero[i / 4][i % 4] = i * kCodes + 128;
+  }
   for (size_t n = 0; n < samples.size(); ++n) {
-    for (int i = 0; i < kCandidates; ++i) {
-      const float clipped = std::min(std::max(samples[n] * inverse[i], -128.0f), 127.0f);
-      const auto code = static_cast<size_t>(static_cast<int>(round_half_even(clipped)) + 128);
-      const float difference = tables[i][code] - activated[n];
-      totals[i] += difference * difference;
+    const Floats4 sample = four(samples[n]), wanted = four(activated[n]);
+    for (int i = 0; i < kFours; ++i) {
+      const Floats4 rounded = round_half_even(clamped(sample * inverse[i], -128.0f, 127.0f));
+      const Integers4 code = __builtin_convertvector(rounded, Integers4) + zero[i];
+      const Floats4 difference = looked_up(tables.data(), code) - wanted;
+      sums[i] += __builtin_convertvector(difference * difference, Doubles4);
     }
   }
+  std::array<double, kCandidates> totals;
+  for (int i = 0; i < kCandidates; ++i) totals[i] = sums[i / 4][i % 4];
   // Beyond a pole or outside the function's domain (Log of zero) nothing is left of the signal.
   for (double& total : totals) total = std::isfinite(total) ? total : kAllLost;
   return totals;

@@ -153,8 +153,10 @@ IntegerNetwork::State IntegerNetwork::save(const std::set<std::string>& variable
   return state;
 }
 
-void IntegerNetwork::restore(const State& state) {
-  for (const auto& [name, bytes] : state) std::memcpy(view(name).data, bytes.data(), bytes.size());
+void IntegerNetwork::restore(const State& state, const std::set<std::string>& variables) {
+  for (const auto& [name, bytes] : state) {
+    if (variables.contains(name)) std::memcpy(view(name).data, bytes.data(), bytes.size());
+  }
 }
 
 IntegerNetwork network_of(host::IntegerModel file, const graph::Graph& graph) {

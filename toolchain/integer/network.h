@@ -45,7 +45,8 @@ class IntegerNetwork {
   // Stored bytes of variables, for runs that share their beginning.
   using State = std::map<std::string, std::vector<uint8_t>>;
   State save(const std::set<std::string>& variables) const;
-  void restore(const State& state);
+  // Those of the state that are among the variables.
+  void restore(const State& state, const std::set<std::string>& variables);
 
  private:
   const StoredVariable& comparable(const std::string& variable) const;

@@ -1,7 +1,6 @@
 #include "toolchain/integer/reference.h"
 
 #include <algorithm>
-#include <memory>
 #include <numeric>
 #include <span>
 
@@ -22,10 +21,8 @@ std::vector<Result> measure_outputs(const graph::Graph& graph, const Plan& plan,
                                     const Reference& reference,
                                     const std::function<Result(const TrialNetwork&, size_t)>& measure) {
   const int threads = std::min<int>(reference.threads, static_cast<int>(reference.inputs.size()));
-  const graph::Graph materialized = materialize(graph, plan, target);
-  std::vector<std::unique_ptr<TrialNetwork>> networks;
-  for (int i = 0; i < threads; ++i)
-    networks.push_back(std::make_unique<TrialNetwork>(materialized, target, KeepTensors::kReuseMemory, 1));
+  const auto networks =
+      trial_networks(materialize(graph, plan, target), target, KeepTensors::kReuseMemory, threads);
   std::vector<Result> results(reference.inputs.size());
   ordered_parallel<Result>(
       reference.inputs.size(), threads,

@@ -7,10 +7,17 @@
 namespace shrike::quantize {
 
 TrialNetwork::TrialNetwork(graph::Graph materialized, Target target, KeepTensors keep, int threads)
-    : graph_(std::move(materialized)), target_(target), program_(espdl::lower(graph_, target)) {
+    : graph_(std::make_shared<const graph::Graph>(std::move(materialized))),
+      target_(target),
+      program_(espdl::lower(*graph_, target)) {
   options_.target = host::target_name(target);
   options_.keep = keep;
   options_.threads = threads;
+  load();
+}
+
+TrialNetwork::TrialNetwork(const TrialNetwork& other)
+    : graph_(other.graph_), target_(other.target_), program_(other.program_), options_(other.options_) {
   load();
 }
 
@@ -32,17 +39,26 @@ void TrialNetwork::run_nodes(const std::vector<int32_t>& nodes) {
 void TrialNetwork::set_biases(const Plan& plan) {
   std::map<std::string, espdl::StoredTensor*> stored;
   for (espdl::StoredTensor& tensor : program_.initializers) stored[tensor.name] = &tensor;
-  for (const graph::Node& node : graph_.nodes) {
+  for (const graph::Node& node : graph_->nodes) {
     const auto code = plan.weights.find(node.name);
     if (code == plan.weights.end() || code->second.bias.empty()) continue;
     const std::vector<int64_t> integers =
-        bias_integers(code->second, graph_.tensor(node.inputs[0]).format.exponent, target_);
+        bias_integers(code->second, graph_->tensor(node.inputs[0]).format.exponent, target_);
     espdl::StoredTensor& tensor = *stored.at(node.inputs[2]);
     const size_t width = size_of(tensor.type);
     for (size_t n = 0; n < integers.size(); ++n)
       std::memcpy(&tensor.bytes[n * width], &integers[n], width);  // little-endian
   }
   load();
+}
+
+std::vector<std::unique_ptr<TrialNetwork>> trial_networks(graph::Graph materialized, Target target,
+                                                          KeepTensors keep, int count) {
+  std::vector<std::unique_ptr<TrialNetwork>> networks;
+  networks.push_back(std::make_unique<TrialNetwork>(std::move(materialized), target, keep, 1));
+  while (static_cast<int>(networks.size()) < count)
+    networks.push_back(std::make_unique<TrialNetwork>(*networks[0]));
+  return networks;
 }
 
 }  // namespace shrike::quantize

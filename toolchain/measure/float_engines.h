@@ -1,9 +1,7 @@
-// The float network once a thread, for the images of a feed: one image a thread, so that sums are the same
-// whatever the number of threads.
+// The float network for the images of a feed: one image a thread, so that sums are the same whatever the
+// number of threads.
 #pragma once
 #include <cstddef>
-#include <memory>
-#include <vector>
 
 #include "toolchain/engine/engine.h"
 #include "toolchain/measure/feed.h"
@@ -14,9 +12,7 @@ namespace shrike::quantize {
 class FloatEngines {
  public:
   // `feed` stays.
-  FloatEngines(const graph::Graph& graph, const Feed& feed) : feed_(feed) {
-    for (int i = 0; i < feed.threads(); ++i) engines_.push_back(std::make_unique<engine::Engine>(graph));
-  }
+  FloatEngines(const graph::Graph& graph, const Feed& feed) : feed_(feed), engine_(graph) {}
 
   // For each of the first `count` images make(engine, index), on any thread, then consume(index, item) on
   // this one, in order.
@@ -24,9 +20,9 @@ class FloatEngines {
   void for_each(size_t count, const Make& make, const Consume& consume) {
     ordered_parallel<Item>(
         count, feed_.threads(),
-        [&](int worker, size_t index) {
+        [&](int, size_t index) {
           engine::set_threads(1);
-          return make(*engines_[static_cast<size_t>(worker)], index);
+          return make(engine_, index);
         },
         consume);
   }
@@ -47,7 +43,7 @@ class FloatEngines {
 
  private:
   const Feed& feed_;
-  std::vector<std::unique_ptr<engine::Engine>> engines_;
+  engine::Engine engine_;  // of all threads
 };
 
 }  // namespace shrike::quantize

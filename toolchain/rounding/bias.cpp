@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <set>
 
 #include "toolchain/formats/materialize.h"
@@ -79,8 +78,8 @@ std::vector<std::vector<const graph::Node*>> levels_of(const graph::Graph& graph
 // What to run when a level's turn has come, on top of what earlier levels left behind.
 struct Stage {
   std::vector<int32_t> nodes;  // the level before once more, with its new biases; then what leads to this
-  std::set<std::string> variables;  // that this level and later ones read
-  std::set<std::string> written;    // by the nodes
+  std::set<std::string> variables;      // that this level and later ones read
+  std::set<std::string> read, written;  // by the nodes
 };
 
 std::vector<Stage> stages_of(const espdl::Program& program, const std::vector<std::vector<Output>>& levels) {
@@ -114,8 +113,9 @@ std::vector<Stage> stages_of(const espdl::Program& program, const std::vector<st
   for (size_t i = 0; i < stages.size(); ++i) {
     stages[i].nodes.insert(stages[i].nodes.begin(), repeated[i].begin(), repeated[i].end());
     for (const int32_t node : stages[i].nodes) {
-      const auto& outputs = program.nodes[static_cast<size_t>(node)].outputs;
-      stages[i].written.insert(outputs.begin(), outputs.end());
+      const espdl::StoredNode& stored = program.nodes[static_cast<size_t>(node)];
+      stages[i].read.insert(stored.inputs.begin(), stored.inputs.end());
+      stages[i].written.insert(stored.outputs.begin(), stored.outputs.end());
     }
   }
   return stages;
@@ -184,10 +184,7 @@ void correct_biases(const graph::Graph& graph, const Feed& feed, const FloatOutp
                     Plan& plan, const ProgressCallback& progress) {
   const int threads = feed.threads();
   const graph::Links links(graph);
-  const graph::Graph materialized = materialize(graph, plan, target);
-  std::vector<std::unique_ptr<TrialNetwork>> networks;
-  for (int i = 0; i < threads; ++i)
-    networks.push_back(std::make_unique<TrialNetwork>(materialized, target, KeepTensors::kAll, 1));
+  const auto networks = trial_networks(materialize(graph, plan, target), target, KeepTensors::kAll, threads);
   std::vector<std::vector<Output>> levels;
   for (const auto& nodes : levels_of(graph)) {
     std::vector<Output>& level = levels.emplace_back();
@@ -209,7 +206,7 @@ void correct_biases(const graph::Graph& graph, const Feed& feed, const FloatOutp
             network.network().set_input(feed.values(index));
             states[index] = network.network().save({inputs.begin(), inputs.end()});
           }
-          network.network().restore(states[index]);
+          network.network().restore(states[index], stages[level].read);
           network.run_nodes(stages[level].nodes);
           advance(network.network(), stages[level], states[index]);
           Measured measured;

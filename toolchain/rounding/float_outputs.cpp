@@ -56,7 +56,14 @@ FloatOutputs::FloatOutputs(const graph::Graph& graph, const Feed& feed) {
 void FloatOutputs::add(const std::string& image, const engine::TensorData& tensor) {
   const auto found = kept_.find(image);
   if (found == kept_.end() || !wanted_.contains(tensor.tensor->name)) return;
-  found->second[tensor.tensor->name] = at_places(tensor.values);
+  std::vector<float> values = at_places(tensor.values);
+  Kept& kept = found->second[tensor.tensor->name];
+  kept.count = values.size();
+  if (const std::optional<int64_t> place = scratch_->write(values)) {
+    kept.place = *place;
+  } else {
+    kept.values = std::move(values);
+  }
 }
 
 bool FloatOutputs::covers(const Feed& feed) const {
@@ -67,8 +74,9 @@ bool FloatOutputs::covers(const Feed& feed) const {
   return true;
 }
 
-const std::vector<float>& FloatOutputs::at(const std::string& image, const std::string& tensor) const {
-  return kept_.at(image).at(tensor);
+std::vector<float> FloatOutputs::at(const std::string& image, const std::string& tensor) const {
+  const Kept& kept = kept_.at(image).at(tensor);
+  return kept.values.empty() ? scratch_->read(kept.place, kept.count) : kept.values;
 }
 
 FloatOutputs float_outputs(const graph::Graph& graph, const Feed& feed) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "toolchain/engine/engine.h"
 #include "toolchain/graph/graph.h"
 #include "toolchain/measure/feed.h"
+#include "toolchain/system/scratch.h"
 
 namespace shrike::quantize {
 
@@ -17,6 +19,8 @@ namespace shrike::quantize {
 std::vector<float> at_places(const StridedValues& values);
 int64_t place_count(const graph::Shape& shape);
 
+// They are on disk: half a gigabyte of YOLO11n's on 96 images, made when the network is calibrated and wanted
+// when all else is done.
 class FloatOutputs {
  public:
   // Of the images of a feed, nothing of which is known yet.
@@ -27,11 +31,18 @@ class FloatOutputs {
   void add(const std::string& image, const engine::TensorData& tensor);
   bool covers(const Feed& feed) const;
   // Of a convolution's output tensor, [channel][place].
-  const std::vector<float>& at(const std::string& image, const std::string& tensor) const;
+  std::vector<float> at(const std::string& image, const std::string& tensor) const;
 
  private:
+  struct Kept {
+    int64_t place = 0;  // in the scratch file
+    size_t count = 0;
+    std::vector<float> values;  // where the disk did not take them
+  };
+
   std::set<std::string> wanted_;
-  std::map<std::string, std::map<std::string, std::vector<float>>> kept_;  // by image, by tensor
+  std::map<std::string, std::map<std::string, Kept>> kept_;  // by image, by tensor
+  std::unique_ptr<Scratch> scratch_ = std::make_unique<Scratch>();
 };
 
 // By a run of the float network.

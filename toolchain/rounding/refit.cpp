@@ -69,27 +69,26 @@ bool can_refit(const graph::Graph& graph, const graph::Node& node) {
   return groups == 1 || groups == graph.tensor(node.inputs[0]).shape[1];
 }
 
-// Covariance of the quantised inputs of one filter group, and their mean.
+// Of the quantised inputs of one filter group: their covariance, as it is asked for, and their mean.
 struct Moments {
   int64_t size = 0;
-  std::vector<double> h;  // size x size
+  double rows = 0;
+  const double* triangle = nullptr;  // sums of products
   std::vector<double> mean;
 
-  double at(int64_t i, int64_t j) const { return h[static_cast<size_t>(i * size + j)]; }
+  double at(int64_t i, int64_t j) const {
+    const double sum = triangle[engine::triangle_index(std::max(i, j), std::min(i, j))];
+    return sum / rows - mean[static_cast<size_t>(i)] * mean[static_cast<size_t>(j)];
+  }
 };
 
-Moments centred(const std::vector<double>& all, double rows, const std::vector<double>& means, int64_t group,
-                int64_t size) {
+Moments moments_of(const engine::GramAccumulator& gram, int64_t group) {
   Moments m;
-  m.size = size;
-  m.h.assign(all.begin() + group * size * size, all.begin() + (group + 1) * size * size);
-  m.mean.assign(means.begin() + group * size, means.begin() + (group + 1) * size);
-  for (int64_t i = 0; i < size; ++i) {
-    for (int64_t j = 0; j < size; ++j) {
-      double& value = m.h[static_cast<size_t>(i * size + j)];
-      value = value / rows - m.mean[i] * m.mean[j];
-    }
-  }
+  m.size = gram.size();
+  m.rows = static_cast<double>(gram.rows());
+  m.triangle = gram.triangles().data() + group * engine::triangle_index(m.size, 0);
+  const std::vector<double> means = gram.mean();
+  m.mean.assign(means.begin() + group * m.size, means.begin() + (group + 1) * m.size);
   return m;
 }
 
@@ -109,13 +108,10 @@ class Rounder {
     weights_ = weight.values;
     bias_ = bias_values(graph_, node_);
     code_.bias = bias_;
-    const std::vector<double> products = layer_.gram->matrix(), means = layer_.gram->mean();
-    const auto rows = static_cast<double>(layer_.gram->rows());
     if (layer_.depthwise) {
-      for (int64_t n = 0; n < view_.outputs; ++n)
-        round_channels(centred(products, rows, means, n, view_.taps), n, n + 1);
+      for (int64_t n = 0; n < view_.outputs; ++n) round_channels(moments_of(*layer_.gram, n), n, n + 1);
     } else {
-      round_channels(centred(products, rows, means, 0, view_.taps), 0, view_.outputs);
+      round_channels(moments_of(*layer_.gram, 0), 0, view_.outputs);
     }
     return std::move(code_);
   }
@@ -202,12 +198,9 @@ class Rounder {
 void refit_weights(const graph::Graph& graph, const Feed& feed, Target target, Plan& plan,
                    const ProgressCallback& progress) {
   const int threads = feed.threads();
-  const graph::Graph materialized = materialize(graph, plan, target);
-  std::vector<std::unique_ptr<TrialNetwork>> networks;
-  for (int i = 0; i < threads; ++i)
-    networks.push_back(std::make_unique<TrialNetwork>(materialized, target, KeepTensors::kAll, 1));
+  auto networks = trial_networks(materialize(graph, plan, target), target, KeepTensors::kAll, threads);
   std::map<std::string, std::string> seen_input;
-  for (const graph::Node& node : materialized.nodes) seen_input[node.name] = node.inputs[0];
+  for (const graph::Node& node : networks[0]->graph().nodes) seen_input[node.name] = node.inputs[0];
   std::vector<Layer> layers;
   for (const graph::Node& node : graph.nodes) {
     if (!can_refit(graph, node)) continue;
@@ -243,9 +236,13 @@ void refit_weights(const graph::Graph& graph, const Feed& feed, Target target, P
     progress(done, feed.size());
   }
 
+  networks.clear();
+
   std::vector<WeightCode> codes(layers.size());
-  parallel(layers.size(), threads,
-           [&](size_t i) { codes[i] = Rounder(graph, target, plan, layers[i]).run(); });
+  parallel(layers.size(), threads, [&](size_t i) {
+    codes[i] = Rounder(graph, target, plan, layers[i]).run();
+    layers[i].gram.reset();
+  });
   for (size_t i = 0; i < layers.size(); ++i) plan.weights[layers[i].node->name] = std::move(codes[i]);
 }
 

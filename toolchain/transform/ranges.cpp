@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "toolchain/measure/behind.h"
+#include "toolchain/measure/lanes.h"
 #include "toolchain/measure/noise.h"
 #include "toolchain/pipeline/recipe.h"
 
@@ -11,8 +13,38 @@ namespace shrike::quantize {
 namespace {
 
 constexpr int kLowestCode = -128, kHighestCode = 127;
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
 using Function = std::function<float(float)>;
+
+// Which of 256 codes a value gets.
+struct Codes {
+  float low = 0, inverse_step = 0;
+  static constexpr float kLast = std::tuple_size_v<CodeTable> - 1;
+
+  size_t of(float x) const {
+    return static_cast<size_t>(std::clamp((x - low) * inverse_step + 0.5f, 0.0f, kLast));
+  }
+  Integers4 of(Floats4 x) const {
+    return __builtin_convertvector(clamped((x - low) * inverse_step + 0.5f, 0.0f, kLast), Integers4);
+  }
+};
+
+// Sum of the squared differences between `wanted` and what the table has for the samples' codes.
+double squared_error(const std::vector<float>& samples, const std::vector<float>& wanted,
+                     const CodeTable& table, const Codes& codes) {
+  Doubles4 totals = {};
+  size_t i = 0;
+  for (; i + 4 <= samples.size(); i += 4) {
+    const Floats4 difference = looked_up(table.data(), codes.of(loaded(&samples[i]))) - loaded(&wanted[i]);
+    totals += __builtin_convertvector(difference * difference, Doubles4);
+  }
+  for (; i < samples.size(); ++i) {
+    const float difference = table[codes.of(samples[i])] - wanted[i];
+    totals[0] += static_cast<double>(difference * difference);
+  }
+  return (totals[0] + totals[1]) + (totals[2] + totals[3]);
+}
 
 // The samples and what they are to be behind `function` (empty: themselves).
 class Judged {
@@ -30,22 +62,21 @@ class Judged {
   const Samples& samples() const { return samples_; }
 
   // Noise to signal, averaged over the images, when values are rounded to 256 steps between low and high.
-  double noise(Range range) const {
+  // Noise only grows with the images: where a few of them reach `limit` the others are not looked at, and
+  // what is returned is at least that.
+  double noise(Range range, double limit = kNoLimit) const {
     if (!(range.step() > 0)) return 1;
     CodeTable table;
     for (size_t code = 0; code < table.size(); ++code) {
       const float value = static_cast<float>(range.low + range.step() * static_cast<double>(code));
       table[code] = function_ ? function_(value) : value;
     }
-    const float inverse = static_cast<float>(1 / range.step()), low = static_cast<float>(range.low);
-    const float last = static_cast<float>(table.size() - 1);
-    const auto code_of = [&](float x) {
-      return static_cast<size_t>(static_cast<int>(std::clamp((x - low) * inverse + 0.5f, 0.0f, last)));
-    };
+    const Codes codes{static_cast<float>(range.low), static_cast<float>(1 / range.step())};
+    const auto images = static_cast<double>(samples_.size());
     double sum = 0;
-    for (size_t image = 0; image < samples_.size(); ++image)
-      sum += squared_error(samples_[image], wanted_[image], table, code_of) / power_[image];
-    return sum / static_cast<double>(samples_.size());
+    for (size_t image = 0; image < samples_.size() && !(sum / images >= limit); ++image)
+      sum += squared_error(samples_[image], wanted_[image], table, codes) / power_[image];
+    return sum / images;
   }
 
  private:
@@ -95,10 +126,11 @@ class Shared {
     double step = covering_step(shift);
     if (!(step > 0)) return;
     for (int i = 0; i < count; ++i, step *= ratio) {
+      const double limit = best.step == 0 ? kNoLimit : best.noise;
       double noise = 0;
-      for (size_t k = 0; k < judged_.size(); ++k) {
+      for (size_t k = 0; k < judged_.size() && !(noise >= limit); ++k) {
         const double zero = shift * times_[k];
-        noise += judged_[k].noise({(kLowestCode - zero) * step, (kHighestCode - zero) * step});
+        noise += judged_[k].noise({(kLowestCode - zero) * step, (kHighestCode - zero) * step}, limit);
       }
       if (best.step == 0 || noise < best.noise) best = {step, shift, noise};
     }
@@ -124,7 +156,7 @@ RangeChoice best_range(const Samples& samples, const Function& function) {
   if (!(full.high > full.low)) return best;
   best.noise = judged.noise(full);
   const auto attempt = [&](Range range) {
-    const double noise = judged.noise(range);
+    const double noise = judged.noise(range, best.noise);
     if (noise < best.noise) best = {range, noise};
   };
   for (int round = 0; round < recipe::kRangeRounds; ++round) {
