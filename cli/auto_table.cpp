@@ -9,12 +9,6 @@
 namespace shrike::cli {
 namespace {
 
-double mean(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return values.empty() ? 0 : sum / static_cast<double>(values.size());
-}
-
 std::string options_text(const quantize::AutoRow& row, bool start) {
   std::string text;
   for (const auto& [name, value] : row.options)
@@ -40,15 +34,15 @@ std::string limits_text(const quantize::Limits& limits) {
 void print_auto_table(const quantize::AutoResult& result) {
   fmt::print("{} trials, {} of them remembered; budget{}\n", result.trials + result.remembered,
              result.remembered, limits_text(result.limits));
-  fmt::print("    {:>9} {:>9} {:>8} {:>8} {:>7} {:>10}  {}\n", "error %", "noise %", "est. ms", "MiB",
-             "16-bit", "Requantize", "options");
+  fmt::print("    {:>9} {:>8} {:>8} {:>7} {:>10}  {}\n", "error %", "est. ms", "MiB", "16-bit", "Requantize",
+             "options");
   for (size_t i = 0; i < result.rows.size(); ++i) {
     const quantize::AutoRow& row = result.rows[i];
     if (row.dominated && i != 0) continue;
-    fmt::print("  {} {:>9.3f} {:>9.3f} {:>8} {:>8.2f} {:>7} {:>10}  {}\n", i == result.chosen ? '*' : ' ',
-               100 * row.judgement.error, 100 * mean(row.judgement.noise),
-               time_text(row.judgement.cost.milliseconds), row.judgement.cost.bytes / kMib, row.wide_layers,
-               row.judgement.requantize_nodes, options_text(row, i == 0));
+    fmt::print("  {} {:>9.3f} {:>8} {:>8.2f} {:>7} {:>10}  {}\n", i == result.chosen ? '*' : ' ',
+               100 * row.judgement.error, time_text(row.judgement.cost.milliseconds),
+               row.judgement.cost.bytes / kMib, row.wide_layers, row.judgement.requantize_nodes,
+               options_text(row, i == 0));
   }
 }
 

@@ -68,7 +68,7 @@ TEST_F(AutoTest, PrintsTheTableAndWritesWhatThePlainCommandWritesFromTheSavedSet
   const Finished finished = search({"--save-config", path("found.yaml"), "--threads", "1"});
   ASSERT_EQ(finished.status, 0) << finished.err;
   EXPECT_EQ(finished.err, "");
-  for (const char* part : {"error %", "noise %", "est. ms", "16-bit", "Requantize", "(the start)", "\n  * ",
+  for (const char* part : {"error %", "est. ms", "16-bit", "Requantize", "(the start)", "\n  * ",
                            "estimated on esp32p4: "})
     EXPECT_THAT(finished.out, HasSubstr(part));
   EXPECT_THAT(list("out"), ElementsAre("model.auto.jsonl", "model.espdl", "model.info", "model.json"));

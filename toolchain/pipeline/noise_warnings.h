@@ -10,9 +10,11 @@ namespace shrike::quantize {
 // Noise to signal above which an output is of little use; the tutorial's rule of thumb for networks that keep
 // their accuracy (spec/quantizer.md section 19).
 inline constexpr double kUsefulNoise = 0.1;
+// The same of class logits, where what rises above the background alone is signal.
+inline constexpr double kUsefulLogitNoise = 0.3;
 
-// One sentence when outputs (noise in the order of graph.outputs) have more noise than that: which, how much,
-// and the tensors to cut the network at instead.
+// One sentence when outputs (noise in the order of graph.outputs) have more noise than that: which, how
+// much, and the tensors to cut the network at instead.
 std::vector<std::string> noise_warnings(const graph::Graph& graph, const std::vector<double>& noise);
 
 // Tensors before an output that can be quantised apart: the operands of the last Concat, sum or product of

@@ -14,12 +14,10 @@ namespace shrike::quantize {
 
 struct Judgement {
   bool feasible = true;  // false: the target can't hold it; nothing else is set then
-  // Noise-to-signal of the outputs, their mean. Of class logits only what rises above -8 counts: what lies
-  // below is background, whose clipping costs nothing. Powers are summed over the images, because one without
-  // any object has next to no signal. Steadier on few images than the loss of exponent search, which a
-  // handful of cells decide.
+  // Noise to signal of the outputs (measure/noise.h), their mean. Steadier on few images than the loss of
+  // exponent search, which a handful of cells decide.
   double error = 0;
-  std::vector<double> noise;  // plain noise-to-signal of every output, mean over the images
+  std::vector<double> noise;  // of every output
   Cost cost;
   int requantize_nodes = 0;
 };
