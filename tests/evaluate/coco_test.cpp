@@ -1,5 +1,6 @@
 // The twelve COCO numbers on cases that can be computed by hand.
 #include "toolchain/evaluate/coco.h"
+#include "tests/own_temporary.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -324,7 +325,7 @@ TEST(CocoErrors, ShrinkWithTheImagesAndAreNoneForWhatNeverFails) {
 }
 
 TEST(CocoErrors, DetectionsAreReadBackAsTheyWereWritten) {
-  const std::string path = testing::TempDir() + "detections.json";
+  const std::string path = tests::own_temporary("detections.json");
   const std::vector<Detection> written = {found(1, 0.1, 2, 30.5, 4, 0.123456789),
                                           found(2, 5, 6, 7, 8, 0.5, 3)};
   write_file_atomically(path, std::string_view(detections_json(written)));

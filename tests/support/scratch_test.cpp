@@ -1,4 +1,5 @@
 #include "toolchain/system/scratch.h"
+#include "tests/own_temporary.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -24,7 +25,7 @@ TEST(Scratch, GivesBackWhatWasWrittenInAnyOrder) {
 }
 
 TEST(Scratch, LeavesNoFileBehind) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "shrike_scratch";
+  const std::filesystem::path folder = tests::own_temporary("scratch");
   std::filesystem::create_directory(folder);
   {
     const tests::TemporaryFolder temporary(folder.string());

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/own_temporary.h"
 #include "toolchain/data/draw.h"
 #include "toolchain/data/image.h"
 #include "toolchain/support/files.h"
@@ -14,7 +15,7 @@ namespace shrike::tests {
 
 class DrawnSet {
  public:
-  DrawnSet(const std::string& name, int pictures, int size) : folder(::testing::TempDir() + name) {
+  DrawnSet(const std::string& name, int pictures, int size) : folder(own_temporary(name)) {
     std::filesystem::remove_all(folder);
     make_folder(folder + "/images");
     std::string images, annotations;

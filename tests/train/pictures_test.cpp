@@ -1,5 +1,6 @@
 // Labelled sets and augmentation (spec/training.md section 3).
 #include "toolchain/train/pictures.h"
+#include "tests/own_temporary.h"
 
 #include <gtest/gtest.h>
 
@@ -162,7 +163,7 @@ TEST(LabelledSet, AStretchedPictureFillsTheInputAndACroppedOneLosesItsEdges) {
 }
 
 TEST(LabelledSet, OfADataYamlThePicturesForTrainingAreTaken) {
-  const std::string folder = ::testing::TempDir() + "yaml_set";
+  const std::string folder = tests::own_temporary("yaml_set");
   std::filesystem::remove_all(folder);
   for (const char* part : {"train", "val"}) {
     make_folder(folder + "/" + part + "/images");

@@ -1,5 +1,6 @@
 // Several processes of one run, here as threads.
 #include "toolchain/train/processes.h"
+#include "tests/own_temporary.h"
 #include "toolchain/system/children.h"
 
 #include <gtest/gtest.h>
@@ -61,7 +62,7 @@ TEST(Processes, JudgeTogetherWhatOneJudgesAlone) {
   network.classes = 2;
   network.bins = 8;
   network.image_size = 64;
-  const std::string model = ::testing::TempDir() + "judged_by_two.onnx";
+  const std::string model = tests::own_temporary("judged_by_two.onnx");
   write_file_atomically(model, std::string_view(graph::onnx_bytes(build_yolo11(network))));
   const evaluate::Metrics alone = judge(model, set.folder, 1);
   const bool there = as_two([&](const Processes& processes) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "tests/own_temporary.h"
 #include "tests/train/drawn_set.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/formats/materialize.h"
@@ -38,7 +39,7 @@ Yolo11Options small(int64_t image_size) {
 
 FloatOptions quick(const std::string& name) {
   FloatOptions options;
-  options.output = ::testing::TempDir() + name + ".onnx";
+  options.output = tests::own_temporary(name + ".onnx");
   options.steps = 4;
   options.batch = 4;
   options.part = 2;
@@ -125,7 +126,7 @@ TEST(FloatTraining, InterruptedFiveTimesItGivesTheBytesOfAnUninterruptedRun) {
 }
 
 TEST(Checkpoint, ADamagedFileIsRefused) {
-  const std::string path = ::testing::TempDir() + "damaged.ckpt";
+  const std::string path = tests::own_temporary("damaged.ckpt");
   Checkpoint checkpoint;
   checkpoint.values["v"] = {{1, 2, 3}};
   checkpoint.numbers["n"] = 4;
@@ -151,7 +152,7 @@ struct Started {
     settings.target = target;
     parts = hold_out(open_labelled_set(drawn.folder), 0.2, 100);
     graph::Graph graph = build_yolo11(small(64));
-    model = ::testing::TempDir() + name + ".onnx";
+    model = tests::own_temporary(name + ".onnx");
     write_file_atomically(model, std::string_view(graph::onnx_bytes(graph)));
     settings.threads = 2;
     start = quantized_start(model, parts, settings);
@@ -192,7 +193,7 @@ TEST(PlanOfFile, AFileOfAnotherModelIsRefused) {
   const host::IntegerModel file = host::IntegerModel::from_bytes(bytes, "written.espdl");
   Yolo11Options deeper = small(64);
   deeper.classes = 5;
-  const std::string other = ::testing::TempDir() + "five_classes.onnx";
+  const std::string other = tests::own_temporary("five_classes.onnx");
   write_file_atomically(other, std::string_view(graph::onnx_bytes(build_yolo11(deeper))));
   EXPECT_THROW(quantize::plan_of_file(file, quantize::float_graph_of(other, file, s.settings)), Error);
 }
@@ -311,7 +312,7 @@ TEST(Verdict, BelievesAccuracyOnlyAsFarAsThePicturesTell) {
 TEST(QuantizedTraining, NeverWritesAFileThatIsWorseThanItsStartAndResumesToTheSameBytes) {
   const Started s("qat_set");
   QuantizedOptions options;
-  options.output = ::testing::TempDir() + "qat.espdl";
+  options.output = tests::own_temporary("qat.espdl");
   options.steps = 8;
   options.batch = 4;
   options.part = 2;
@@ -324,7 +325,7 @@ TEST(QuantizedTraining, NeverWritesAFileThatIsWorseThanItsStartAndResumesToTheSa
   EXPECT_LE(lost, 2 * report.best.map_deviation);
   EXPECT_GT(report.start.features, 0);
   QuantizedOptions resumed = options;
-  resumed.output = ::testing::TempDir() + "qat_resumed.espdl";
+  resumed.output = tests::own_temporary("qat_resumed.espdl");
   resumed.threads = 1;
   for (const int64_t moment : five_moments(8)) {
     resumed.stop_after = moment;
