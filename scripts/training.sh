@@ -5,7 +5,7 @@
 #   scripts/training.sh PROGRAM SHARED [ROW...]
 #
 # PROGRAM is the built shrike, SHARED the folder with models/yolo11n.onnx, data/coco_calib320, data/coco_train800 and
-# data/coco_val400. A ROW is chip:size:labels|pictures:steps, e.g. esp32s3:320:labels:240; without any, all rows, which
+# data/coco_val400. A ROW is chip:size:labels|pictures:steps, e.g. esp32s3:320:labels:120; without any, all rows, which
 # takes hours. Prints the rows in the document's form, on standard output.
 set -euo pipefail
 if [ $# -lt 2 ]; then sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
@@ -36,6 +36,11 @@ measured() {  # file size
          END { printf "%s (%s ± %s)", ap, difference, error }'
 }
 
+# Of the outputs: at the start, then of the file that was kept.
+errors() {
+  awk '$1 == "start" { start = $6 } /<- kept/ { kept = $6 } END { printf "%s, %s", start, kept }' "$work/table"
+}
+
 row() {  # chip size kind steps
   local chip=$1 size=$2 kind=$3 steps=$4 pictures=$training minutes
   if [ "$kind" = pictures ]; then pictures=$training/images; fi
@@ -43,20 +48,20 @@ row() {  # chip size kind steps
     --quiet > /dev/null 2>&1
   times > "$work/before"
   "$program" train "$model" --data "$pictures" --target "$chip" --imgsz "$size" --steps "$steps" --evaluations 4 \
-    -o "$work/qat.espdl" --quiet > /dev/null 2>&1
+    -o "$work/qat.espdl" --quiet > "$work/table" 2> /dev/null
   times > "$work/after"
   minutes=$(cat "$work/before" "$work/after" | tr 'ms' '  ' |  # the second line of each: of the programs it ran
     awk '{ total[NR] = 60 * $1 + $2 + 60 * $3 + $4 } END { printf "%.0f", (total[4] - total[2]) / 60 }')
-  printf '| %s %s | %s | %s | %s | %s | %s |\n' "$chip" "$size" "$kind" "$steps" \
+  printf '| %s %s | %s | %s | %s | %s | %s | %s |\n' "$chip" "$size" "$kind" "$steps" "$(errors)" \
     "$(measured "$work/ptq.espdl" "$size")" "$(measured "$work/qat.espdl" "$size")" "$minutes"
 }
 
 if [ $# -eq 0 ]; then
-  set -- esp32p4:320:labels:240 esp32s3:320:labels:240 esp32s3:320:pictures:120 esp32p4:640:labels:60 \
-    esp32s3:640:labels:60
+  set -- esp32p4:640:labels:32 esp32p4:640:pictures:32 esp32s3:640:labels:32 esp32s3:640:pictures:32 \
+    esp32s3:320:labels:120 esp32s3:320:pictures:60
 fi
-echo '| chip, size | trained on | steps | default quantisation | trained | processor minutes |'
-echo '|---|---|---|---|---|---|'
+echo '| chip, size | trained on | steps | error of the outputs, start and kept | default quantisation | trained | processor minutes |'
+echo '|---|---|---|---|---|---|---|'
 for wanted in "$@"; do
   IFS=: read -r chip size kind steps <<< "$wanted"
   row "$chip" "$size" "$kind" "$steps"

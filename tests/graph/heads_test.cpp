@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <map>
+
 #include "tests/import/onnx_builder.h"
 
 namespace shrike::graph {
@@ -461,6 +464,43 @@ TEST(Heads, TheMetadataSayWhatNamesAndShapesDoNot) {
   ASSERT_TRUE(head.has_value());
   EXPECT_EQ(head->cell_offset, 0);
   EXPECT_TRUE(head->raw_third);
+}
+
+// One level of two cells, two classes, sides as distances.
+TEST(HeadLoss, CountsFractionsOfWhatCouldBecomeADetection) {
+  heads::Head head;
+  for (const heads::Row& row : heads::rows()) {
+    if (row.name == "detect") head.row = &row;
+  }
+  ASSERT_NE(head.row, nullptr);
+  head.classes = 2;
+  head.levels.push_back({{"box0", "score0"}, 1, 2, 8});
+  using Tensors = std::map<std::string, std::vector<float>>;
+  const auto loss = [&](const Tensors& reference, const Tensors& quantized) {
+    heads::Loss total;
+    total.add(
+        head, [&](const std::string& name) { return std::span<const float>(reference.at(name)); },
+        [&](const std::string& name) { return std::span<const float>(quantized.at(name)); });
+    return total.value();
+  };
+  const Tensors reference = {{"score0", {0, -20, -20, -20}}, {"box0", {1, 1, 1, 1, 1, 1, 1, 1}}};
+  EXPECT_EQ(loss(reference, reference), 0);
+
+  // Probability 1/2 becomes 3/4: a third of it. What stays background costs nothing, and no more do its
+  // boxes.
+  Tensors quantized = reference;
+  quantized["score0"] = {std::log(3.0f), -9, -12, -7};
+  quantized["box0"] = {1, 50, 1, 50, 1, 50, 1, 50};
+  EXPECT_NEAR(loss(reference, quantized), 1.0 / 3, 1e-6);
+
+  // A box of 2 x 2 cells becomes one of 3 x 2: overlap 2/3, and a third lost counts twice.
+  quantized = reference;
+  quantized["box0"] = {1, 1, 1, 1, 2, 1, 1, 1};
+  EXPECT_NEAR(loss(reference, quantized), 2.0 / 3, 1e-6);
+
+  // Sides that have nothing in common are all that can be lost.
+  quantized["box0"] = {-3, 1, 1, 1, 5, 1, 1, 1};
+  EXPECT_NEAR(loss(reference, quantized), 2, 1e-6);
 }
 
 TEST(CutSelection, EndsTheGraphBeforeTheChoice) {

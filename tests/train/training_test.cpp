@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -12,6 +13,7 @@
 #include "toolchain/graph/passes.h"
 #include "toolchain/import/import.h"
 #include "toolchain/import/onnx/write.h"
+#include "toolchain/integer/reference.h"
 #include "toolchain/integer/trial.h"
 #include "toolchain/pipeline/float_graph.h"
 #include "toolchain/pipeline/plan_of_file.h"
@@ -291,6 +293,38 @@ TEST(QuantizedTraining, WithRoundingSwitchedOffTheStudentIsTheTeacher) {
         EXPECT_NEAR(distillation_loss(head, expected, outputs, {}, 1, ignored).total(), 0, 1e-5);
       },
       false);
+}
+
+// Weights that lie on the grid: rounding nothing but the variables is what the integer runtime does then.
+TEST(OutputLoss, WithFloatWeightsIsThatOfTheIntegersWhereBothAreTheSame) {
+  const Started s("on_grid");
+  graph::Graph on_grid = s.start.graph;
+  const graph::Graph rounded = quantize::materialize(on_grid, s.start.plan, s.settings.target);
+  for (const graph::Node& node : rounded.nodes) {
+    if (!s.start.plan.weights.contains(node.name)) continue;
+    ASSERT_EQ(node.inputs.size(), 3u) << node.name;
+    for (const std::string& constant : {node.inputs[1], node.inputs[2]}) {
+      const graph::Tensor& integers = rounded.tensor(constant);
+      const std::vector<int>& exponents = integers.format.channel_exponents;
+      std::vector<float>& values = on_grid.tensor(constant).values;
+      for (size_t i = 0; i < values.size(); ++i) {
+        const int exponent =
+            exponents.empty() ? integers.format.exponent : exponents[i * exponents.size() / values.size()];
+        values[i] = static_cast<float>(std::ldexp(static_cast<double>(integers.integers[i]), exponent));
+      }
+    }
+  }
+  std::vector<std::string> paths;
+  for (const LabelledPicture& picture : s.parts.judging.pictures) paths.push_back(picture.path);
+  const quantize::Reference reference =
+      quantize::make_reference(s.start.graph, quantize::Feed(s.start.graph, paths, 2));
+  const auto loss = [&](const graph::Graph& graph, auto&& measure) {
+    return measure(graph, s.start.plan, s.settings.target, reference);
+  };
+  const double integers = loss(on_grid, quantize::output_loss);
+  EXPECT_GT(integers, 0);
+  EXPECT_EQ(loss(on_grid, quantize::output_loss_with_float_weights), integers);
+  EXPECT_NE(loss(s.start.graph, quantize::output_loss_with_float_weights), integers);
 }
 
 // mAP where it tells the two apart, else the outputs.

@@ -86,9 +86,10 @@ void read_metadata(const std::string& text, Head& head);
 // ESP-DL's class that decodes these outputs; empty when none fits (spec/heads.md 3).
 std::string espdl_postprocessor(const Head& head);
 
-// What quantisation changes in the outputs, in units in which scores and boxes count alike: squared errors of
-// logits weighted by probability, of sides relative to the box, of key points or coefficients relative to
-// their power. Only cells that could become a detection count. Level by level in the order of the head.
+// What quantisation changes in the outputs, as fractions of what they say: of the probabilities, of the
+// boxes' overlap with those of the reference, of key points or coefficients. Absolute, not squared: squares
+// of logits and of sides are decided by a few cells that no detection depends on. Only cells that could
+// become a detection count. Level by level in the order of the head.
 class Loss {
  public:
   // Real values of a tensor in logical order [1,C,H,W].

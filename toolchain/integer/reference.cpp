@@ -1,6 +1,8 @@
 #include "toolchain/integer/reference.h"
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <numeric>
 #include <span>
 
@@ -14,24 +16,104 @@
 namespace shrike::quantize {
 namespace {
 
-// Runs the plan on every reference image and hands the outputs to `measure`, whose results come back in
-// order.
+using Outputs = std::map<std::string, engine::Array>;
+// The outputs of a network for an image of the reference; workers ask at the same time.
+using Network = std::function<Outputs(int worker, size_t index)>;
+
+int workers(const Reference& reference) {
+  return std::min<int>(reference.threads, static_cast<int>(reference.inputs.size()));
+}
+
+Network integers(const graph::Graph& graph, const Plan& plan, Target target, const Reference& reference) {
+  const auto networks = std::make_shared<std::vector<std::unique_ptr<TrialNetwork>>>(trial_networks(
+      materialize(graph, plan, target), target, KeepTensors::kReuseMemory, workers(reference)));
+  return [&, networks](int worker, size_t index) {
+    TrialNetwork& network = *(*networks)[static_cast<size_t>(worker)];
+    network.run(reference.inputs[index]);
+    Outputs outputs;
+    for (const std::string& output : graph.outputs) outputs[output] = network.values(output);
+    return outputs;
+  };
+}
+
+// Every variable rounded as in the plan, weights and biases as they are in the float graph.
+Network float_weights(const graph::Graph& graph, const Plan& plan, Target target,
+                      const Reference& reference) {
+  graph::Graph rounded = materialize(graph, plan, target);
+  for (const graph::Node& node : rounded.nodes) {
+    if (!plan.weights.contains(node.name)) continue;
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
+      graph::Tensor& constant = rounded.tensor(node.inputs[i]);
+      const auto original = graph.tensors.find(node.inputs[i]);
+      if (original != graph.tensors.end()) {
+        constant = original->second;
+      } else {  // a bias that only corrects what rounding the weights did
+        constant.format = {};
+        constant.integers.clear();
+        std::fill(constant.values.begin(), constant.values.end(), 0.0f);
+      }
+    }
+  }
+  engine::EngineOptions options;
+  options.precision = engine::Precision::kFakeQuantized;
+  options.half_even = rounding_of(target) == Rounding::kHalfEven;
+  const auto engine = std::make_shared<engine::Engine>(rounded, options);
+  return [&, engine](int, size_t index) {
+    engine::set_threads(1);
+    const std::string& input = graph.inputs[0];
+    return engine->run({{input, {graph.tensor(input).shape, reference.inputs[index]}}});
+  };
+}
+
+// What `measure` says of the wanted and the found outputs of every image, in order.
 template <typename Result>
-std::vector<Result> measure_outputs(const graph::Graph& graph, const Plan& plan, Target target,
-                                    const Reference& reference,
-                                    const std::function<Result(const TrialNetwork&, size_t)>& measure) {
-  const int threads = std::min<int>(reference.threads, static_cast<int>(reference.inputs.size()));
-  const auto networks =
-      trial_networks(materialize(graph, plan, target), target, KeepTensors::kReuseMemory, threads);
+std::vector<Result> measure_outputs(
+    const Reference& reference, const Network& network,
+    const std::function<Result(const Outputs& wanted, const Outputs& found)>& measure) {
   std::vector<Result> results(reference.inputs.size());
   ordered_parallel<Result>(
-      reference.inputs.size(), threads,
-      [&](int worker, size_t index) {
-        networks[static_cast<size_t>(worker)]->run(reference.inputs[index]);
-        return measure(*networks[static_cast<size_t>(worker)], index);
-      },
+      reference.inputs.size(), workers(reference),
+      [&](int worker, size_t index) { return measure(reference.outputs[index], network(worker, index)); },
       [&](size_t index, Result&& result) { results[index] = std::move(result); });
   return results;
+}
+
+std::vector<double> noise_of(const graph::Graph& graph, const Reference& reference, const Network& network) {
+  const auto per_image = measure_outputs<std::vector<Power>>(
+      reference, network, [&](const Outputs& wanted, const Outputs& found) {
+        std::vector<Power> noise;
+        for (const std::string& output : graph.outputs)
+          noise.push_back(output_noise(graph, output, wanted.at(output), found.at(output)));
+        return noise;
+      });
+  std::vector<double> ratios;
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    Power sum;
+    for (const std::vector<Power>& noise : per_image) sum += noise[i];
+    ratios.push_back(sum.ratio());
+  }
+  return ratios;
+}
+
+double loss_of(const graph::Graph& graph, const Reference& reference, const Network& network) {
+  const std::optional<heads::Head> head = heads::named(graph);
+  if (!head || !heads::has_loss(*head)) {
+    const std::vector<double> noise = noise_of(graph, reference, network);
+    return std::accumulate(noise.begin(), noise.end(), 0.0) / static_cast<double>(noise.size());
+  }
+  const auto per_image =
+      measure_outputs<heads::Loss>(reference, network, [&](const Outputs& wanted, const Outputs& found) {
+        const auto values_in = [](const Outputs& outputs) {
+          return
+              [&outputs](const std::string& name) { return std::span<const float>(outputs.at(name).values); };
+        };
+        heads::Loss loss;
+        loss.add(*head, values_in(wanted), values_in(found));
+        return loss;
+      });
+  heads::Loss total;
+  for (const heads::Loss& loss : per_image) total.merge(loss);
+  return total.value();
 }
 
 }  // namespace
@@ -56,44 +138,17 @@ Reference make_reference(const graph::Graph& graph, const Feed& feed) {
 }
 
 double output_loss(const graph::Graph& graph, const Plan& plan, Target target, const Reference& reference) {
-  const std::optional<heads::Head> head = heads::named(graph);
-  if (!head || !heads::has_loss(*head)) {
-    const std::vector<double> noise = output_noise(graph, plan, target, reference);
-    return std::accumulate(noise.begin(), noise.end(), 0.0) / static_cast<double>(noise.size());
-  }
-  const std::vector<heads::Loss> losses = measure_outputs<heads::Loss>(
-      graph, plan, target, reference, [&](const TrialNetwork& network, size_t index) {
-        std::map<std::string, engine::Array> quantized;
-        for (const std::string& output : graph.outputs) quantized[output] = network.values(output);
-        const auto& wanted = reference.outputs[index];
-        heads::Loss loss;
-        loss.add(
-            *head, [&](const std::string& name) { return std::span<const float>(wanted.at(name).values); },
-            [&](const std::string& name) { return std::span<const float>(quantized.at(name).values); });
-        return loss;
-      });
-  heads::Loss total;
-  for (const heads::Loss& loss : losses) total.merge(loss);
-  return total.value();
+  return loss_of(graph, reference, integers(graph, plan, target, reference));
+}
+
+double output_loss_with_float_weights(const graph::Graph& graph, const Plan& plan, Target target,
+                                      const Reference& reference) {
+  return loss_of(graph, reference, float_weights(graph, plan, target, reference));
 }
 
 std::vector<double> output_noise(const graph::Graph& graph, const Plan& plan, Target target,
                                  const Reference& reference) {
-  const auto per_image = measure_outputs<std::vector<Power>>(
-      graph, plan, target, reference, [&](const TrialNetwork& network, size_t index) {
-        std::vector<Power> noise;
-        for (const std::string& output : graph.outputs)
-          noise.push_back(
-              output_noise(graph, output, reference.outputs[index].at(output), network.values(output)));
-        return noise;
-      });
-  std::vector<double> ratios;
-  for (size_t i = 0; i < graph.outputs.size(); ++i) {
-    Power sum;
-    for (const std::vector<Power>& noise : per_image) sum += noise[i];
-    ratios.push_back(sum.ratio());
-  }
-  return ratios;
+  return noise_of(graph, reference, integers(graph, plan, target, reference));
 }
 
 }  // namespace shrike::quantize

@@ -23,6 +23,11 @@ Reference make_reference(const graph::Graph& graph, const Feed& feed);
 // weighs errors by what matters to its results; for other graphs the mean noise to signal of the outputs.
 double output_loss(const graph::Graph& graph, const Plan& plan, Target target, const Reference& reference);
 
+// The same with the float network's weights and biases: what rounding the variables alone leaves. No integers
+// of weights can be expected to do better. Computed in floats, exactly.
+double output_loss_with_float_weights(const graph::Graph& graph, const Plan& plan, Target target,
+                                      const Reference& reference);
+
 // Noise to signal of every graph output, averaged over the reference's images, in the order of graph.outputs.
 std::vector<double> output_noise(const graph::Graph& graph, const Plan& plan, Target target,
                                  const Reference& reference);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "toolchain/operators/operator.h"
+#include "toolchain/pipeline/recipe.h"
 
 namespace shrike::train {
 namespace {
@@ -12,8 +13,8 @@ double sigmoid(double x) {
   return 1 / (1 + std::exp(-x));
 }
 
-// Class scores above this make a place worth a box; logits below the other are background whatever they are.
-constexpr double kObject = 0.05, kBackground = -8;
+// Class scores above this make a place worth a box.
+constexpr double kObject = 0.05;
 
 double feature_loss(const engine::Array& teacher, const engine::Array& student, double gain, double weight,
                     engine::Array& derivatives) {
@@ -75,7 +76,7 @@ class HeadDistillation {
     const double factor = options_.class_gain / normaliser_;
     for (size_t i = 0; i < teacher.values.size(); ++i) {
       const double t = teacher.values[i], s = student.values[i];
-      if (t < kBackground && s < kBackground) continue;
+      if (t <= quantize::recipe::kBackgroundLogit && s <= quantize::recipe::kBackgroundLogit) continue;
       const double wanted = sigmoid(t);
       const auto entropy = [&](double x) {
         return std::max(x, 0.0) - x * wanted + std::log1p(std::exp(-std::abs(x)));

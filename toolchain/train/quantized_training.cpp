@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -280,13 +281,17 @@ class Run {
           evaluate::redrawn_precision(folder.dataset, found, evaluate::Measure::kBoxes, kDraws);
       verdict.redrawn.assign(redrawn.begin(), redrawn.end());
     }
-    std::vector<double> error = {0};  // the first's; the others hold zero
-    if (options_.processes.first())
-      error[0] = quantize::output_loss(graph_, plan, settings_.target, reference());
-    options_.processes.sum(error);
-    verdict.error = error[0];
+    verdict.error =
+        of_the_first([&] { return quantize::output_loss(graph_, plan, settings_.target, reference()); });
     engine::set_threads(1);
     return verdict;
+  }
+
+  // What the first process finds, in all.
+  double of_the_first(const std::function<double()>& find) const {
+    std::vector<double> found = {options_.processes.first() ? find() : 0};  // the others hold zero
+    options_.processes.sum(found);
+    return found[0];
   }
 
   const quantize::Reference& reference() {
@@ -303,6 +308,9 @@ class Run {
   void judge_start() {
     best_file_ = file_of(first_plan_);
     report_.start.verdict = verdict_on(first_plan_, best_file_);
+    report_.error_with_float_weights = of_the_first([&] {
+      return quantize::output_loss_with_float_weights(graph_, first_plan_, settings_.target, reference());
+    });
     report_.best = report_.start;
   }
 

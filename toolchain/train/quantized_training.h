@@ -64,6 +64,9 @@ struct QuantizedReport {
   // The start's losses are those of the first batch. best.step 0: nothing was better than the start, which
   // was written.
   QuantizedJudgement start, best;
+  // Of the outputs, the start's formats with the float network's weights: what no training of weights can be
+  // expected to beat.
+  double error_with_float_weights = 0;
   std::vector<QuantizedJudgement> judgements;
   int64_t steps = 0;
   size_t training_pictures = 0, judging_pictures = 0;
