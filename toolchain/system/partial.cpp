@@ -103,11 +103,13 @@ void Partial::take_place() {
   if (beside_.empty()) return write_through();
   if (calls::exchange(beside_, target_)) {
     place_ = Place::kExchanged;
+    descriptor_ = Descriptor();  // on Windows an open file could not be exchanged again
     return;
   }
   const bool impossible = errno == ENOENT || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;
   if (!impossible || !calls::rename(beside_, target_)) fail("cannot write '{}': {}", path_, reason(errno));
   place_ = Place::kTaken;
+  descriptor_ = Descriptor();
 }
 
 void Partial::give_back() {

@@ -32,7 +32,7 @@ std::string ExternalData::file_of(const std::string& location, const std::string
   const bool leads_up = std::find(relative.begin(), relative.end(), fs::path("..")) != relative.end();
   const bool printable = std::none_of(location.begin(), location.end(),
                                       [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-  if (location.empty() || !printable || relative.is_absolute() || leads_up) {
+  if (location.empty() || !printable || relative.has_root_path() || leads_up) {
     fail(
         "{}: its data were expected in a file beside the model, it names a place outside the model's folder; "
         "save "
