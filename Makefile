@@ -2,7 +2,7 @@
 # (packages.txt), configuration, build of what it uses and nothing else.
 #   make demo      quantise, measure, analyse, train and run a detector: the one of examples/shapes, or MODEL with CALIB and DATA
 #   make test      everything that must hold
-#   make cross-test  the kernels on 64-bit ARM and Windows and the program on ARM, emulated
+#   make cross-test  the runtime and the program on 64-bit ARM and Windows, emulated
 #   make documents types what README and docs show, and compares
 #   make install   program, float module, headers and libraries into PREFIX
 #   make web       the page in the browser: build/web/shrike.html
@@ -77,11 +77,12 @@ web:
 	cmake --build --preset web
 	@echo "Open build/web/shrike.html in a browser."
 
-# The runtime and the tests of its kernels on 64-bit ARM and Windows and the program on ARM, in emulators. `make test`
-# includes them where their packages are installed, and installs none of them.
+# The runtime, the program and, on ARM, the tests of the kernels on 64-bit ARM and Windows, in emulators. `make test`
+# includes them where their packages are installed and their libraries made, and installs none of them.
 cross-test:
 	@scripts/install_packages.sh core test arm windows
 	scripts/arm_root.sh build-arm-root
+	scripts/windows_root.sh build-windows-root
 	cmake --preset release -D SHRIKE_FLOAT=OFF -B build-cross
 	cmake --build build-cross --target test_vectors shrike draw_shapes
 	ctest --test-dir build-cross --no-tests=error --output-on-failure -R '^cross\.'
@@ -106,4 +107,5 @@ format:
 	clang-format -i $$(git ls-files '*.cpp' '*.h')
 
 clean:
-	rm -rf build build-asan build-debug build-firmware build-cross build-aarch64 build-aarch64-program build-arm-root build-windows
+	rm -rf build build-asan build-debug build-firmware build-cross build-aarch64 build-aarch64-program build-arm-root build-arm-root.log build-windows \
+	  build-windows-program build-windows-root build-windows-root.log

@@ -183,20 +183,22 @@ Option* Command::add_option_function(const std::string& name,
 }
 
 ParseResult run_command_line(const ProgramDescription& program, const std::function<void(Command&)>& declare,
-                             int count, char** arguments) {
+                             const std::vector<std::string>& words) {
   CLI::App app(program.description, program.name);
   app.set_version_flag("--version", program.name + " " + program.version);
   app.require_subcommand(1);
+  app.allow_windows_style_options(false);  // "/folder/file" is a path on every system
   app.footer(program.footer);
   Command root(&app);
   declare(root);
   // For the build, which installs them.
-  if (count == 2 && std::string("--manual-page") == arguments[1])
+  if (words.size() == 2 && words[1] == "--manual-page")
     return {ParseResult::Kind::kShown, manual_page(app, program.name + " " + program.version)};
-  if (count == 2 && std::string("--bash-completion") == arguments[1])
+  if (words.size() == 2 && words[1] == "--bash-completion")
     return {ParseResult::Kind::kShown, bash_completion(app)};
   try {
-    app.parse(count, arguments);
+    // The last word first, and the program's name not at all.
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend() - (words.empty() ? 0 : 1)));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0) return {ParseResult::Kind::kWrong, wrong(app, error.what())};
     std::ostringstream text;

@@ -92,11 +92,12 @@ struct ParseResult {
   std::string text;  // kShown: the help or the version; kWrong: one sentence
 };
 
-// Declares the commands, reads the arguments and runs the chosen command; what that throws passes through.
+// Declares the commands, reads the words (the program's name first) and runs the chosen command; what that
+// throws passes through.
 struct ProgramDescription {
   std::string name, version, description, footer;
 };
 ParseResult run_command_line(const ProgramDescription& program, const std::function<void(Command&)>& declare,
-                             int count, char** arguments);
+                             const std::vector<std::string>& words);
 
 }  // namespace shrike::cli

@@ -56,12 +56,12 @@ std::vector<std::string> output_paths(const std::string& folder, const std::vect
   std::set<std::string> taken;
   std::vector<std::string> result;
   for (const std::string& path : paths) {
-    const std::string stem = fs::path(path).stem().string();
+    const std::string stem = fs::path(path).stem().generic_string();
     const std::string extension = fs::path(path).extension() == ".png" ? ".png" : ".jpg";
     std::string name = stem + extension;
     for (int number = 2; !taken.insert(name).second; ++number)
       name = fmt::format("{}_{}{}", stem, number, extension);
-    result.push_back((fs::path(folder) / name).string());
+    result.push_back((fs::path(folder) / name).generic_string());
   }
   return result;
 }

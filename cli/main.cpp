@@ -64,7 +64,7 @@ int report_defect(const char* words) {
       "in the environment");
 }
 
-int run(int count, char** arguments) {
+int run(const std::vector<std::string>& words) {
   const ProgramDescription program{
       "shrike", SHRIKE_VERSION,
       "From a float object detector to power-of-two integers on an ESP32-P4 or ESP32-S3.",
@@ -76,7 +76,7 @@ int run(int count, char** arguments) {
       "Exit status: 0 done, 1 the work failed, 2 the command line is wrong."};
   int status = kDone;
   try {
-    const ParseResult outcome = run_command_line(program, declare, count, arguments);
+    const ParseResult outcome = run_command_line(program, declare, words);
     if (outcome.kind == ParseResult::Kind::kWrong) {
       fmt::print(stderr, "shrike: {}\n", outcome.text);
       return kWrongCommandLine;
@@ -108,5 +108,5 @@ int main(int count, char** arguments) {
   shrike::prepare_standard_streams();
   shrike::remove_temporary_files_on_signals();
   shrike::install_last_words();
-  return shrike::cli::run(count, arguments);
+  return shrike::cli::run(shrike::words_of_command_line(count, arguments));
 }

@@ -28,7 +28,7 @@ void write(const std::string& folder, const board::Project& project, bool replac
   std::vector<NamedBytes> files;
   for (const NamedBytes& file : project.files) {
     const std::string path = folder + "/" + file.path;
-    make_folder(std::filesystem::path(path).parent_path().string());
+    make_folder(std::filesystem::path(path).parent_path().generic_string());
     files.push_back({path, file.bytes});
   }
   write_files_atomically(files);

@@ -42,11 +42,11 @@ void require_harmless_dump(const RunArguments& arguments) {
   namespace fs = std::filesystem;
   const fs::path folder(arguments.output);
   CommandFiles files{{arguments.file},
-                     {{(folder / "index.json").string(), "the index of --output", {"\"tensors\""}}}};
+                     {{(folder / "index.json").generic_string(), "the index of --output", {"\"tensors\""}}}};
   for (const std::string& entry : arguments.inputs) {
     const fs::path input = entry.substr(entry.rfind('=') + 1);
-    files.reads.push_back(input.string());
-    files.writes.push_back({(folder / input.filename()).string(), "--output"});
+    files.reads.push_back(input.generic_string());
+    files.writes.push_back({(folder / input.filename()).generic_string(), "--output"});
   }
   guard_outputs(files);
 }

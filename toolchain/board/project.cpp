@@ -16,6 +16,7 @@
 #include "toolchain/board/templates.h"
 #include "toolchain/host/op_list.h"
 #include "toolchain/support/error.h"
+#include "toolchain/system/library.h"
 
 namespace shrike::board {
 namespace {
@@ -77,7 +78,7 @@ class Writer {
   void add(const std::string& path, std::string bytes) { project_.files.push_back({path, std::move(bytes)}); }
 
   std::string name() const {
-    std::string stem = fs::path(facts_.path).stem().string();
+    std::string stem = fs::path(facts_.path).stem().generic_string();
     for (char& c : stem) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
     return stem;
   }
@@ -141,19 +142,19 @@ class Writer {
             std::pair{"runtime/format/sha256.cpp", "main/sha256.cpp"},
             std::pair{"runtime/format/sha256_rounds.h", "main/format/sha256_rounds.h"},
             std::pair{"include/shrike_seed.h", "main/shrike_seed.h"}}) {
-        add(to, read_text((root / from).string()));
+        add(to, read_text((root / from).generic_string()));
       }
       return;
     }
     add("main/model_operators.cpp", expected_.operators_source);
     std::vector<fs::path> paths;
     for (const auto& entry : fs::recursive_directory_iterator(root)) {
-      const std::string relative = fs::relative(entry.path(), root).string();
+      const std::string relative = fs::relative(entry.path(), root).generic_string();
       if (entry.is_regular_file() && !relative.starts_with("examples/")) paths.push_back(relative);
     }
     std::sort(paths.begin(), paths.end());
     for (const fs::path& path : paths)
-      add("components/shrike/" + path.string(), read_text((root / path).string()));
+      add("components/shrike/" + path.generic_string(), read_text((root / path).generic_string()));
   }
 
   std::string model_header() const {
@@ -161,7 +162,8 @@ class Writer {
         "// What \"{}\" says about itself. Written by \"shrike project\".\n#pragma once\n\n"
         "constexpr unsigned kModelBytes = {};\nconstexpr const char* kModelSha256 = \"{}\";\n"
         "constexpr bool kHasTestValues = {};\n",
-        fs::path(facts_.path).filename().string(), facts_.file.size(), facts_.sha256, facts_.has_test_values);
+        fs::path(facts_.path).filename().generic_string(), facts_.file.size(), facts_.sha256,
+        facts_.has_test_values);
     if (espdl_) {
       text += fmt::format(
           "// Whether the memory holds a copy of the weights beside everything else.\nconstexpr bool "
@@ -411,12 +413,6 @@ class Writer {
   Project project_;
 };
 
-std::string program_folder() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  return program.parent_path().string();
-}
-
 }  // namespace
 
 Project make_project(const Facts& facts, const ProjectOptions& options) {
@@ -435,7 +431,7 @@ Project make_c_array(const Facts& facts) {
   const std::string stem = "model";
   std::string source =
       fmt::format("/* {}: {} bytes. Written by \"shrike project --c-array\". */\n#include \"{}.h\"\n\n",
-                  fs::path(facts.path).filename().string(), facts.file.size(), stem);
+                  fs::path(facts.path).filename().generic_string(), facts.file.size(), stem);
   source += fmt::format("_Alignas(16) const unsigned char {}_espdl[{}] = {{", stem, facts.file.size());
   for (size_t i = 0; i < facts.file.size(); ++i)
     source += fmt::format("{}{},", i % 24 == 0 ? "\n" : "", facts.file[i]);
@@ -456,7 +452,7 @@ Project make_c_array(const Facts& facts) {
 std::string find_component() {
   const char* named = std::getenv("SHRIKE_COMPONENT");
   const std::string folder =
-      named != nullptr ? named : program_folder() + "/../share/shrike/component/shrike";
+      named != nullptr ? named : program_folder().generic_string() + "/../share/shrike/component/shrike";
   std::error_code error;
   if (!fs::exists(folder + "/idf_component.yml", error)) {
     fail(
@@ -465,7 +461,7 @@ std::string find_component() {
         "component' builds it), or name its folder with SHRIKE_COMPONENT",
         folder);
   }
-  return fs::canonical(folder, error).string();
+  return fs::canonical(folder, error).generic_string();
 }
 
 }  // namespace shrike::board

@@ -105,7 +105,7 @@ std::string manifest_text(const Facts& facts, const ProjectOptions& options) {
 std::string readme_text(const Facts& facts, const ProjectOptions& options, const Flash& flash,
                         const Expected& expected) {
   const Board& board = *options.board;
-  const std::string file = std::filesystem::path(facts.path).filename().string();
+  const std::string file = std::filesystem::path(facts.path).filename().generic_string();
   std::string text = fmt::format(
       "# {} on {}\n\n{} runs the network; the model lies in {}. Written by `shrike project` and not changed "
       "since "

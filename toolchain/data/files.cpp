@@ -10,6 +10,7 @@
 #include "toolchain/data/yolo_set.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
+#include "toolchain/system/file.h"
 
 namespace shrike::data {
 namespace {
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr int kJpegQuality = 92;
 
 std::string lower_extension(const fs::path& path) {
-  std::string extension = path.extension().string();
+  std::string extension = path.extension().generic_string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return extension;
@@ -65,7 +66,7 @@ void save_image(const Image& image, const std::string& path) {
 namespace {
 
 bool is_hidden(const fs::path& path) {
-  return path.filename().string().starts_with('.');
+  return path.filename().generic_string().starts_with('.');
 }
 
 // Pictures that other programs read.
@@ -92,13 +93,13 @@ Listing in_folder(const std::string& folder, Listed listed) {
       continue;
     }
     if (!entry->is_regular_file(ignored)) continue;
-    const FileKind kind = kind_of_file(path.string());
+    const FileKind kind = kind_of_file(path.generic_string());
     const bool wanted =
         kind == FileKind::kPicture || (kind == FileKind::kArray && listed == Listed::kPicturesAndArrays);
-    if (wanted) listing.paths.push_back(path.string());
+    if (wanted) listing.paths.push_back(path.generic_string());
     if (is_other_picture(path)) ++listing.others[lower_extension(path)];
   }
-  if (error) fail("{}: the folder can't be read: {}", folder, error.message());
+  if (error) fail("{}: the folder can't be read: {}", folder, reason(error));
   std::sort(listing.paths.begin(), listing.paths.end());
   return listing;
 }
@@ -113,7 +114,7 @@ Listing in_list(const std::string& list) {
     std::error_code ignored;
     const fs::path path = fs::exists(beside, ignored) ? beside : fs::path(line);
     if (!fs::is_regular_file(path, ignored)) fail("{}: it lists '{}', and there is no such file", list, line);
-    listing.paths.push_back(path.string());
+    listing.paths.push_back(path.generic_string());
   }
   return listing;
 }

@@ -9,6 +9,7 @@
 #include "toolchain/data/font.h"
 #include "toolchain/data/fonts.h"
 #include "toolchain/support/error.h"
+#include "toolchain/system/file.h"
 
 namespace shrike::data {
 namespace {
@@ -96,7 +97,7 @@ Lettering Lettering::usual() {
   std::vector<std::string> paths;
   if (const char* named = std::getenv("SHRIKE_FONT")) {
     std::istringstream list(named);
-    for (std::string path; std::getline(list, path, ':');) {
+    for (std::string path; std::getline(list, path, between_paths());) {
       if (!path.empty()) paths.push_back(path);
     }
   } else {

@@ -83,13 +83,13 @@ std::map<std::string, std::string> files_of(const Port& port, const std::string&
   std::error_code ignored;
   const fs::path folder = fs::path(place) / port.name;
   if (fs::is_directory(folder, ignored)) {
-    for (const std::string& path : list_files(folder.string(), Listed::kPicturesAndArrays)) {
-      files[fs::path(path).lexically_relative(folder).replace_extension().string()] = path;
+    for (const std::string& path : list_files(folder.generic_string(), Listed::kPicturesAndArrays)) {
+      files[fs::path(path).lexically_relative(folder).replace_extension().generic_string()] = path;
     }
     return files;
   }
   for (const std::string& path : list_files(place, Listed::kPicturesAndArrays)) {
-    const std::string stem = fs::path(path).stem().string();
+    const std::string stem = fs::path(path).stem().generic_string();
     const bool ours = stem.size() > port.name.size() && stem.starts_with(port.name) &&
                       (stem[port.name.size()] == '_' || stem[port.name.size()] == '-');
     if (ours) files[stem.substr(port.name.size() + 1)] = path;

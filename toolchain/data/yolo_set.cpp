@@ -21,9 +21,10 @@ std::string resolve(const fs::path& yaml, const std::string& root, const std::st
   std::error_code ignored;
   for (const fs::path& candidate :
        {folder / root / entry, fs::path(root) / entry, folder / entry, fs::path(entry)}) {
-    if (fs::exists(candidate, ignored)) return candidate.lexically_normal().string();
+    if (fs::exists(candidate, ignored)) return candidate.lexically_normal().generic_string();
   }
-  fail("{}: it names '{}' (path: '{}'), and there is no such folder or list", yaml.string(), entry, root);
+  fail("{}: it names '{}' (path: '{}'), and there is no such folder or list", yaml.generic_string(), entry,
+       root);
 }
 
 std::vector<std::string> pictures(const fs::path& yaml, const std::string& root, const YAML::Node& node) {
@@ -47,7 +48,7 @@ std::string label_path(const std::string& picture) {
   std::string path = "/" + picture;
   const size_t at = path.rfind(from);
   if (at != std::string::npos) path.replace(at, from.size(), to);
-  return fs::path(path.substr(1)).replace_extension(".txt").string();
+  return fs::path(path.substr(1)).replace_extension(".txt").generic_string();
 }
 
 YoloLabel parse_line(const std::string& line, int key_point_values, const std::string& where) {

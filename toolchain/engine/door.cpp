@@ -82,13 +82,15 @@ void require_threads() {
 Library opened;  // the module
 
 const FloatModule& open_module() {
+  if (!has_modules())
+    fail("this needs the float engine, which Shrike has on Linux only; make the .espdl file there");
   const std::vector<fs::path> tried = places();
   const auto found = std::find_if(tried.begin(), tried.end(), [](const fs::path& place) {
     std::error_code error;
     return fs::exists(place, error);
   });
   if (found == tried.end())
-    refuse(fmt::format("its module is not there (looked for '{}')", tried.front().string()));
+    refuse(fmt::format("its module is not there (looked for '{}')", tried.front().generic_string()));
   const std::string path = found->string();
   const LoadingGuard guard(kNotLoaded);
   std::string why;

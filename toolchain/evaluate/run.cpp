@@ -34,18 +34,18 @@ bool is_folder(const fs::path& path) {
 
 Folder open_coco(const fs::path& json, const fs::path& pictures, const FolderOptions& options) {
   Folder result;
-  result.dataset = load_coco(json.string(), options.labels);
+  result.dataset = load_coco(json.generic_string(), options.labels);
   if (options.limit > 0) keep_first(result.dataset, static_cast<size_t>(options.limit));
   if (result.dataset.images.empty()) {
-    fail("{}: the list of images is empty; there is nothing to measure", json.string());
+    fail("{}: the list of images is empty; there is nothing to measure", json.generic_string());
   }
   for (const auto& image : result.dataset.images) {
     const fs::path path = pictures / image.file_name;
     if (!is_file(path)) {
-      fail("{}: the picture that {} names (image {}) is missing", path.string(), json.filename().string(),
-           image.id);
+      fail("{}: the picture that {} names (image {}) is missing", path.generic_string(),
+           json.filename().generic_string(), image.id);
     }
-    result.paths.push_back(path.string());
+    result.paths.push_back(path.generic_string());
   }
   return result;
 }
@@ -110,7 +110,7 @@ std::string lower(std::string text) {
 
 Folder open_folder(const std::string& place, const FolderOptions& options) {
   const fs::path root(place);
-  const std::string extension = lower(root.extension().string());
+  const std::string extension = lower(root.extension().generic_string());
   if (is_file(root) && (extension == ".yaml" || extension == ".yml")) return open_yolo(place, options);
   if (is_file(root) && extension == ".json") {
     const fs::path beside = root.parent_path();
@@ -123,7 +123,7 @@ Folder open_folder(const std::string& place, const FolderOptions& options) {
   if (is_file(root / "_annotations.coco.json"))
     return open_coco(root / "_annotations.coco.json", root, options);
   if (is_file(root / "data.yaml") && !is_file(root / "instances.json")) {
-    return open_yolo((root / "data.yaml").string(), options);
+    return open_yolo((root / "data.yaml").generic_string(), options);
   }
   const char* missing = !is_file(root / "instances.json") ? "instances.json"
                         : !is_folder(root / "images")     ? "the folder images/"
@@ -171,7 +171,7 @@ bool are_class_folders(const std::string& place) {
   std::error_code ignored;
   int folders = 0;
   for (const auto& entry : fs::directory_iterator(root, ignored)) {
-    if (entry.path().filename().string().starts_with('.')) continue;
+    if (entry.path().filename().generic_string().starts_with('.')) continue;
     if (!entry.is_directory(ignored)) return false;
     ++folders;
   }
@@ -183,13 +183,13 @@ ClassFolders open_class_folders(const std::string& place, int64_t limit) {
   std::vector<fs::path> folders;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(place, ignored)) {
-    if (!entry.path().filename().string().starts_with('.')) folders.push_back(entry.path());
+    if (!entry.path().filename().generic_string().starts_with('.')) folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());
   std::vector<std::vector<std::string>> pictures;
   for (const fs::path& folder : folders) {
-    result.names.push_back(folder.filename().string());
-    pictures.push_back(data::list_images(folder.string()));
+    result.names.push_back(folder.filename().generic_string());
+    pictures.push_back(data::list_images(folder.generic_string()));
   }
   // With a limit every class has its share.
   const size_t each = limit > 0 ? std::max<size_t>(1, static_cast<size_t>(limit) / folders.size()) : SIZE_MAX;

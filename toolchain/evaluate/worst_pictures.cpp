@@ -74,7 +74,7 @@ std::vector<ReportPicture> worst_pictures(const Folder& folder, const std::vecto
   std::vector<ReportPicture> pictures;
   for (const size_t i : order) {
     pictures.push_back(
-        {std::filesystem::path(folder.paths[i]).filename().string(),
+        {std::filesystem::path(folder.paths[i]).filename().generic_string(),
          fmt::format("{} of {} labels missed, {} boxes wrong", all[i].missed, all[i].labels, all[i].wrong),
          drawn(folder, folder.paths[i], all[i].image_id, detections, score)});
   }

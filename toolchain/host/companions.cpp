@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "toolchain/support/files.h"
+
 namespace shrike::host {
 namespace {
 
@@ -11,7 +13,7 @@ constexpr size_t kDigits = 64;
 
 // The hash that a companion states; empty: none.
 std::string stated_hash(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file = open_bytes(path);
   std::string text(kBeginning, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   const std::string key = "espdl_sha256";
@@ -30,7 +32,7 @@ std::vector<std::string> strange_companions(const IntegerModel& model) {
   if (path.extension() != ".espdl") return strange;
   std::string hash;  // computed once a companion states one
   for (const char* extension : {".info", ".json"}) {
-    const std::string companion = fs::path(path).replace_extension(extension).string();
+    const std::string companion = fs::path(path).replace_extension(extension).generic_string();
     std::error_code ignored;
     if (!fs::is_regular_file(companion, ignored)) continue;
     const std::string stated = stated_hash(companion);

@@ -50,7 +50,7 @@ Graph import_model(const std::string& path) {
 
 bool is_float_model(const std::string& path) {
   check_is_file(path);
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file = open_bytes(path);
   std::string head(4, '\0');
   if (!file.read(head.data(), 4)) return true;  // reading it says what is wrong
   return !(head.starts_with("EDL") || head.starts_with("PDL"));

@@ -183,9 +183,9 @@ void refuse_folder(const std::string& path) {
   std::error_code ignored;
   std::set<std::string> models;
   for (fs::directory_iterator entry(path, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
-    const std::string extension = entry->path().extension().string();
+    const std::string extension = entry->path().extension().generic_string();
     if (extension == ".tflite" || extension == ".onnx" || extension == ".pt")
-      models.insert(entry->path().filename().string());
+      models.insert(entry->path().filename().generic_string());
   }
   const bool saved_model = fs::exists(fs::path(path) / "saved_model.pb", ignored);
   if (!models.empty()) {

@@ -1,9 +1,11 @@
 #include "toolchain/support/files.h"
 
 #include <filesystem>
+#include <fstream>
 #include <list>
 
 #include "toolchain/support/error.h"
+#include "toolchain/system/file.h"
 #include "toolchain/system/interrupt.h"
 #include "toolchain/system/partial.h"
 
@@ -19,6 +21,10 @@ std::string read_text(const std::string& path) {
   std::string text;
   read_whole(path, text);
   return text;
+}
+
+std::ifstream open_bytes(const std::string& path) {
+  return std::ifstream(std::filesystem::path(path), std::ios::binary);
 }
 
 void write_files_atomically(const std::vector<NamedBytes>& files) {
@@ -45,7 +51,7 @@ void write_file_atomically(const std::string& path, const std::vector<uint8_t>& 
 void make_folder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  if (error) fail("cannot create the folder '{}': {}", path, error.message());
+  if (error) fail("cannot create the folder '{}': {}", path, reason(error));
   if (!std::filesystem::is_directory(path))
     fail("cannot create the folder '{}': a file of that name exists", path);
 }

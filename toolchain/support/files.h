@@ -1,6 +1,7 @@
 // Whole files in and out.
 #pragma once
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,9 @@ namespace shrike {
 // Throws Error naming the file and the system's reason.
 std::vector<uint8_t> read_file(const std::string& path);
 std::string read_text(const std::string& path);
+// For files of which a part is read. A std::ifstream that is given a text takes it to be in the code page of
+// the machine on Windows; names are UTF-8 here.
+std::ifstream open_bytes(const std::string& path);
 
 // Writes beside the target, flushes to disk and renames: a killed or failed run leaves the old file or the
 // new one, never half. Owner, mode and symbolic links stay as they are; a device, a pipe or /dev/stdout is

@@ -35,13 +35,13 @@ std::optional<Identity> identity_of(const std::string& path) {
   }
   const fs::path target = behind_links(path);
   const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  if (const std::optional<FoundFile> found = find_file(folder.string()))
-    return Identity{found->identity, target.filename().string()};
-  return Identity{{}, fs::absolute(target).lexically_normal().string()};
+  if (const std::optional<FoundFile> found = find_file(folder.generic_string()))
+    return Identity{found->identity, target.filename().generic_string()};
+  return Identity{{}, fs::absolute(target).lexically_normal().generic_string()};
 }
 
 std::string beginning_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file = open_bytes(path);
   std::string text(kBeginning, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
@@ -59,7 +59,7 @@ bool has_any(const std::string& text, const std::vector<std::string>& marks) {
 }
 
 std::string lower_extension(const fs::path& path) {
-  std::string extension = path.extension().string();
+  std::string extension = path.extension().generic_string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return extension;
@@ -75,7 +75,7 @@ bool belongs_to_data(const fs::path& path) {
   const std::string extension = lower_extension(path);
   if (is_picture_or_array(path) || extension == ".txt" || path.filename() == "data.yaml") return true;
   if (extension != ".json") return false;
-  const std::string text = beginning_of(path.string());
+  const std::string text = beginning_of(path.generic_string());
   return is_json_object(text) && !has_any(text, {"\"espdl_sha256\"", "\"configs\"", "\"tensors\""});
 }
 
@@ -118,10 +118,10 @@ class Guard {
       if (is_picture_or_array(output->path)) continue;
       const fs::path folder = fs::weakly_canonical(path, error).parent_path();
       const std::string inside =
-          fs::weakly_canonical(output->path, error).lexically_relative(folder).string();
+          fs::weakly_canonical(output->path, error).lexically_relative(folder).generic_string();
       if (inside.empty() || inside.starts_with("..")) continue;
       if (text.empty()) text = read_text(path);
-      if (text.find(fs::path(output->path).filename().string()) == std::string::npos) continue;
+      if (text.find(fs::path(output->path).filename().generic_string()) == std::string::npos) continue;
       fail("'{}' ({}) would overwrite a file that '{}' names; choose another name", output->path,
            output->option, path);
     }
@@ -155,9 +155,9 @@ class Guard {
   void read_entry(const fs::directory_entry& entry) {
     std::error_code error;
     if (!entry.is_regular_file(error)) return;
-    const std::optional<Identity> identity = identity_of(entry.path().string());
+    const std::optional<Identity> identity = identity_of(entry.path().generic_string());
     if (!identity || !outputs_.contains(*identity) || !belongs_to_data(entry.path())) return;
-    read_file(entry.path().string());
+    read_file(entry.path().generic_string());
   }
 
   std::map<Identity, const PlannedOutput*> outputs_;
@@ -170,7 +170,7 @@ std::vector<std::string> with_companions(const std::string& path) {
   const fs::path file(path);
   if (file.extension() == ".espdl") {
     for (const char* extension : {".info", ".json", ".auto.jsonl"})
-      files.push_back((file.parent_path() / file.stem()).string() + extension);
+      files.push_back((file.parent_path() / file.stem()).generic_string() + extension);
   }
   for (const char* extension : {".ckpt", ".train.jsonl"}) files.push_back(path + extension);
   return files;

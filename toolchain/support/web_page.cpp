@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "toolchain/system/library.h"
+
 namespace shrike {
 namespace {
 
@@ -10,10 +12,10 @@ namespace fs = std::filesystem;
 // build/bin/shrike has it in build/web, an installed bin/shrike in share/shrike.
 fs::path find_page() {
   std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path folder = program_folder();
   for (const char* place : {"web/shrike.html", "share/shrike/shrike.html"}) {
-    const fs::path page = program.parent_path().parent_path() / place;
-    if (!program.empty() && fs::exists(page, error)) return page;
+    const fs::path page = folder.parent_path() / place;
+    if (!folder.empty() && fs::exists(page, error)) return page;
   }
   return {};
 }
@@ -45,11 +47,12 @@ std::string html_text(const std::string& text) {
 
 std::string web_page_paragraph(const std::string& file) {
   const fs::path page = find_page();
-  const std::string name = html_text(fs::path(file).filename().string());
+  const std::string name = html_text(fs::path(file).filename().generic_string());
   if (page.empty())
     return "<p>Build the page in the browser with “make web” to see " + name + " at work.</p>\n";
-  return "<p>See " + name + " at work: drop it on <a href=\"file://" + html_text(page.string()) +
-         "\">the page in the browser</a>.</p>\n";
+  const std::string place = page.generic_string();
+  return "<p>See " + name + " at work: drop it on <a href=\"file://" + (place.front() == '/' ? "" : "/") +
+         html_text(place) + "\">the page in the browser</a>.</p>\n";
 }
 
 }  // namespace shrike

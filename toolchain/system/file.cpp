@@ -1,38 +1,32 @@
 #include "toolchain/system/file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
 #include "toolchain/support/error.h"
+#include "toolchain/system/calls.h"
 
 namespace shrike {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kStandardOutput = 1, kStandardError = 2;
 constexpr int kLongestChain = 40;  // of symbolic links, as in the kernel
-
-FileIdentity identity_of(const struct stat& info) {
-  return {static_cast<uint64_t>(info.st_dev), static_cast<uint64_t>(info.st_ino)};
-}
 
 template <typename Container>
 void read_into(const std::string& path, Container& bytes) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file = calls::open(path, calls::Opening::kRead);
   if (file.get() < 0) fail("cannot open '{}': {}", path, reason(errno));
-  struct stat info = {};
-  if (::fstat(file.get(), &info) != 0) fail("cannot read '{}': {}", path, reason(errno));
-  if (S_ISDIR(info.st_mode)) fail("cannot read '{}': it is a folder, a file was expected", path);
-  const bool device = S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode);  // gives bytes for ever, or none at all
+  const std::optional<calls::OpenFile> info = calls::look_at(file.get());
+  using Kind = calls::OpenFile::Kind;
+  if (!info) fail("cannot read '{}': {}", path, reason(errno));
+  if (info->kind == Kind::kFolder) fail("cannot read '{}': it is a folder, a file was expected", path);
+  const bool device = info->kind == Kind::kDevice;  // gives bytes for ever, or none at all
   bytes.clear();
-  bytes.resize(info.st_size > 0 ? static_cast<size_t>(info.st_size) : 0);
+  bytes.resize(static_cast<size_t>(info->bytes));
   size_t done = 0;
   // Pipes have no size and files may grow: what comes behind the size goes here first, so that the end of a
   // large file is found without moving it.
@@ -40,8 +34,7 @@ void read_into(const std::string& path, Container& bytes) {
   for (;;) {
     const bool full = done == bytes.size();
     void* const place = full ? static_cast<void*>(more) : bytes.data() + done;
-    const ssize_t count = ::read(file.get(), place, full ? sizeof more : bytes.size() - done);
-    if (count < 0 && errno == EINTR) continue;
+    const int64_t count = calls::read(file.get(), place, full ? sizeof more : bytes.size() - done);
     if (count < 0) fail("cannot read '{}': {}", path, reason(errno));
     if (count == 0) break;
     if (device) fail("cannot read '{}': it is a device, a file was expected", path);
@@ -54,7 +47,7 @@ void read_into(const std::string& path, Container& bytes) {
 }  // namespace
 
 Descriptor::~Descriptor() {
-  if (number_ >= 0) ::close(number_);
+  if (number_ >= 0) calls::close(number_);
 }
 Descriptor::Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
@@ -62,15 +55,9 @@ Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
   return *this;
 }
 
-std::string reason(int error) {
-  if (error == ENOSPC || error == EDQUOT) return "the disk is full";
-  return std::strerror(error);
-}
-
 bool write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t count = ::write(file, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
+    const int64_t count = calls::write(file, bytes.data(), bytes.size());
     if (count < 0) return false;
     bytes.remove_prefix(static_cast<size_t>(count));
   }
@@ -78,13 +65,13 @@ bool write_all(int file, std::string_view bytes) {
 }
 
 std::string folder_of(const std::string& path) {
-  const std::string folder = fs::path(path).parent_path().string();
+  const std::string folder = fs::path(path).parent_path().generic_string();
   return folder.empty() ? "." : folder;
 }
 
 int descriptor_named(const std::string& path) {
-  if (path == "/dev/stdout") return STDOUT_FILENO;
-  if (path == "/dev/stderr") return STDERR_FILENO;
+  if (path == "/dev/stdout") return kStandardOutput;
+  if (path == "/dev/stderr") return kStandardError;
   for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
     if (!path.starts_with(folder)) continue;
     int number = -1;
@@ -100,31 +87,15 @@ std::string behind_links(const std::string& path) {
   for (int i = 0; i < kLongestChain; ++i) {
     std::error_code error;
     const fs::path target = fs::read_symlink(file, error);
-    if (error) return file.string();
+    if (error) return file.generic_string();
     file = target.is_absolute() ? target : file.parent_path() / target;
   }
   fail("cannot write '{}': its symbolic links lead in a circle", path);
 }
 
-void sync_folder_of(const std::string& path) {
-  const Descriptor folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() >= 0) ::fsync(folder.get());
-}
-
-std::optional<FoundFile> find_file(const std::string& path) {
-  struct stat info = {};
-  if (::stat(path.c_str(), &info) != 0) return std::nullopt;
-  using Kind = FoundFile::Kind;
-  const Kind kind = S_ISREG(info.st_mode)   ? Kind::kRegular
-                    : S_ISDIR(info.st_mode) ? Kind::kFolder
-                                            : Kind::kOther;
-  return FoundFile{identity_of(info), kind};
-}
-
 std::optional<FileIdentity> identity_of(const Descriptor& file) {
-  struct stat info = {};
-  if (::fstat(file.get(), &info) != 0) return std::nullopt;
-  return identity_of(info);
+  const std::optional<calls::OpenFile> info = calls::look_at(file.get());
+  return info ? std::optional(info->identity) : std::nullopt;
 }
 
 void read_whole(const std::string& path, std::string& bytes) {

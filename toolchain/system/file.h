@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace shrike {
@@ -24,8 +25,11 @@ class Descriptor {
 
 // The system's reason as a user reads it.
 std::string reason(int error);
+std::string reason(const std::error_code& error);
 // False when something could not be written; errno says why.
 bool write_all(int file, std::string_view bytes);
+// What stands between the paths of a list in the environment.
+char between_paths();
 // The folder that holds the file; "." for a bare name.
 std::string folder_of(const std::string& path);
 // The number of the descriptor that a path like /dev/stdout means, or -1. Opened by its path it would be
@@ -44,6 +48,7 @@ struct FileIdentity {
 struct FoundFile {
   FileIdentity identity;
   enum class Kind { kRegular, kFolder, kOther } kind = Kind::kRegular;
+  uint32_t owner = 0, group = 0, mode = 0;
 };
 // Behind symbolic links; nothing when there is none.
 std::optional<FoundFile> find_file(const std::string& path);

@@ -1,10 +1,9 @@
 #include "toolchain/system/interrupt.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cstring>
+
+#include "toolchain/system/signals.h"
 
 namespace shrike {
 namespace {
@@ -32,7 +31,9 @@ std::mutex wait_mutex;
 constexpr int kNobodyListens = 0, kNotAsked = -1;
 std::atomic<int> asked_by{kNobodyListens};
 
-void on_signal(int signal) {
+}  // namespace
+
+void signals::arrived(int signal) {
   int not_asked = kNotAsked;
   if (asked_by.compare_exchange_strong(not_asked, signal)) return;
   int met = waiting.load();
@@ -40,11 +41,8 @@ void on_signal(int signal) {
   }
   if (met != kEnds) return;
   remove_temporary_files();
-  ::signal(signal, SIG_DFL);
-  raise(signal);
+  end(signal);
 }
-
-}  // namespace
 
 TemporaryFile::TemporaryFile(const std::string& path) : slot_(-1) {
   if (path.size() >= kMaxPath) return;
@@ -65,14 +63,14 @@ SignalsWait::SignalsWait() : only_one_(wait_mutex) {
   int met = kEnds;
   // A handler on another thread is about to end the process; its files are no longer there to be renamed.
   while (!waiting.compare_exchange_weak(met, kWaits)) {
-    if (met == kEnding) pause();
+    if (met == kEnding) signals::wait_for_end();
     met = kEnds;
   }
 }
 
 SignalsWait::~SignalsWait() {
   const int signal = waiting.exchange(kEnds);
-  if (signal > 0) raise(signal);
+  if (signal > 0) signals::send(signal);
 }
 
 SignalsAsk::SignalsAsk() {
@@ -81,7 +79,7 @@ SignalsAsk::SignalsAsk() {
 
 SignalsAsk::~SignalsAsk() {
   const int signal = asked_by.exchange(kNobodyListens);
-  if (signal > 0) raise(signal);
+  if (signal > 0) signals::send(signal);
 }
 
 bool SignalsAsk::asked() const {
@@ -90,18 +88,7 @@ bool SignalsAsk::asked() const {
 
 void remove_temporary_files() {
   for (Slot& slot : slots) {
-    if (slot.state.load() == 2) unlink(slot.path);
-  }
-}
-
-void remove_temporary_files_on_signals() {
-  struct sigaction action = {};
-  action.sa_handler = on_signal;
-  sigemptyset(&action.sa_mask);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction old = {};
-    sigaction(signal, nullptr, &old);
-    if (old.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
+    if (slot.state.load() == 2) signals::remove_file(slot.path);
   }
 }
 

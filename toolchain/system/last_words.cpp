@@ -1,12 +1,11 @@
 #include "toolchain/system/last_words.h"
 
-#include <unistd.h>
-
 #include <exception>
 #include <new>
 #include <string_view>
 
 #include "toolchain/system/interrupt.h"
+#include "toolchain/system/streams.h"
 
 namespace shrike {
 namespace {
@@ -21,8 +20,7 @@ namespace {
   } catch (...) {
   }
   remove_temporary_files();
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, words.data(), words.size());
-  ::_exit(1);
+  end_with(words);
 }
 
 }  // namespace

@@ -8,6 +8,9 @@ namespace shrike {
 // The folder of the running program.
 std::filesystem::path program_folder();
 
+// Whether Shrike has modules for this system at all.
+bool has_modules();
+
 // Never closed.
 class Library {
  public:

@@ -1,13 +1,10 @@
 #include "toolchain/system/locked_file.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <set>
 
 #include "toolchain/support/error.h"
+#include "toolchain/system/calls.h"
 
 namespace shrike {
 namespace {
@@ -30,11 +27,11 @@ LockedFile::LockedFile(const std::string& path, const std::string& busy) : path_
 void LockedFile::open_again() {
   held_.reset();
   for (;;) {
-    Descriptor opened(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+    Descriptor opened = calls::open(path_, calls::Opening::kAppend);
     const std::optional<FileIdentity> identity = opened.get() < 0 ? std::nullopt : identity_of(opened);
     if (!identity) fail("cannot write '{}': {}", path_, reason(errno));
-    const bool locked = ::flock(opened.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
-    if (!locked && !held_here.contains(*identity)) fail("{}", busy_);
+    const bool somebodys = calls::lock(opened.get()) == calls::Lock::kSomebodys;
+    if (somebodys && !held_here.contains(*identity)) fail("{}", busy_);
     file_ = std::move(opened);
     held_.emplace(*identity);
     // It may have been replaced before it was locked.
@@ -44,12 +41,11 @@ void LockedFile::open_again() {
 }
 
 void LockedFile::cut(uint64_t bytes) {
-  if (::ftruncate(file_.get(), static_cast<off_t>(bytes)) != 0)
-    fail("cannot write '{}': {}", path_, reason(errno));
+  if (!calls::cut(file_.get(), bytes)) fail("cannot write '{}': {}", path_, reason(errno));
 }
 
 void LockedFile::append(std::string_view text) {
-  if (!write_all(file_.get(), text) || ::fdatasync(file_.get()) != 0)
+  if (!write_all(file_.get(), text) || !calls::sync_content(file_.get()))
     fail("cannot write '{}': {}", path_, reason(errno));
 }
 

@@ -1,10 +1,5 @@
 #include "toolchain/system/partial.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -12,6 +7,7 @@
 #include <set>
 
 #include "toolchain/support/error.h"
+#include "toolchain/system/calls.h"
 #include "toolchain/system/children.h"
 
 namespace shrike {
@@ -27,8 +23,8 @@ std::string beside_of(const std::string& path, int attempt) {
   const fs::path file(path);
   const std::string number = attempt == 0 ? "" : fmt::format("-{}", attempt);
   const std::string suffix = fmt::format(".{}{}{}", process_number(), number, kEnd);
-  const std::string name = file.filename().string();
-  return (file.parent_path() / (name.substr(0, kLongestName - suffix.size()) + suffix)).string();
+  const std::string name = file.filename().generic_string();
+  return (file.parent_path() / (name.substr(0, kLongestName - suffix.size()) + suffix)).generic_string();
 }
 
 // Whether the open file still has that name.
@@ -49,34 +45,31 @@ std::string_view stem_of_partial(std::string_view name) {
 }
 
 bool remove_if_abandoned(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (file.get() < 0 || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0 || !is_still(file, path)) return false;
-  return ::unlink(path.c_str()) == 0;
+  const Descriptor file = calls::open(path, calls::Opening::kReadName);
+  if (file.get() < 0 || calls::lock(file.get()) != calls::Lock::kTaken || !is_still(file, path)) return false;
+  return calls::remove(path);
 }
 
 }  // namespace
 
 Partial::Partial(const NamedBytes& file) : path_(file.path), through_number_(descriptor_named(path_)) {
   if (path_.empty()) fail("cannot write a file without a name; an output option is empty");
-  struct stat old = {};
-  const bool exists = ::stat(path_.c_str(), &old) == 0;
-  if (exists && S_ISDIR(old.st_mode)) fail("cannot write '{}': a folder of that name is in the way", path_);
-  if (through_number_ >= 0 || (exists && !S_ISREG(old.st_mode))) {
-    if (through_number_ < 0 && ::access(path_.c_str(), W_OK) != 0)
+  using Kind = FoundFile::Kind;
+  const std::optional<FoundFile> old = find_file(path_);
+  if (old && old->kind == Kind::kFolder)
+    fail("cannot write '{}': a folder of that name is in the way", path_);
+  if (through_number_ >= 0 || (old && old->kind != Kind::kRegular)) {
+    if (through_number_ < 0 && !calls::may_be_written(path_))
       fail("cannot write '{}': {}", path_, reason(errno));
     through_ = file.bytes;
     return;
   }
   target_ = behind_links(path_);
   open_beside();
-  if (exists) {
-    // Only the superuser may give files away; anybody else's file then simply is his.
-    [[maybe_unused]] const int given = ::fchown(descriptor_.get(), old.st_uid, old.st_gid);
-    ::fchmod(descriptor_.get(), old.st_mode & 07777);
-  }
-  if (!write_all(descriptor_.get(), file.bytes) || ::fsync(descriptor_.get()) != 0) {
+  if (old) calls::make_like(descriptor_.get(), *old);
+  if (!write_all(descriptor_.get(), file.bytes) || !calls::sync(descriptor_.get())) {
     const int error = errno;
-    ::unlink(beside_.c_str());
+    calls::remove(beside_);
     fail("cannot write '{}': {}", path_, reason(error));
   }
 }
@@ -86,13 +79,12 @@ void Partial::open_beside() {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     beside_ = beside_of(target_, attempt);
     guard_.emplace(beside_);
-    descriptor_ = Descriptor(::open(beside_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+    descriptor_ = calls::open(beside_, calls::Opening::kCreate);
     if (descriptor_.get() < 0) break;
     // A file system without locks loses no more than the removal of what killed runs leave.
-    const bool locked = ::flock(descriptor_.get(), LOCK_EX | LOCK_NB) == 0;
-    const bool somebodys = !locked && errno == EWOULDBLOCK;
+    const bool somebodys = calls::lock(descriptor_.get()) == calls::Lock::kSomebodys;
     const bool ours = !somebodys && is_still(descriptor_, beside_);
-    if (ours && (::ftruncate(descriptor_.get(), 0) == 0 || errno == EINVAL)) return;  // a device has no end
+    if (ours && (calls::cut(descriptor_.get(), 0) || errno == EINVAL)) return;  // a device has no end
     guard_.reset();
   }
   const int error = errno;
@@ -102,27 +94,29 @@ void Partial::open_beside() {
 }
 
 Partial::~Partial() {
-  if (!beside_.empty() && place_ != Place::kTaken) ::unlink(beside_.c_str());
+  if (!beside_.empty() && place_ != Place::kTaken) calls::remove(beside_);
 }
 
 // The old content takes the new one's name, so that it is still there if a later file of the set fails. Not
 // all file systems can do that.
 void Partial::take_place() {
   if (beside_.empty()) return write_through();
-  if (::renameat2(AT_FDCWD, beside_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
+  if (calls::exchange(beside_, target_)) {
     place_ = Place::kExchanged;
+    descriptor_ = Descriptor();  // on Windows an open file could not be exchanged again
     return;
   }
   const bool impossible = errno == ENOENT || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;
-  if (!impossible || ::rename(beside_.c_str(), target_.c_str()) != 0)
-    fail("cannot write '{}': {}", path_, reason(errno));
+  if (!impossible || !calls::rename(beside_, target_)) fail("cannot write '{}': {}", path_, reason(errno));
   place_ = Place::kTaken;
+  descriptor_ = Descriptor();
 }
 
 void Partial::give_back() {
   if (place_ == Place::kBeside) return;
-  const unsigned flags = place_ == Place::kExchanged ? RENAME_EXCHANGE : 0;
-  if (::renameat2(AT_FDCWD, target_.c_str(), AT_FDCWD, beside_.c_str(), flags) == 0) place_ = Place::kBeside;
+  const bool given =
+      place_ == Place::kExchanged ? calls::exchange(beside_, target_) : calls::rename(target_, beside_);
+  if (given) place_ = Place::kBeside;
 }
 
 void Partial::sync_folder() const {
@@ -131,8 +125,8 @@ void Partial::sync_folder() const {
 
 void Partial::write_through() const {
   std::fflush(stdout);  // what was printed before stays before
-  const Descriptor opened(through_number_ >= 0 ? ::dup(through_number_)
-                                               : ::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+  const Descriptor opened =
+      through_number_ >= 0 ? calls::duplicate(through_number_) : calls::open(path_, calls::Opening::kInto);
   if (opened.get() < 0 || !write_all(opened.get(), through_))
     fail("cannot write '{}': {}", path_, reason(errno));
 }
@@ -142,19 +136,19 @@ void remove_abandoned_partials(const std::vector<std::string>& outputs) {
   for (const std::string& path : outputs) {
     if (descriptor_named(path) >= 0) continue;
     const std::string target = behind_links(path);
-    names[folder_of(target)].insert(fs::path(target).filename().string());
+    names[folder_of(target)].insert(fs::path(target).filename().generic_string());
   }
   for (const auto& [folder, wanted] : names) {
     std::error_code error;
     fs::directory_iterator entry(folder, error), end;
     for (; !error && entry != end; entry.increment(error)) {
-      const std::string name = entry->path().filename().string();
+      const std::string name = entry->path().filename().generic_string();
       const std::string_view stem = stem_of_partial(name);
       if (stem.empty()) continue;
       const auto output = wanted.lower_bound(stem);
       // A long name was cut to leave room for the suffix.
       const bool cut = name.size() == kLongestName && output != wanted.end() && output->starts_with(stem);
-      if (cut || wanted.contains(stem)) remove_if_abandoned(entry->path().string());
+      if (cut || wanted.contains(stem)) remove_if_abandoned(entry->path().generic_string());
     }
   }
 }

@@ -1,5 +1,8 @@
-// The standard streams, whatever state the program was started with.
+// The standard streams, whatever state the program was started with, and the words that it was started with.
 #pragma once
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace shrike {
 
@@ -10,6 +13,12 @@ namespace shrike {
 // files become errors of the write (no SIGPIPE, no SIGXFSZ), so that the sentence is said and temporary files
 // are removed.
 void prepare_standard_streams();
+
+// What main() was given, in UTF-8.
+std::vector<std::string> words_of_command_line(int count, char** arguments);
+
+// Ends the process at once, with these words on standard error and exit status 1. Takes no memory.
+[[noreturn]] void end_with(std::string_view words);
 
 // Whether somebody watches what is written to standard error.
 bool error_is_terminal();

@@ -27,7 +27,7 @@ void append(const LabelledSet& set, std::string& all) {
   for (const LabelledPicture& picture : set.pictures) {
     const std::filesystem::path path(picture.path);
     std::error_code ignored;
-    all += fmt::format("{} {}", path.filename().string(), std::filesystem::file_size(path, ignored));
+    all += fmt::format("{} {}", path.filename().generic_string(), std::filesystem::file_size(path, ignored));
     for (const Truth& truth : picture.truths)
       all += fmt::format(" {} {} {} {} {}", truth.category, truth.x1, truth.y1, truth.x2, truth.y2);
     all += '\n';

@@ -16,9 +16,9 @@ class TrialFile {
  public:
   TrialFile(const std::string& output, const Processes& processes, std::string_view bytes)
       : path_(processes.first() ? output + ".trial"
-                                : std::filesystem::temp_directory_path().string() + "/shrike_trial_" +
+                                : std::filesystem::temp_directory_path().generic_string() + "/shrike_trial_" +
                                       std::to_string(process_number()) +
-                                      std::filesystem::path(output).extension().string()),
+                                      std::filesystem::path(output).extension().generic_string()),
         removed_on_signals_(path_) {
     write_file_atomically(path_, bytes);
   }

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "toolchain/support/error.h"
+#include "toolchain/support/files.h"
 #include "toolchain/support/model_limits.h"
 
 namespace shrike::graph {
@@ -31,7 +32,7 @@ std::string ExternalData::file_of(const std::string& location, const std::string
   const bool leads_up = std::find(relative.begin(), relative.end(), fs::path("..")) != relative.end();
   const bool printable = std::none_of(location.begin(), location.end(),
                                       [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-  if (location.empty() || !printable || relative.is_absolute() || leads_up) {
+  if (location.empty() || !printable || relative.has_root_path() || leads_up) {
     fail(
         "{}: its data were expected in a file beside the model, it names a place outside the model's folder; "
         "save "
@@ -49,7 +50,7 @@ std::string ExternalData::file_of(const std::string& location, const std::string
     fail("{}: its data file '{}' is a link that leads out of the model's folder; copy the file itself", where,
          location);
   }
-  return file.string();
+  return file.generic_string();
 }
 
 std::string ExternalData::read(const onnx::TensorProto& proto, uint64_t bytes, const std::string& where) {
@@ -76,7 +77,7 @@ std::string ExternalData::read(const onnx::TensorProto& proto, uint64_t bytes, c
   if (total_ > model_limits::kFileBytes)
     fail("{}: more than 2 GiB of external data; is this a detector?", where);
   std::string data(bytes, '\0');
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file = open_bytes(path);
   file.seekg(static_cast<std::streamoff>(offset));
   file.read(data.data(), static_cast<std::streamsize>(bytes));
   if (!file) fail("{}: its data file '{}' cannot be read", where, location);

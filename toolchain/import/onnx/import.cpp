@@ -388,7 +388,7 @@ Graph import_onnx_bytes(const std::string& bytes, const std::string& name_for_me
 }
 
 std::string folder_of(const std::string& path) {
-  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const std::string folder = std::filesystem::path(path).parent_path().generic_string();
   return folder.empty() ? "." : folder;
 }
 

@@ -3,13 +3,12 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/auxv.h>
-#include <unistd.h>
 
-#include <cstring>
 #include <iterator>
 #include <system_error>
 
 #include "toolchain/system/interrupt.h"
+#include "toolchain/system/streams.h"
 
 namespace shrike {
 namespace {
@@ -24,8 +23,7 @@ const char* guard_words = "";
 
 void end_loading(int) {
   remove_temporary_files();
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, guard_words, std::strlen(guard_words));
-  ::_exit(1);
+  end_with(guard_words);
 }
 
 }  // namespace
@@ -38,6 +36,10 @@ fs::path program_folder() {
     if (name != nullptr) program = fs::canonical(name, error);
   }
   return program.parent_path();
+}
+
+bool has_modules() {
+  return true;
 }
 
 Library::Library(const std::string& path, std::string& why)
