@@ -67,7 +67,7 @@ TEST(FloatTraining, AFreshSmallNetworkLearnsEightPicturesByHeart) {
   const tests::DrawnSet drawn("overfit_set", 9, 64);  // the ninth is held out
   const LabelledSet set = open_labelled_set(drawn.folder);
   FloatOptions options = quick("overfit");
-  options.steps = 120;
+  options.steps = 300;
   options.batch = 8;
   options.part = 8;
   options.rate = 0.01;
