@@ -90,7 +90,7 @@ void print_report(const train::QuantizedReport& report, const std::string& outpu
   fmt::print("{} steps on {} pictures in {:.0f} s, judged by the integer runtime on {} others\n",
              report.steps, report.training_pictures, report.seconds, report.judging_pictures);
   fmt::print(
-      "of the start's error {:.5f} are left with float weights: the formats of the tensors set that limit\n",
+      "with float weights the start's error would be {:.5f}: the formats of the tensors set that limit\n",
       report.error_with_float_weights);
   if (report.best.step == 0) {
     fmt::print("{}: nothing was better than the start, which was written\n", output);
