@@ -23,6 +23,7 @@ namespace shrike {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
@@ -162,13 +163,14 @@ TEST_F(SystemTest, FilesAreToldApart) {
   EXPECT_EQ(folder->kind, FoundFile::Kind::kFolder);
 }
 
-TEST_F(SystemTest, NumbersWaitOnDisk) {
+TEST_F(SystemTest, NumbersWaitOnDiskAndComeBackInAnyOrder) {
   Scratch scratch;
   const std::vector<float> first = {1, -2, 0.5f}, second = {3};
   const auto at_first = scratch.write(first), at_second = scratch.write(second);
   ASSERT_TRUE(at_first && at_second);
   EXPECT_EQ(scratch.read(*at_second, 1), second);
   EXPECT_EQ(scratch.read(*at_first, 3), first);
+  EXPECT_THAT(scratch.read(*at_first + 4, 2), ElementsAre(-2, 0.5f));
   EXPECT_THROW(scratch.read(*at_second, 2), Error) << "behind the end";
 }
 
