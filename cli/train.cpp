@@ -73,18 +73,18 @@ void print_report(const TrainArguments& arguments, const train::FloatReport& rep
 
 void print_report(const train::QuantizedReport& report, const std::string& output) {
   // Without labels there is no mAP.
-  const char* form = report.labelled ? "{0:>9} {1:>9} {2:>9} {3:>9} {4:>9} {5:>9} {6:>16}{7}\n"
-                                     : "{0:>9} {1:>9} {2:>9} {3:>9} {4:>9} {5:>9}{7}\n";
+  const char* form = report.labelled ? "{0:>9} {1:>9} {2:>9} {3:>9} {4:>9} {5:>8} {6:>9} {7:>16}{8}\n"
+                                     : "{0:>9} {1:>9} {2:>9} {3:>9} {4:>9} {5:>8} {6:>9}{8}\n";
   const auto print = [&](const auto&... cells) { fmt::print(fmt::runtime(form), cells...); };
   const auto row = [&](const std::string& name, const train::QuantizedJudgement& j) {
     const auto number = [](double value) { return fmt::format("{:.5f}", value); };
     print(name, number(j.features), number(j.classes), number(j.boxes), fmt::format("{:.4f}", j.labels),
-          number(j.verdict.error),
+          j.moved_weights, number(j.verdict.error),
           name == "start" ? fmt::format("{:.4f}         ", j.verdict.map)
                           : fmt::format("{:.4f} ± {:.4f}", j.verdict.map, j.map_deviation),
           j.step == report.best.step ? "  <- kept" : "");
   };
-  print("step", "features", "class", "box", "labels", "error", "mAP         ", "");
+  print("step", "features", "class", "box", "labels", "moved", "error", "mAP         ", "");
   row("start", report.start);
   for (const train::QuantizedJudgement& j : report.judgements) row(std::to_string(j.step), j);
   fmt::print("{} steps on {} pictures in {:.0f} s, judged by the integer runtime on {} others\n",

@@ -38,7 +38,7 @@ measured() {  # file size
 
 # Of the outputs: at the start, then of the file that was kept.
 errors() {
-  awk '$1 == "start" { start = $6 } /<- kept/ { kept = $6 } END { printf "%s, %s", start, kept }' "$work/table"
+  awk '$1 == "start" { start = $7 } /<- kept/ { kept = $7 } END { printf "%s, %s", start, kept }' "$work/table"
 }
 
 row() {  # chip size kind steps

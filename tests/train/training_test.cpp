@@ -171,6 +171,17 @@ TEST(TrainablePlan, BeginsWithThePlansIntegers) {
   }
 }
 
+TEST(TrainablePlan, CountsTheWeightsThatRoundToOtherValues) {
+  const Started s("moved_set");
+  const TrainablePlan trainable(s.start.graph, s.start.plan, s.settings.target, 0.25);
+  Values values = trainable.start();
+  EXPECT_EQ(trainable.moved(values), 0);
+  const graph::Format& format = trainable.quantized().tensor(trainable.parameters()[0]).format;
+  const auto unit = std::ldexp(1.0f, format.per_channel() ? format.channel_exponents[0] : format.exponent);
+  values[0][0] += values[0][0] < 0 ? unit : -unit;  // towards zero: nothing clips
+  EXPECT_EQ(trainable.moved(values), 1);
+}
+
 // From the file that a plan was written to, back to the plan and to the same file.
 TEST(PlanOfFile, IsThePlanThatTheFileWasWrittenFor) {
   for (const Target target : {Target::kEsp32p4, Target::kEsp32s3, Target::kEsp32}) {

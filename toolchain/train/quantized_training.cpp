@@ -327,15 +327,18 @@ class Run {
                                        sum_.labels.box / count,
                                        std::move(verdict),
                                        deviation,
-                                       changed_exponents_};
+                                       changed_exponents_,
+                                       plan_.moved(average_)};
     sum_ = {};
     summed_ = 0;
     report_.judgements.push_back(judgement);
     lines_ += fmt::format(
         "{{\"step\": {}, \"features\": {:.6f}, \"class\": {:.6f}, \"box\": {:.6f}, \"labels\": {:.6f}, "
-        "\"mAP\": {:.6f}, \"mAP_deviation\": {:.6f}, \"error\": {:.6g}, \"changed_exponents\": {}}}\n",
+        "\"mAP\": {:.6f}, \"mAP_deviation\": {:.6f}, \"error\": {:.6g}, \"changed_exponents\": {}, "
+        "\"moved_weights\": {}}}\n",
         judgement.step, judgement.features, judgement.classes, judgement.boxes, judgement.labels,
-        judgement.verdict.map, judgement.map_deviation, judgement.verdict.error, judgement.changed_exponents);
+        judgement.verdict.map, judgement.map_deviation, judgement.verdict.error, judgement.changed_exponents,
+        judgement.moved_weights);
     if (is_better(judgement.verdict, report_.best.verdict) &&
         !loses_accuracy(judgement.verdict, report_.start.verdict)) {
       report_.best = judgement;

@@ -58,6 +58,7 @@ struct QuantizedJudgement {
   Verdict verdict;                                          // on the integer file, by the pictures that judge
   double map_deviation = 0;  // standard error of its mAP's difference to the start's
   int changed_exponents = 0;
+  int64_t moved_weights = 0;  // that round to another value than the start's
 };
 
 struct QuantizedReport {

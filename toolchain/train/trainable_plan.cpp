@@ -260,6 +260,21 @@ void TrainablePlan::damp(Values& values, double share) const {
   }
 }
 
+int64_t TrainablePlan::moved(const Values& values) const {
+  int64_t count = 0;
+  for (const Weighted& weighted : weighted_) {
+    const quantize::WeightCode& plans = plan_.weights.at(weighted.node);
+    const graph::Format& format = quantized_.tensor(weighted.weight).format;
+    const std::vector<float>& weights = values[weighted.weight_index];
+    for (size_t i = 0; i < weights.size(); ++i) {
+      const double unit = unit_of(format, weighted.channels[i]);
+      const double now = static_cast<double>(nearest_integer(weights[i], unit, format.bits)) * unit;
+      count += now != static_cast<double>(plans.integers[i]) * unit_of(plans.format, weighted.channels[i]);
+    }
+  }
+  return count;
+}
+
 quantize::Plan TrainablePlan::plan(const Values& values) const {
   quantize::Plan plan = plan_;
   for (auto& [name, format] : plan.formats) format = quantized_.tensor(name).format;

@@ -48,6 +48,9 @@ class TrainablePlan {
   // Moves every weight by `share` of its distance towards the integer that it rounds to (oscillation.h).
   void damp(Values& values, double share) const;
 
+  // Weights that round to another value than the plan's.
+  int64_t moved(const Values& values) const;
+
   // The plan with these weights and biases rounded on the present formats.
   quantize::Plan plan(const Values& values) const;
 
