@@ -108,17 +108,11 @@ void print_report(const train::QuantizedReport& report, const std::string& outpu
   fmt::print("\n");
 }
 
-void end_run(bool first, bool interrupted, int64_t step) {
-  if (!interrupted) return;
-  if (first) fmt::print(stderr, "interrupted behind step {}; the same command with --resume goes on\n", step);
-  throw Exit{1};
-}
-
 void run_float(const TrainArguments& arguments) {
   const train::LabelledSet set = train::open_labelled_set(arguments.data);
   const train::FloatReport report = train::train_float(open_network(arguments, set), set, arguments.training);
   if (arguments.training.processes.first()) print_report(arguments, report);
-  end_run(arguments.training.processes.first(), report.interrupted, report.steps);
+  if (report.interrupted) throw Exit{1};  // by another process: a signal to this one has ended it
 }
 
 // The options that both kinds share were given once.
@@ -187,7 +181,7 @@ void run_quantized(const TrainArguments& arguments) {
   if (!start) start = train::quantized_start(arguments.model, parts, settings);
   const train::QuantizedReport report = train::train_quantized(*start, parts, settings, options);
   if (options.processes.first()) print_report(report, options.output);
-  end_run(arguments.training.processes.first(), report.interrupted, report.steps);
+  if (report.interrupted) throw Exit{1};
 }
 
 bool for_a_chip(const TrainArguments& arguments) {

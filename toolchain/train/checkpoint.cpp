@@ -1,5 +1,8 @@
 #include "toolchain/train/checkpoint.h"
 
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <cstring>
 
 #include "toolchain/support/error.h"
@@ -114,6 +117,10 @@ Checkpoint parse_checkpoint(const std::string& file, const std::string& path) {
     checkpoint.numbers[name] = reader.number();
   }
   return checkpoint;
+}
+
+void say_interrupted(int64_t steps) {
+  fmt::print(stderr, "interrupted behind step {}; the same command with --resume goes on\n", steps);
 }
 
 }  // namespace shrike::train

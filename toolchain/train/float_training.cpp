@@ -122,8 +122,8 @@ class Run {
     engine::set_threads(1);  // parts run beside one another, each alone
     {
       const SignalsAsk signals;
-      Progress progress("train", steps_);
       try {
+        Progress progress("train", steps_);
         data::in_order<Batch>(
             static_cast<size_t>(steps_ - step_), thread_count(options_.threads), 2,
             [&, first = step_](size_t i) { return make_batch(first + static_cast<int64_t>(i)); },
@@ -136,6 +136,7 @@ class Run {
       } catch (const Interrupted&) {
         report_.interrupted = true;
         save();
+        if (options_.processes.first()) say_interrupted(step_);
       }
     }
     engine::set_threads(options_.threads);

@@ -98,8 +98,8 @@ class Run {
     engine::set_threads(1);  // parts run beside one another, each alone
     {
       const SignalsAsk signals;
-      Progress progress("train", steps_);
       try {
+        Progress progress("train", steps_);
         data::in_order<Batch>(
             static_cast<size_t>(steps_ - step_), thread_count(options_.threads), 2,
             [&, first = step_](size_t i) {
@@ -107,14 +107,16 @@ class Run {
                                 options_.augmentation, options_.processes);
             },
             [&](size_t, const Batch& batch) {
-              train_on(batch, signals.asked());
+              train_on(batch, signals);
+              if (stop_) throw Interrupted{};
               progress.update(step_, note());
               if (evaluation_due()) evaluate();
-              if ((stop_ || step_ == options_.stop_after) && step_ < steps_) throw Interrupted{};
+              if (step_ == options_.stop_after && step_ < steps_) throw Interrupted{};
             });
       } catch (const Interrupted&) {
         report_.interrupted = true;
         save();
+        if (options_.processes.first()) say_interrupted(step_);
       }
     }
     engine::set_threads(options_.threads);
@@ -134,14 +136,15 @@ class Run {
   std::string checkpoint_path() const { return options_.output + ".ckpt"; }
   bool exponents_move() const { return options_.exponent_rate > 0 && step_ * 3 < steps_; }
 
-  void train_on(const Batch& batch, bool asked_to_stop) {
+  // One step; none, with stop_ set, when a process is asked to stop before all parts of the batch are done.
+  void train_on(const Batch& batch, const SignalsAsk& signals) {
     const bool move_exponents = exponents_move();
     const size_t parts = batch.inputs.size();
     std::vector<engine::Gradients> found(parts);
     std::vector<Sums> sums(parts);
     std::vector<std::vector<engine::Array>> teachers(parts);  // of parts that are asked once more
     for_each_part(parts, options_.threads, [&](size_t part) {
-      if (!options_.processes.has(part)) return;
+      if (!options_.processes.has(part) || signals.asked()) return;
       const auto reference = teacher_.run({{graph_.inputs[0], batch.inputs[part]}}, watched_);
       for (const std::string& name : watched_) teachers[part].push_back(reference.at(name));
       found[part] = network_->run(
@@ -159,7 +162,7 @@ class Run {
     }
     options_.processes.sum(gradients);
     if (move_exponents) options_.processes.sum(exponent_gradients);
-    std::vector<double> shared = {asked_to_stop ? 1.0 : 0.0, 0, 0, 0, 0};
+    std::vector<double> shared = {signals.asked() ? 1.0 : 0.0, 0, 0, 0, 0};
     for (const Sums& sum : sums) {
       const double share = 1.0 / static_cast<double>(parts);
       shared[1] += share * sum.distillation.features;
@@ -169,6 +172,7 @@ class Run {
     }
     options_.processes.sum(shared);
     stop_ = shared[0] > 0;
+    if (stop_) return;
     sum_.distillation.features += shared[1];
     sum_.distillation.classes += shared[2];
     sum_.distillation.boxes += shared[3];
