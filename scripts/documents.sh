@@ -11,6 +11,8 @@
 # "<!-- not typed: REASON -->" is read only.
 # Exit status 0: all is as it says.
 set -euo pipefail
+# Float sums as every x86-64 machine with AVX2 takes them (docs/reliability.md): the sessions are the same everywhere.
+export DNNL_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
 cd "$(dirname "$0")/.."
 [ $# -ge 2 ] || { sed -n '4,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 step=$1 program=$(realpath "$2") shared=${3:+$(realpath "$3")}

@@ -14,8 +14,8 @@ namespace shrike::quantize {
 
 struct Judgement {
   bool feasible = true;  // false: the target can't hold it; nothing else is set then
-  // Noise to signal of the outputs (measure/noise.h), their mean. Steadier on few images than the loss of
-  // exponent search, which a handful of cells decide.
+  // Noise to signal of the outputs (measure/noise.h), their mean: the same figure for every head, and the one
+  // that the summary of `quantize` prints.
   double error = 0;
   std::vector<double> noise;  // of every output
   Cost cost;
