@@ -336,13 +336,16 @@ class Run {
     sum_ = {};
     summed_ = 0;
     report_.judgements.push_back(judgement);
+    const auto measured = [&](double value) {
+      return parts_.judging.labelled ? fmt::format("{:.6f}", value) : std::string("null");
+    };
     lines_ += fmt::format(
         "{{\"step\": {}, \"features\": {:.6f}, \"class\": {:.6f}, \"box\": {:.6f}, \"labels\": {:.6f}, "
-        "\"mAP\": {:.6f}, \"mAP_deviation\": {:.6f}, \"error\": {:.6g}, \"changed_exponents\": {}, "
+        "\"mAP\": {}, \"mAP_deviation\": {}, \"error\": {:.6g}, \"changed_exponents\": {}, "
         "\"moved_weights\": {}}}\n",
         judgement.step, judgement.features, judgement.classes, judgement.boxes, judgement.labels,
-        judgement.verdict.map, judgement.map_deviation, judgement.verdict.error, judgement.changed_exponents,
-        judgement.moved_weights);
+        measured(judgement.verdict.map), measured(judgement.map_deviation), judgement.verdict.error,
+        judgement.changed_exponents, judgement.moved_weights);
     if (is_better(judgement.verdict, report_.best.verdict) &&
         !loses_accuracy(judgement.verdict, report_.start.verdict)) {
       report_.best = judgement;
