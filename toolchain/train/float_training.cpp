@@ -128,10 +128,11 @@ class Run {
             static_cast<size_t>(steps_ - step_), thread_count(options_.threads), 2,
             [&, first = step_](size_t i) { return make_batch(first + static_cast<int64_t>(i)); },
             [&](size_t, const Batch& batch) {
-              train_on(batch, signals.asked());
+              train_on(batch, signals);
+              if (stop_) throw Interrupted{};
               progress.update(step_, note());
               if (evaluation_due()) evaluate();
-              if ((stop_ || step_ == options_.stop_after) && step_ < steps_) throw Interrupted{};
+              if (step_ == options_.stop_after && step_ < steps_) throw Interrupted{};
             });
       } catch (const Interrupted&) {
         report_.interrupted = true;
@@ -157,11 +158,12 @@ class Run {
     return train::make_batch(maker_, step, options_.batch, options_.part, augmentation, options_.processes);
   }
 
-  void train_on(const Batch& batch, bool asked_to_stop) {
+  // One step; none, with stop_ set, when a process is asked to stop before all parts of the batch are done.
+  void train_on(const Batch& batch, const SignalsAsk& signals) {
     std::vector<engine::Gradients> found(batch.inputs.size());
     std::vector<LossTerms> terms(batch.inputs.size());
     for_each_part(batch.inputs.size(), options_.threads, [&](size_t part) {
-      if (!options_.processes.has(part)) return;
+      if (!options_.processes.has(part) || signals.asked()) return;
       found[part] = network_->run(
           batch.inputs[part], values_,
           [&](const std::vector<engine::Array>& outputs, std::vector<engine::Array>& derivatives) {
@@ -173,7 +175,7 @@ class Run {
     Values gradients = zeros_like(values_);
     for (const engine::Gradients& part : found) add_into(gradients, part.parameters);
     options_.processes.sum(gradients);
-    std::vector<double> shared = {asked_to_stop ? 1.0 : 0.0, 0, 0, 0};
+    std::vector<double> shared = {signals.asked() ? 1.0 : 0.0, 0, 0, 0};
     for (const LossTerms& part : terms) {
       shared[1] += part.box / static_cast<double>(terms.size());
       shared[2] += part.classes / static_cast<double>(terms.size());
@@ -181,6 +183,7 @@ class Run {
     }
     options_.processes.sum(shared);
     stop_ = shared[0] > 0;
+    if (stop_) return;
     sum_.box += shared[1];
     sum_.classes += shared[2];
     sum_.distribution += shared[3];

@@ -16,10 +16,14 @@ inline int64_t nearest_integer(float weight, double unit, int bits) {
   return static_cast<int64_t>(std::nearbyint(std::clamp(weight / unit, -limit, limit - 1)));
 }
 
-// The weight moved by `share` of its distance towards that integer.
+// The value of that integer: the middle of the weight's cell.
+inline double rounded_value(float weight, double unit, int bits) {
+  return static_cast<double>(nearest_integer(weight, unit, bits)) * unit;
+}
+
+// The weight moved by `share` of its distance towards that value.
 inline float damped(float weight, double unit, int bits, double share) {
-  const double middle = static_cast<double>(nearest_integer(weight, unit, bits)) * unit;
-  return static_cast<float>(weight + share * (middle - weight));
+  return static_cast<float>(weight + share * (rounded_value(weight, unit, bits) - weight));
 }
 
 // The share at `done` (0..1) of a run whose steps now move a weight by up to `step` units: from none in the

@@ -267,9 +267,9 @@ int64_t TrainablePlan::moved(const Values& values) const {
     const graph::Format& format = quantized_.tensor(weighted.weight).format;
     const std::vector<float>& weights = values[weighted.weight_index];
     for (size_t i = 0; i < weights.size(); ++i) {
-      const double unit = unit_of(format, weighted.channels[i]);
-      const double now = static_cast<double>(nearest_integer(weights[i], unit, format.bits)) * unit;
-      count += now != static_cast<double>(plans.integers[i]) * unit_of(plans.format, weighted.channels[i]);
+      const size_t channel = weighted.channels[i];
+      const double start = static_cast<double>(plans.integers[i]) * unit_of(plans.format, channel);
+      count += rounded_value(weights[i], unit_of(format, channel), format.bits) != start;
     }
   }
   return count;
