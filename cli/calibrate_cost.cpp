@@ -19,6 +19,7 @@ constexpr size_t kFewestLayers = 12;  // twice the number of prices
 struct CalibrateCostArguments {
   std::vector<std::string> pairs;  // FILE LOG FILE LOG ...
   std::string output;
+  host::IntegerOptions options;
 };
 
 struct Sums {
@@ -53,7 +54,8 @@ void run(const CalibrateCostArguments& arguments) {
   quantize::BoardPrices found;
   for (size_t i = 0; i < arguments.pairs.size(); i += 2) {
     const std::string& log_path = arguments.pairs[i + 1];
-    const host::IntegerModel file = host::IntegerModel::open(arguments.pairs[i]);
+    const host::IntegerModel file = host::IntegerModel::open(arguments.pairs[i], arguments.options);
+    report_on_file(file);
     if (i > 0 && file.target() != found.target)
       fail("'{}' is for {}, the files before it are for {}; prices belong to one chip", arguments.pairs[i],
            host::target_name(file.target()), host::target_name(found.target));
@@ -97,6 +99,7 @@ void add_calibrate_cost(Command& app) {
   command->add_option("FILE_LOG", arguments->pairs, ".espdl file and the log of its run, in pairs")
       ->required();
   command->add_option("-o,--output", arguments->output, "File to write the prices to (JSON)")->required();
+  add_file_options(*command, arguments->options);
   command->callback([arguments] { run(*arguments); });
 }
 

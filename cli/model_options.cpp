@@ -11,7 +11,7 @@
 
 namespace shrike::cli {
 
-void add_model_options(Command& command, host::IntegerOptions& options) {
+void add_file_options(Command& command, host::IntegerOptions& options) {
   command.add_option("--model", options.model,
                      "Name of the model to use, where the file is a package of several");
   command.add_option_function(
@@ -23,6 +23,10 @@ void add_model_options(Command& command, host::IntegerOptions& options) {
       "Chip whose arithmetic to use: " + host::target_names() + " (default: as the file says)");
   command.add_flag("--force-target", options.force_target,
                    "Compute as --target says even if the file is made for another chip");
+}
+
+void add_model_options(Command& command, host::IntegerOptions& options) {
+  add_file_options(command, options);
   command
       .add_option_function(
           "--accumulators",

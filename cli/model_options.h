@@ -7,7 +7,9 @@
 
 namespace shrike::cli {
 
-// --model, --target, --accumulators, --threads, --isa.
+// What a file may leave open: --model, --target, --force-target.
+void add_file_options(Command& command, host::IntegerOptions& options);
+// Those and --accumulators, --threads, --isa.
 void add_model_options(Command& command, host::IntegerOptions& options);
 // Says on stderr which target was assumed when neither the file nor the command line names one, and which
 // files beside it belong to another.

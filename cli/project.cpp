@@ -15,7 +15,7 @@ namespace shrike::cli {
 namespace {
 
 struct ProjectArguments {
-  std::string file, output, board, backend = "esp-dl", model_in = "auto", picture;
+  std::string file, model, output, board, backend = "esp-dl", model_in = "auto", picture;
   bool camera = false, c_array = false, force = false;
   double conf = 0.25, iou = 0.7;
   int max_detections = 10;
@@ -35,9 +35,9 @@ void write(const std::string& folder, const board::Project& project, bool replac
   for (const std::string& note : project.notes) fmt::print(stderr, "note: {}\n", note);
 }
 
-board::ProjectOptions options_of(const ProjectArguments& arguments, const board::Facts& facts) {
+board::ProjectOptions options_of(const ProjectArguments& arguments, const board::Board& board) {
   board::ProjectOptions options;
-  options.board = &board::find_board(arguments.board, facts.chip);
+  options.board = &board;
   options.backend = arguments.backend == "shrike" ? board::Backend::kShrike : board::Backend::kEspDl;
   if (arguments.model_in == "program") options.location = board::Location::kProgram;
   if (arguments.model_in == "partition") options.location = board::Location::kPartition;
@@ -53,13 +53,16 @@ board::ProjectOptions options_of(const ProjectArguments& arguments, const board:
 void run(const ProjectArguments& arguments) {
   if (!arguments.c_array && arguments.board.empty())
     throw WrongCommandLine("--board is required (or --c-array): one of " + board::board_names());
-  const board::Facts facts = board::read_facts(arguments.file);
+  host::IntegerOptions integer;
+  integer.model = arguments.model;
   if (arguments.c_array) {
-    write(arguments.output, board::make_c_array(facts), arguments.force);
+    write(arguments.output, board::make_c_array(board::read_facts(arguments.file, integer)), arguments.force);
     fmt::print("{}: model.h, model.c and model_operators.cpp of {}\n", arguments.output, arguments.file);
     return;
   }
-  const board::ProjectOptions options = options_of(arguments, facts);
+  const board::Board& board = board::find_board(arguments.board);
+  const board::Facts facts = board::read_facts_for(board, arguments.file, integer);
+  const board::ProjectOptions options = options_of(arguments, board);
   const board::Project project = board::make_project(facts, options);
   write(arguments.output, project, arguments.force);
   fmt::print("{}: {} files for {}; next:\n  cd {} && idf.py build && idf.py -p {} flash monitor\n",
@@ -81,6 +84,8 @@ void add_project(Command& app) {
       "Boards: " +
       board::board_names() + ".");
   command->add_option("FILE", arguments->file, ".espdl file")->required();
+  command->add_option("--model", arguments->model,
+                      "Name of the model to use, where the file is a package of several");
   command->add_option("-o,--output", arguments->output, "Folder to write")->required();
   command->add_option("--board", arguments->board, "Board: its memory and revision decide the settings");
   command

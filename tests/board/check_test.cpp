@@ -3,8 +3,6 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
-
 #include "shrike_check.h"
 #include "tests/board/small_files.h"
 #include "toolchain/cost/prices.h"
@@ -42,18 +40,6 @@ std::string board_log(const std::vector<uint8_t>& bytes, int32_t shown_node = -1
   return text;
 }
 
-// The file with one bit of a weight of `node`'s filter turned over, where it lies in the file.
-std::vector<uint8_t> with_flipped_weight(int32_t node) {
-  std::vector<uint8_t> bytes = file();
-  host::IntegerModel model = host::IntegerModel::from_bytes(bytes, "file");
-  const TensorView filter = model.model().node_input(node, 1);
-  const uint8_t* data = static_cast<const uint8_t*>(filter.data);
-  const auto at = std::search(bytes.begin(), bytes.end(), data, data + filter.bytes);
-  EXPECT_NE(at, bytes.end());
-  at[static_cast<std::ptrdiff_t>(filter.bytes / 2)] ^= 0x40;
-  return bytes;
-}
-
 Check check(const std::string& log) {
   host::IntegerModel model = host::IntegerModel::from_bytes(file(), "small.espdl");
   return check_log(model, fingerprint(file()), parse_log(log), "board.log");
@@ -72,7 +58,7 @@ TEST(CheckBoard, FindsEveryTensorEqualOnAGoodBoard) {
 
 TEST(CheckBoard, NamesTheLayerOfAFlippedWeightAndTheElement) {
   constexpr int32_t kNode = 2;
-  const std::vector<uint8_t> damaged = with_flipped_weight(kNode);
+  const std::vector<uint8_t> damaged = with_flipped_weight(file(), kNode);
   const Check result = check(board_log(damaged, kNode));
   EXPECT_TRUE(result.other_file);
   ASSERT_TRUE(result.first.has_value());

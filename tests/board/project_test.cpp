@@ -16,6 +16,7 @@ namespace shrike::board::tests {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -50,7 +51,8 @@ class ProjectTest : public testing::Test {
   }
 
   Project make(const Facts& facts, const std::string& board, ProjectOptions options = {}) const {
-    options.board = &find_board(board, facts.chip);
+    options.board = &find_board(board);
+    require_chip(*options.board, facts.chip);
     options.component = kComponent;
     return make_project(facts, options);
   }
@@ -119,6 +121,7 @@ TEST_F(ProjectTest, TakesEverythingFromTheFileOfADetector) {
   EXPECT_THAT(main, HasSubstr("{0, 0, 0}, {255, 255, 255}, false"));
   EXPECT_THAT(main, HasSubstr("enable_letterbox({114, 114, 114})"));
   EXPECT_THAT(main, Not(HasSubstr("@")));
+  EXPECT_THAT(text(project, "README.md"), HasSubstr("yours to change.\n\nInput: "));
   EXPECT_THAT(text(project, "sdkconfig.defaults"), HasSubstr("CONFIG_SPIRAM_SPEED_200M=y"));
   EXPECT_THAT(text(project, "sdkconfig.defaults"), HasSubstr("CONFIG_ESP32P4_REV_MIN_100=y"));
   EXPECT_EQ(text(project, "main/model.espdl"), std::string(facts.file.begin(), facts.file.end()));
@@ -147,10 +150,48 @@ TEST_F(ProjectTest, CompilesForBothChipsAndBackendsWithPictureOrCamera) {
 
 TEST_F(ProjectTest, DecodesAPoseFileWithItsOwnClass) {
   const Facts facts = read_facts(write("pose.espdl", file_with(kPose, Target::kEsp32s3, "{0: 'person'}")));
-  const Project project = make(facts, "s3-devkit-n8r8", with_picture());
+  ProjectOptions options = with_picture();
+  options.score_threshold = 0;
+  const Project project = make(facts, "s3-devkit-n8r8", options);
   EXPECT_THAT(text(project, "main/main.cpp"), HasSubstr("dl::detect::yolo11posePostProcessor"));
   EXPECT_THAT(text(project, "main/main.cpp"), HasSubstr("result.keypoint"));
+  EXPECT_THAT(text(project, "README.md"), HasSubstr("SHRIKE points ("));
   EXPECT_THAT(text(project, "sdkconfig.defaults"), HasSubstr("CONFIG_SPIRAM_MODE_OCT=y"));
+}
+
+// ESP-DL has no decoder of turned boxes: its program must not promise any.
+TEST_F(ProjectTest, SaysOfTurnedBoxesWhatEachBackendPrints) {
+  const Facts facts = read_facts(write("turned.espdl", file_with(kTurned, Target::kEsp32p4, "{0: 'ship'}")));
+  ProjectOptions options = with_picture();
+  options.score_threshold = 0;
+  EXPECT_THAT(text(make(facts, "p4-function-ev", options), "README.md"),
+              AllOf(Not(HasSubstr("SHRIKE box")), HasSubstr("SHRIKE PASS on the picture")));
+  options.backend = Backend::kShrike;
+  EXPECT_THAT(text(make(facts, "p4-function-ev", options), "README.md"),
+              AllOf(HasSubstr("SHRIKE box"), HasSubstr("SHRIKE angle radians=")));
+}
+
+// Files that ESP-PPQ writes name none.
+TEST_F(ProjectTest, TakesAFileThatNamesNoChipForTheBoards) {
+  espdl::Program program = program_with(kDetect, Target::kEsp32s3, "{0: 'a', 1: 'b'}");
+  program.metadata.erase("target");
+  const std::string path = write("unnamed.espdl", espdl::serialize(program));
+  const Facts facts = read_facts_for(find_board("s3-eye"), path);
+  EXPECT_EQ(facts.chip, Target::kEsp32s3);
+  ProjectOptions options = with_picture();
+  options.backend = Backend::kShrike;
+  const Project project = make(facts, "s3-eye", options);
+  EXPECT_THAT(text(project, "sdkconfig.defaults"), HasSubstr("CONFIG_IDF_TARGET=\"esp32s3\""));
+  EXPECT_THAT(text(project, "main/main.cpp"), HasSubstr("shrike::Target::kEsp32s3"));
+  EXPECT_THAT(text(project, "README.md"), HasSubstr("board.log --target esp32s3"));
+  const std::string named = write("named.espdl", file_with(kDetect, Target::kEsp32s3, "{0: 'a', 1: 'b'}"));
+  const auto hashes = [](const Project& of) {
+    const std::string header = text(of, "main/model.h");
+    return header.substr(header.find("struct Output"));
+  };
+  EXPECT_EQ(hashes(project), hashes(make(read_facts(named), "s3-eye", options)));
+  EXPECT_NE(hashes(project), hashes(make(read_facts_for(find_board("p4-eye"), path), "p4-eye", options)));
+  EXPECT_EQ(read_facts_for(find_board("p4-eye"), path).chip, Target::kEsp32p4);
 }
 
 TEST_F(ProjectTest, RefusesABoardOfAnotherChip) {

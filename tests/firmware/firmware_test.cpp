@@ -1,4 +1,5 @@
 // The bare-metal programs in QEMU give what this machine gives: YOLO11n on a picture, and every operator.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include <string>
 
 #include "firmware/qemu-virt/head_cases.h"
+#include "tests/board/small_files.h"
 #include "tests/firmware/every_operator.h"
 #include "tests/firmware/tools.h"
 #include "tests/shared_data.h"
@@ -115,16 +117,21 @@ TEST(Firmware, TheDeviceFloorNeedsOnlyCopiesAndArithmetic) {
   }
 }
 
-Finished run_vectors(const std::string& folder, const std::string& list) {
-  make_folder(folder);
-  write_file_atomically(folder + "/vectors.list", list);
+// A program without a model in it, which reads what it needs in `folder`.
+Finished run_in(const std::string& folder, const std::string& program) {
   const Finished built = build_without_model();
   if (built.status != 0) return built;
   return run(
       "cd " + folder +
       " && timeout 600 qemu-system-riscv32 -M virt -cpu rv32 -m 256M -nographic -monitor none -serial none "
       "-bios none -semihosting-config enable=on -kernel " +
-      kBuild + "/vectors/bin/vectors.elf </dev/null");
+      kBuild + "/vectors/bin/" + program + ".elf </dev/null");
+}
+
+Finished run_vectors(const std::string& folder, const std::string& list) {
+  make_folder(folder);
+  write_file_atomically(folder + "/vectors.list", list);
+  return run_in(folder, "vectors");
 }
 
 TEST(Firmware, EveryOperatorGivesTheHostsHash) {
@@ -151,19 +158,44 @@ TEST(Firmware, EveryOperatorGivesTheHostsHash) {
 // Boxes, angles, key points, masks and classes to the last bit, of both modes and every type of tensor.
 TEST(Firmware, EveryDecoderGivesTheHostsBits) {
   SHRIKE_NEEDS_TOOLS();
-  const Finished built = build_without_model();
-  ASSERT_EQ(built.status, 0) << built.output;
   std::string expected;
   head_cases::decode_all([&](const char* line) { expected += std::string(line) + "\n"; });
   // Each has found something, or the comparison would be of nothing.
   EXPECT_EQ(expected.find(": 0 ("), std::string::npos) << expected;
   EXPECT_EQ(expected.find(" 00000000\n"), std::string::npos) << expected;  // no key points, no mask
-  const Finished finished = run(
-      "timeout 100 qemu-system-riscv32 -M virt -cpu rv32 -m 256M -nographic -monitor none -serial none -bios "
-      "none -semihosting-config enable=on -kernel " +
-      kBuild + "/vectors/bin/heads.elf </dev/null");
+  const Finished finished = run_in(kBuild, "heads");
   EXPECT_EQ(finished.status, 0) << finished.output;
   EXPECT_EQ(finished.output, expected);
+}
+
+// What a board prints with Shrike's component, read by `shrike check-board`: all as here, then with a weight
+// that a board's flash lost a bit of.
+TEST(Firmware, CheckBoardNamesTheLayerWhoseWeightABoardHasOtherwise) {
+  SHRIKE_NEEDS_TOOLS();
+  constexpr int32_t kNode = 5;
+  const std::string folder = kBuild + "/check";
+  make_folder(folder);
+  const std::vector<uint8_t> file =
+      board::tests::file_with(board::tests::kDetect, Target::kEsp32p4, "{0: 'a', 1: 'b'}");
+  write_file_atomically(folder + "/model.espdl", file);
+  write_file_atomically(folder + "/damaged.espdl", board::tests::with_flipped_weight(file, kNode));
+  const auto checked = [&](const std::string& list) {
+    write_file_atomically(folder + "/check.list", list);
+    const Finished printed = run_in(folder, "check");
+    EXPECT_EQ(printed.status, 0) << printed.output;
+    write_file_atomically(folder + "/board.log", printed.output);
+    return run(std::string(SHRIKE_PROGRAM) + " check-board " + folder + "/model.espdl " + folder +
+               "/board.log");
+  };
+  const Finished good = checked("model.espdl\n");
+  EXPECT_EQ(good.status, 0) << good.output;
+  EXPECT_NE(good.output.find("11 of 11 tensors are what this machine computes"), std::string::npos)
+      << good.output;
+  const Finished bad = checked(fmt::format("damaged.espdl\n{}\n", kNode));
+  EXPECT_EQ(bad.status, 1) << bad.output;
+  EXPECT_NE(bad.output.find(fmt::format("first difference in layer {} ", kNode)), std::string::npos)
+      << bad.output;
+  EXPECT_NE(bad.output.find(": element ["), std::string::npos) << bad.output;
 }
 
 TEST(Firmware, KernelTablesAgreeWithTheNaiveLoop) {

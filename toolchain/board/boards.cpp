@@ -49,18 +49,18 @@ const std::vector<Board>& boards() {
   return table;
 }
 
-const Board& find_board(const std::string& name, Target chip) {
-  for (const Board& board : boards()) {
-    if (name != board.name) continue;
-    if (board.chip == chip) return board;
-    const std::string other = names_of(&chip);
-    fail("board '{}' has an {}, but the file is for {}; {}", name, host::target_name(board.chip),
-         host::target_name(chip),
-         other.empty() ? "quantise it anew with --target " + host::target_name(board.chip)
-                       : "take one of " + other + " or quantise it anew with --target " +
-                             host::target_name(board.chip));
-  }
+const Board& find_board(const std::string& name) {
+  for (const Board& board : boards())
+    if (name == board.name) return board;
   fail("there is no board '{}'; known are {}", name, board_names());
+}
+
+void require_chip(const Board& board, Target chip) {
+  if (board.chip == chip) return;
+  const std::string other = names_of(&chip);
+  fail("board '{}' has an {}, but the file is for {}; {}quantise it anew with --target {}", board.name,
+       host::target_name(board.chip), host::target_name(chip),
+       other.empty() ? "" : "take one of " + other + " or ", host::target_name(board.chip));
 }
 
 std::string board_names() {

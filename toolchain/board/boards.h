@@ -24,8 +24,9 @@ struct Board {
 };
 
 const std::vector<Board>& boards();
-// Throws Error listing the names of `chip`'s boards (all boards for an unknown name).
-const Board& find_board(const std::string& name, Target chip);
+const Board& find_board(const std::string& name);  // throws Error listing all names
+// `chip` is a file's. Throws Error listing its boards when this one has another.
+void require_chip(const Board& board, Target chip);
 std::string board_names();  // "p4-function-ev, p4-eye, ..."
 
 }  // namespace shrike::board

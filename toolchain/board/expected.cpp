@@ -33,6 +33,16 @@ void require_ok(const Facts& facts, const Status& status) {
   if (!status.ok()) throw Error(host::describe(status, facts.path, ""));
 }
 
+std::string points_of(const Facts& facts, const Head& head, const Detection& box,
+                      const ImagePlacement& placement) {
+  std::vector<KeyPoint> points(static_cast<size_t>(head.key_points));
+  require_ok(facts, decode_key_points(head, box, placement, DetectMode::kChip, points.data()));
+  std::string line = "points";
+  for (const KeyPoint& point : points)
+    line += fmt::format(" ({}, {})", static_cast<int>(point.x), static_cast<int>(point.y));
+  return line;
+}
+
 std::vector<std::string> objects_in(const Facts& facts, const InspectableModel& model,
                                     const ImagePlacement& placement, const DetectOptions& options) {
   std::vector<std::string> lines;
@@ -58,6 +68,8 @@ std::vector<std::string> objects_in(const Facts& facts, const InspectableModel& 
                                 box.score, static_cast<int>(box.x1), static_cast<int>(box.y1),
                                 static_cast<int>(box.x2), static_cast<int>(box.y2),
                                 name_of(facts, box.category)));
+    if (head.kind == HeadKind::kRotatedBoxes) lines.push_back(fmt::format("angle radians={:.3f}", box.angle));
+    if (head.key_points > 0) lines.push_back(points_of(facts, head, box, placement));
   }
   return lines;
 }
@@ -76,7 +88,9 @@ data::Image picture_for(const Facts& facts, const data::Image& picture) {
 
 Expected expected_of(const Facts& facts, const data::Image* picture, float score_threshold,
                      float iou_threshold, int max_detections) {
-  host::IntegerModel file = host::IntegerModel::from_bytes(facts.file, facts.path);
+  host::IntegerOptions integer;
+  integer.target = host::target_name(facts.chip);
+  host::IntegerModel file = host::IntegerModel::from_bytes(facts.file, facts.path, integer);
   const InspectableModel& model = file.model();
   Expected expected;
   expected.operators_source = host::op_set_source(model);

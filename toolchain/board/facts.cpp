@@ -70,12 +70,23 @@ Facts read_facts(const std::string& path, const host::IntegerOptions& options) {
   return facts;
 }
 
+Facts read_facts_for(const Board& board, const std::string& path, host::IntegerOptions options) {
+  Facts facts = read_facts(path, options);
+  if (!facts.chip_named && facts.chip != board.chip) {
+    options.target = host::target_name(board.chip);
+    facts = read_facts(path, options);
+  }
+  require_chip(board, facts.chip);
+  return facts;
+}
+
 Facts facts_of(const host::IntegerModel& file) {
   const InspectableModel& model = file.model();
   Facts facts;
   facts.path = file.name();
   facts.graph_name = to_string(model.graph_name());
   facts.chip = file.target();
+  facts.chip_named = !to_string(model.metadata("target")).empty();
   for (int32_t i = 0; i < model.input_count(); ++i) facts.inputs.push_back(port_of(model.input(i)));
   for (int32_t i = 0; i < model.output_count(); ++i) facts.outputs.push_back(port_of(model.output(i)));
   const TensorView input = model.input_count() > 0 ? model.input(0) : TensorView{};

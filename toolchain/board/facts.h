@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "toolchain/board/boards.h"
 #include "toolchain/data/input_spec.h"
 #include "toolchain/heads/head.h"
 #include "toolchain/host/integer_model.h"
@@ -24,6 +25,7 @@ struct Facts {
   std::string path;
   std::string graph_name;
   Target chip = kDefaultTarget;
+  bool chip_named = true;     // by the file
   std::vector<uint8_t> file;  // its bytes
   std::string sha256;         // of them
   std::vector<Port> inputs, outputs;
@@ -42,6 +44,9 @@ struct Facts {
 
 // Throws Error naming the file.
 Facts read_facts(const std::string& path, const host::IntegerOptions& options = {});
+// For a board: a file that names no chip is taken to be made for the board's. Throws Error too when it names
+// another.
+Facts read_facts_for(const Board& board, const std::string& path, host::IntegerOptions options = {});
 // Of a model loaded as a board runs it (host::on_board()); `file` and `sha256` stay empty.
 Facts facts_of(const host::IntegerModel& file);
 

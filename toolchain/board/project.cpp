@@ -69,6 +69,7 @@ class Writer {
       add("main/camera.cpp", kCameraSource);
     }
     add_component();
+    if (kind() == Kind::kRaw) expected_.objects.clear();  // the program decodes nothing
     add("README.md", readme_text(facts_, options_, flash_, expected_));
     note_what_is_missing();
     return std::move(project_);
@@ -233,6 +234,7 @@ class Writer {
       words["LOCATION"] =
           program ? "fbs::MODEL_LOCATION_IN_FLASH_RODATA" : "fbs::MODEL_LOCATION_IN_FLASH_PARTITION";
     } else {
+      words["CHIP"] = facts_.chip == Target::kEsp32p4 ? "kEsp32p4" : "kEsp32s3";
       words["FILE"] = program ? "{model_espdl, kModelBytes}" : "shrike::esp::map_partition(\"model\")";
     }
     if (options_.camera) includes = "#include \"camera.h\"\n" + includes;
@@ -289,7 +291,8 @@ class Writer {
   std::string third_text() const {
     const bool points = facts_.head->key_points > 0;
     if (espdl_) {
-      return points ? "      for (size_t i = 0; i + 1 < result.keypoint.size(); i += 2)\n"
+      return points ? "      printf(\"SHRIKE points\");\n"
+                      "      for (size_t i = 0; i + 1 < result.keypoint.size(); i += 2)\n"
                       "        printf(\" (%d, %d)\", static_cast<int>(result.keypoint[i]), "
                       "static_cast<int>(result.keypoint[i + 1]));\n"
                       "      printf(\"\\n\");\n"
@@ -300,6 +303,7 @@ class Writer {
                     "                                                           shrike::DetectMode::kChip, "
                     "points)))\n"
                     "      return;\n"
+                    "    printf(\"SHRIKE points\");\n"
                     "    for (const shrike::KeyPoint& point : points)\n"
                     "      printf(\" (%d, %d)\", static_cast<int>(point.x), static_cast<int>(point.y));\n"
                     "    printf(\"\\n\");\n"

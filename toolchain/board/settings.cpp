@@ -107,9 +107,8 @@ std::string readme_text(const Facts& facts, const ProjectOptions& options, const
   const Board& board = *options.board;
   const std::string file = std::filesystem::path(facts.path).filename().generic_string();
   std::string text = fmt::format(
-      "# {} on {}\n\n{} runs the network; the model lies in {}. Written by `shrike project` and not changed "
-      "since "
-      "X",
+      "# {} on {}\n\n{} runs the network; the model lies in {}. Written by `shrike project`; yours to "
+      "change.\n\n",
       file, board.name, backend_name(options),
       flash.model_bytes > 0 ? "the flash partition `model`" : "the program's constants");
   if (facts.picture)
@@ -147,7 +146,7 @@ std::string readme_text(const Facts& facts, const ProjectOptions& options, const
         early ? "before" : "from", early ? "n" : "y", early ? "300" : "100");
   }
   text += "\n## What it prints\n\n";
-  if (!expected.objects.empty()) {
+  if (options.picture) {
     text += "On the embedded picture, as computed here with the chip's arithmetic:\n\n";
     for (const std::string& line : expected.objects) text += "    SHRIKE " + line + "\n";
     text += "    SHRIKE PASS on the picture\n\n";
@@ -157,9 +156,9 @@ std::string readme_text(const Facts& facts, const ProjectOptions& options, const
       "of every "
       "output\"\nand \"Print the time of every layer\" in the menu, keep the monitor's output in a file, "
       "and\n\n"
-      "    shrike check-board {} board.log\n\n"
+      "    shrike check-board main/model.espdl board.log{}\n\n"
       "names the first layer that differs and puts measured beside estimated times.\n",
-      file);
+      facts.chip_named ? "" : " --target " + chip);
   return text;
 }
 

@@ -42,6 +42,7 @@ bool load(const shrike::esp::Bytes& file) {
   shrike::ModelOptions options;
   options.operators = &kModelOperators;
   options.kernels = &shrike::kPairKernels;
+  options.target = shrike::Target::@CHIP@;
 #ifdef CONFIG_MODEL_TWO_CORES
   options.workers = shrike::esp::start_workers();
 #endif
@@ -117,7 +118,7 @@ class Detector {
            static_cast<double>(box.score), static_cast<int>(box.x1), static_cast<int>(box.y1),
            static_cast<int>(box.x2), static_cast<int>(box.y2), class_name(box.category));
     if (head.kind == shrike::HeadKind::kRotatedBoxes)
-      printf("  turned by %.3f radians\n", static_cast<double>(box.angle));
+      printf("SHRIKE angle radians=%.3f\n", static_cast<double>(box.angle));
 @THIRD@  }
 
   shrike::ImagePlacement placement_;
