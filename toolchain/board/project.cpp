@@ -36,6 +36,25 @@ std::string quoted(const std::string& text) {
   return result + '"';
 }
 
+// Options of the program's menu that one of the backends has.
+constexpr const char* kTestOption =
+    R"(    config MODEL_TEST
+        bool "Compare with the test values in the file"
+        default y
+        help
+            Without effect for a file without test values (shrike quantize --test-image).
+
+)";
+constexpr const char* kShownNodeOption =
+    R"(    config MODEL_SHOWN_NODE
+        int "Layer whose values are printed"
+        default -1
+        help
+            "shrike check-board" names the first layer that differs; with its number here it names the
+            element too. Needs the SHA-256 or the times above.
+
+)";
+
 // What the generator knows; makes one text after the other.
 class Writer {
  public:
@@ -58,7 +77,7 @@ class Writer {
     add(".gitignore", "build/\nmanaged_components/\nsdkconfig\nsdkconfig.old\ndependencies.lock\n");
     add("main/CMakeLists.txt", main_cmake());
     add("main/idf_component.yml", manifest_text(facts_, options_));
-    add("main/Kconfig.projbuild", fill(kKconfig, {{"MORE", espdl_ ? "" : shown_node_option()}}));
+    add("main/Kconfig.projbuild", fill(kKconfig, {{"MORE", espdl_ ? kTestOption : kShownNodeOption}}));
     add("main/main.cpp", main_text());
     add("main/model.h", model_header());
     add("main/model.espdl", std::string(facts_.file.begin(), facts_.file.end()));
@@ -122,16 +141,6 @@ class Writer {
     if (!in_program())
       text += "esptool_py_flash_to_partition(flash \"model\" \"${CMAKE_CURRENT_LIST_DIR}/model.espdl\")\n";
     return text;
-  }
-
-  static std::string shown_node_option() {
-    return "    config MODEL_SHOWN_NODE\n"
-           "        int \"Layer whose values are printed\"\n"
-           "        default -1\n"
-           "        help\n"
-           "            \"shrike check-board\" names the first layer that differs; with its number here it "
-           "names the\n"
-           "            element too. Needs the option above.\n\n";
   }
 
   // The sources of Shrike that the project needs.

@@ -146,16 +146,18 @@ std::string readme_text(const Facts& facts, const ProjectOptions& options, const
         early ? "before" : "from", early ? "n" : "y", early ? "300" : "100");
   }
   text += "\n## What it prints\n\n";
+  if (options.camera)
+    text += "Of every frame its objects, a line each, and the microseconds that they took.\n\n";
   if (options.picture) {
     text += "On the embedded picture, as computed here with the chip's arithmetic:\n\n";
     for (const std::string& line : expected.objects) text += "    SHRIKE " + line + "\n";
-    text += "    SHRIKE PASS on the picture\n\n";
+    text +=
+        "    SHRIKE PASS on the picture\n\nPASS says that every output is bit for bit what a PC "
+        "computes.\n\n";
   }
   text += fmt::format(
-      "PASS says that every output is bit for bit what a PC computes. On FAIL switch on \"Print the SHA-256 "
-      "of every "
-      "output\"\nand \"Print the time of every layer\" in the menu, keep the monitor's output in a file, "
-      "and\n\n"
+      "To compare with a PC layer by layer, switch on \"Print the SHA-256 of every output\" and \"Print the "
+      "time of every layer\"\nin the menu, keep the monitor's output in a file, and\n\n"
       "    shrike check-board main/model.espdl board.log{}\n\n"
       "names the first layer that differs and puts measured beside estimated times.\n",
       facts.chip_named ? "" : " --target " + chip);

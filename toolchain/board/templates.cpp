@@ -36,12 +36,6 @@ const char kModelAssembly[] =
 
 const char kKconfig[] = R"(menu "Model"
 
-    config MODEL_TEST
-        bool "Compare with the test values in the file"
-        default y
-        help
-            Without effect for a file without test values (shrike quantize --test-image).
-
     config MODEL_PROFILE
         bool "Print the time of every layer"
         default n
