@@ -42,7 +42,8 @@ const char* const kPageBody = R"html(<body>
 <p id="about"></p>
 <div class="cards" id="cards"></div>
 <h2>Graphwise</h2>
-<p>Noise to signal accumulated from the input to each tensor: the whole file in integers against the float model.</p>
+<p>Noise to signal accumulated from the input to each tensor: the whole file in integers against the float model.
+Class logits of a detector may saturate: they are clipped where everything is background.</p>
 <div class="tools"><label><input type="checkbox" id="graphwise-all"> every tensor</label>
 <input id="graphwise-filter" placeholder="filter by name" aria-label="filter graphwise by name"></div>
 <div class="scroll"><table id="graphwise"></table></div>
