@@ -307,6 +307,28 @@ TEST(MakeAttributesExplicit, ResolvesAutoPadAndDefaults) {
   EXPECT_EQ(conv.attributes.count("auto_pad"), 0u);
 }
 
+TEST(MakeAttributesExplicit, ResolvesThePadsOfATransposedConvolution) {
+  const auto resolved = [](const std::vector<tests::Attribute>& attributes) {
+    OnnxBuilder builder;
+    builder.input("x", {1, 1, 5, 6}).filled("w", {1, 1, 3, 4}, 1);
+    builder.node("ConvTranspose", {"x", "w"}, {"y"}, attributes).output("y");
+    Graph graph = builder.graph();
+    make_attributes_explicit(graph);
+    return graph;
+  };
+  const Graph same = resolved({{"strides", Ints{2, 2}}, {"auto_pad", std::string("SAME_UPPER")}});
+  EXPECT_EQ(same.tensor("y").shape, (Shape{1, 1, 10, 12}));
+  EXPECT_EQ(same.nodes[0].integers("pads"), (Ints{0, 1, 1, 1}));
+  EXPECT_EQ(same.nodes[0].integers("output_padding"), (Ints{0, 0}));
+  EXPECT_EQ(same.nodes[0].attributes.count("auto_pad"), 0u);
+  // More than the filter reaches is put behind, less is cut off, in front first.
+  const Graph given = resolved({{"strides", Ints{2, 2}}, {"output_shape", Ints{13, 13}}});
+  EXPECT_EQ(given.tensor("y").shape, (Shape{1, 1, 13, 13}));
+  EXPECT_EQ(given.nodes[0].integers("pads"), (Ints{0, 1, 0, 0}));
+  EXPECT_EQ(given.nodes[0].integers("output_padding"), (Ints{2, 0}));
+  EXPECT_EQ(given.nodes[0].attributes.count("output_shape"), 0u);
+}
+
 TEST(MakeAttributesExplicit, WritesSplitSizesAndPositiveAxes) {
   OnnxBuilder builder(18);
   builder.input("x", {1, 7, 4, 4})

@@ -88,6 +88,39 @@ TEST(Dialects, AMaskThatIsReadIsTrueEverywhere) {
   EXPECT_EQ(graph.tensor("mask").integers, Ints(4, 1));
 }
 
+TEST(Dialects, CastLikeTakesTheTypeOfItsSecondInput) {
+  Graph graph = OnnxBuilder(18)
+                    .input("x", {2, 4})
+                    .integers("one", {1})
+                    .floats("half", {1}, {0.5f})
+                    .node("CastLike", {"one", "x"}, {"c"})
+                    .node("Mul", {"x", "c"}, {"m"})
+                    .node("Shape", {"m"}, {"s"})
+                    .node("Gather", {"s", "one"}, {"g"})
+                    .node("CastLike", {"half", "g"}, {"w"})
+                    .node("CastLike", {"m", "half"}, {"y"})
+                    .output("y")
+                    .output("w")
+                    .graph();
+  EXPECT_EQ(count_op(graph, "CastLike"), 0);
+  infer_shapes(graph);
+  EXPECT_EQ(graph.tensor("c").type, ElementType::kFloat);
+  EXPECT_EQ(graph.tensor("w").type, ElementType::kInt64);
+  EXPECT_EQ(graph.tensor("y").type, ElementType::kFloat);
+}
+
+TEST(Dialects, WholeExponentsOfFloatsBecomeFloats) {
+  Graph graph = OnnxBuilder()
+                    .input("x", {1, 4})
+                    .integers("two", {2})
+                    .node("Pow", {"x", "two"}, {"y"})
+                    .output("y")
+                    .graph();
+  write_out_operands(graph);
+  EXPECT_EQ(input_of(graph, 0, 1).values, Floats{2});
+  EXPECT_EQ(input_of(graph, 0, 1).type, ElementType::kFloat);
+}
+
 TEST(Dialects, ABatchBecomesOneImage) {
   Graph graph = OnnxBuilder()
                     .input("x", {4, 2, 3, 3})

@@ -35,7 +35,7 @@ TEST_P(Rewrites, KeepTheFunction) {
   for (auto item = first; item != last; ++item) {
     graph::Graph before = tests::model_of(item->second).graph();
     graph::infer_shapes(before);
-    graph::write_out_axes(before);
+    graph::write_out_operands(before);
     graph::Graph after = before;
     graph::prepare(after, {.size = {}, .outputs = {"y"}});
     const std::vector<float> wanted = output_of(before), found = output_of(after);

@@ -200,6 +200,11 @@ Results resize(const Call& call) {
     }
   }
 
+  if (call.node.integer("antialias", 0) != 0) {
+    for (size_t i = 0; i < rank; ++i)
+      if (sizes[i] < input.size(static_cast<int64_t>(i))) call.refuse("antialiasing is not supported");
+  }
+
   at::Tensor result = input;
   if (rank == 4 && !linear && transform == "asymmetric" && nearest == "floor" && sizes[0] == input.size(0) &&
       sizes[1] == input.size(1)) {

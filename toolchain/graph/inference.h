@@ -93,5 +93,12 @@ struct Window {
   std::vector<int64_t> kernel, strides, dilations, pads;  // pads: all begins, then all ends
 };
 Window resolve_window(const RuleContext& context, const std::vector<int64_t>& kernel);
+// Of a ConvTranspose, from pads, auto_pad or output_shape: what these leave to choose, and how many zeros are
+// put behind each axis of the output.
+struct TransposedWindow {
+  Window window;
+  std::vector<int64_t> output_padding;
+};
+TransposedWindow resolve_transposed_window(const RuleContext& context, const std::vector<int64_t>& kernel);
 
 }  // namespace shrike::graph

@@ -14,8 +14,8 @@ void infer_shapes(Graph& graph);
 // Replaces nodes whose inputs are all constant (and Shape of known shapes) by constants.
 void fold_constants(Graph& graph);
 // Resize and Pad that name the axes they change (opset 18) say what becomes of all of them, as they did
-// before.
-void write_out_axes(Graph& graph);
+// before; whole numbers in the exponent of a Pow of floats become floats.
+void write_out_operands(Graph& graph);
 // Identity, Dropout and Cast-to-float of float disappear.
 void remove_identities(Graph& graph);
 void remove_dead_nodes(Graph& graph);

@@ -97,7 +97,15 @@ void make_attributes_explicit(Graph& graph) {
     const bool slides = row.layout == operators::Layout::kChannelsLast;
     if (slides && row.role == operators::Role::kWeighted) {
       const Shape& filters = context.shape(1);
-      set_explicit_window(node, resolve_window(context, {filters.begin() + 2, filters.end()}));
+      const std::vector<int64_t> kernel(filters.begin() + 2, filters.end());
+      if (node.op == "ConvTranspose") {
+        const TransposedWindow transposed = resolve_transposed_window(context, kernel);
+        set_explicit_window(node, transposed.window);
+        node.attributes["output_padding"] = transposed.output_padding;
+        node.attributes.erase("output_shape");
+      } else {
+        set_explicit_window(node, resolve_window(context, kernel));
+      }
       node.attributes.emplace("group", int64_t{1});
     } else if (slides && node.attributes.contains("kernel_shape")) {
       set_explicit_window(node, resolve_window(context, node.integers("kernel_shape")));
@@ -133,7 +141,7 @@ std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
   fold_entry(graph);
   if (!options.outputs.empty()) cut_at(graph, options.outputs);
   fold_constants(graph);
-  write_out_axes(graph);
+  write_out_operands(graph);
   remove_identities(graph);
   if (options.outputs.empty()) notes = choose_outputs(graph);
   remove_dead_nodes(graph);

@@ -93,13 +93,12 @@ void lower_conv(Builder& builder, const Node& node, const Node* relu) {
 void lower_conv_transpose(Builder& builder, const Node& node, const Node* relu) {
   const Tensor& weights = builder.tensor(node.inputs[1]);  // [C, N / group, kernel...]
   const Dims& input = builder.tensor(node.inputs[0]).shape;
-  const Dims& output = builder.tensor(node.outputs[0]).shape;
   const size_t axes = weights.shape.size() - 2;
   const Dims kernel(weights.shape.begin() + 2, weights.shape.end());
   const Dims strides = node.integers("strides", Dims(axes, 1));
   const Dims dilations = node.integers("dilations", Dims(axes, 1));
-  Dims extra = node.integers("output_padding", Dims(axes, 0));
-  Dims pads = node.integers("pads", Dims(2 * axes, 0));
+  const Dims extra = node.integers("output_padding", Dims(axes, 0));
+  const Dims pads = node.integers("pads", Dims(2 * axes, 0));
   const bool spread = std::any_of(strides.begin(), strides.end(), [](int64_t stride) { return stride > 1; });
 
   Convolution conv;
@@ -109,12 +108,6 @@ void lower_conv_transpose(Builder& builder, const Node& node, const Node* relu) 
   for (size_t i = 0; i < axes; ++i) {
     const int64_t reach = dilations[i] * (kernel[i] - 1);
     const int64_t zeros = strides[i] * (input[i + 2] - 1) + 1;  // extent of the spread input
-    // auto_pad and output_shape only move the sum of the pads; the known output size gives it back.
-    const int64_t total = zeros + extra[i] + reach - output[i + 2];
-    if (pads[i] + pads[axes + i] != total) {
-      pads[i] = node.text("auto_pad", "NOTSET") == "SAME_UPPER" ? total / 2 : total - total / 2;
-      pads[axes + i] = total - pads[i];
-    }
     spread_dims.push_back(zeros + (spread ? extra[i] : 0));
     conv.window.pads[i] = reach - pads[i];
     conv.window.pads[axes + i] = reach - pads[axes + i] + (spread ? 0 : extra[i]);

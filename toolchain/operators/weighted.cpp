@@ -52,20 +52,15 @@ void convolution(const RuleContext& c) {
 
 void transposed_convolution(const RuleContext& c) {
   need_spatial(c);
-  const graph::Window window = graph::resolve_window(c, filter_kernel(c));
+  const auto [window, extra] = graph::resolve_transposed_window(c, filter_kernel(c));
   const Shape& filters = c.shape(1);
   const int64_t groups = c.node.integer("group", 1);
   if (groups < 1 || groups > kLargestWindow || filters[0] != c.shape(0)[1] || filters[0] % groups != 0) {
     c.fail("filters [{}] in {} groups do not fit an input of {} channels", fmt::join(filters, ","), groups,
            c.shape(0)[1]);
   }
-  if (c.node.attributes.count("output_shape") > 0) c.fail("the attribute output_shape is not supported");
-  if (c.node.text("auto_pad", "NOTSET").starts_with("SAME"))
-    c.fail("auto_pad is not supported, export explicit pads");
   check_bias(c, filters[1] * groups);
   const size_t spatial = window.kernel.size();
-  const auto extra = c.node.integers("output_padding", std::vector<int64_t>(spatial, 0));
-  check_entries(c, extra, spatial, 0, "output_padding");
   Shape result = {c.shape(0)[0], filters[1] * groups};
   for (size_t i = 0; i < spatial; ++i) {
     result.push_back(window.strides[i] * (c.shape(0)[i + 2] - 1) + extra[i] + effective(window, i) -

@@ -208,4 +208,32 @@ Window resolve_window(const RuleContext& c, const std::vector<int64_t>& kernel) 
   return w;
 }
 
+TransposedWindow resolve_transposed_window(const RuleContext& c, const std::vector<int64_t>& kernel) {
+  const size_t spatial = c.shape(0).size() - 2;
+  TransposedWindow t{resolve_window(c, kernel), {}};
+  Window& w = t.window;
+  t.output_padding = c.node.integers("output_padding", std::vector<int64_t>(spatial, 0));
+  operators::check_entries(c, t.output_padding, spatial, 0, "output_padding");
+  const std::string mode = c.node.text("auto_pad", "NOTSET");
+  const bool same = mode == "SAME_UPPER" || mode == "SAME_LOWER";
+  const bool given = c.node.attributes.count("output_shape") > 0;
+  if (!same && !given) return t;
+  std::vector<int64_t> wanted;
+  if (given) {
+    wanted = c.node.integers("output_shape");
+    if (wanted.size() == spatial + 2) wanted.erase(wanted.begin(), wanted.begin() + 2);
+    operators::check_entries(c, wanted, spatial, 1, "output_shape");
+  }
+  for (size_t i = 0; i < spatial; ++i) {
+    const int64_t size = c.shape(0)[i + 2];
+    const int64_t all = w.strides[i] * (size - 1) + t.output_padding[i] + operators::effective(w, i);
+    const int64_t surplus = all - (given ? wanted[i] : size * w.strides[i]);
+    const int64_t total = std::max<int64_t>(0, surplus);
+    t.output_padding[i] += total - surplus;
+    w.pads[i] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
+    w.pads[spatial + i] = total - w.pads[i];
+  }
+  return t;
+}
+
 }  // namespace shrike::graph

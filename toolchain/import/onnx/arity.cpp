@@ -43,6 +43,7 @@ Arity input_arity(const std::string& op) {
     }
     for (const char* binary : {"Add",
                                "And",
+                               "CastLike",
                                "CumSum",
                                "Div",
                                "Equal",

@@ -63,11 +63,19 @@ void write_out_pad(Graph& graph, Node& node) {
   node.inputs.resize(node.inputs[2].empty() ? 2 : 3);
 }
 
+void write_out_power(Graph& graph, Node& node) {
+  if (node.inputs.size() != 2 || graph.tensor(node.inputs[0]).type != ElementType::kFloat) return;
+  const Tensor exponent = graph.tensor(node.inputs[1]);
+  if (!exponent.constant || exponent.type != ElementType::kInt64) return;
+  node.inputs[1] = add_constant(graph, node.name + "/exponent", exponent.shape,
+                                std::vector<float>(exponent.integers.begin(), exponent.integers.end()));
+}
+
 }  // namespace
 
-void write_out_axes(Graph& graph) {
-  static const std::map<std::string, void (*)(Graph&, Node&)> kWriters = {{"Pad", write_out_pad},
-                                                                          {"Resize", write_out_resize}};
+void write_out_operands(Graph& graph) {
+  static const std::map<std::string, void (*)(Graph&, Node&)> kWriters = {
+      {"Pad", write_out_pad}, {"Pow", write_out_power}, {"Resize", write_out_resize}};
   for (Node& node : graph.nodes) {
     if (const auto writer = kWriters.find(node.op); writer != kWriters.end()) writer->second(graph, node);
   }
