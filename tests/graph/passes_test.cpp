@@ -99,6 +99,22 @@ TEST(RemoveIdentities, KeepsTheNamesOfOutputs) {
   EXPECT_THAT(graph.outputs, ElementsAre("y"));
 }
 
+TEST(RemoveIdentities, AReductionOverNoAxes) {
+  const auto reduced = [](const char* op, const Ints& axes) {
+    OnnxBuilder builder(18);
+    builder.input("x", {1, 4}).integers("axes", axes).node("Relu", {"x"}, {"r"});
+    builder.node(op, {"r", "axes"}, {"s"}, {{"noop_with_empty_axes", int64_t{1}}})
+        .node("Relu", {"s"}, {"y"})
+        .output("y");
+    Graph graph = builder.graph();
+    remove_identities(graph);
+    return count_op(graph, op);
+  };
+  EXPECT_EQ(reduced("ReduceSum", {}), 0);
+  EXPECT_EQ(reduced("ReduceSum", {1}), 1);
+  EXPECT_EQ(reduced("ReduceL2", {}), 1);  // of each number its absolute value
+}
+
 TEST(RemoveIdentities, KeepsACastThatRounds) {
   OnnxBuilder builder;
   builder.input("x", {1, 4}).node("Cast", {"x"}, {"i"}, {{"to", int64_t{7}}});

@@ -184,6 +184,16 @@ RowCase gemm(float alpha) {
   }};
 }
 
+// Of eight rows, with a bias of another shape than one number an output.
+RowCase gemm_of_rows(const Ints& bias_shape) {
+  return {[=](OnnxBuilder& b) {
+    b.node("Flatten", {"x"}, {"f"}, {{"axis", int64_t{2}}});
+    const auto count = static_cast<size_t>(graph::element_count(bias_shape));
+    b.floats("w2", {10, 64}, drawn(640, -0.2f, 0.2f, 43)).floats("b2", bias_shape, drawn(count, -1, 1, 44));
+    b.node("Gemm", {"f", "w2", "b2"}, {"y"}, {{"transB", int64_t{1}}, {"beta", 0.5f}});
+  }};
+}
+
 RowCase split() {
   return {[](OnnxBuilder& b) {
     b.integers("sizes", {3, 5});
@@ -277,6 +287,10 @@ const std::multimap<std::string, RowCase>& row_cases() {
                      {{"strides", Ints{2, 2}}, {"pads", Ints{2, 2, 2, 2}}, {"group", kChannels}})},
         {"Gemm", gemm(1.0f)},
         {"Gemm", gemm(0.5f)},
+        {"Gemm", gemm_of_rows({})},
+        {"Gemm", gemm_of_rows({1, 10})},
+        {"Gemm", gemm_of_rows({8, 1})},
+        {"Gemm", gemm_of_rows({8, 10})},
         {"MatMul", matmul()},
         {"MatMul", with_constant("MatMul", {kSide, 6}, -1, 1)},
         {"MaxPool", pool("MaxPool", {{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}})},

@@ -43,6 +43,16 @@ TEST(Support, NamesEveryNodeAndWhatToDo) {
   EXPECT_THAT(told, HasSubstr("--outputs c"));
 }
 
+TEST(Support, RefusesReductionsOverNoAxesAndProductsOfVectors) {
+  OnnxBuilder builder(18);
+  builder.input("x", {1, 3, 8, 8}).integers("all", {-1}).floats("v", {192}, tests::Floats(192, 1));
+  builder.node("ReduceL2", {"x"}, {"l"}, {{"noop_with_empty_axes", int64_t{1}}}).output("l");
+  builder.node("Reshape", {"x", "all"}, {"flat"}).node("MatMul", {"flat", "v"}, {"y"}).output("y");
+  const std::string told = tests::error_of([&] { check(prepared(builder), 8); });
+  EXPECT_THAT(told, HasSubstr("node 'n_l' (ReduceL2): it reduces no axes"));
+  EXPECT_THAT(told, HasSubstr("node 'n_y' (MatMul): the product of two vectors"));
+}
+
 TEST(Support, NamesEveryOperatorThatNobodyKnows) {
   OnnxBuilder builder(18);
   builder.input("x", {1, 3, 8, 8});

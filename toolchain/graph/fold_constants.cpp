@@ -4,6 +4,7 @@
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/inference.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/operators/rules.h"
 
 namespace shrike::graph {
 namespace {
@@ -13,9 +14,16 @@ bool is_float_cast(const Graph& graph, const Node& node) {
   return is_float_type(node.integer("to", 1));
 }
 
+// A reduction over no axes that leaves each number as it is.
+bool reduces_nothing(const Graph& graph, const Node& node) {
+  static const std::set<std::string> kOfOneTheOne = {"ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
+                                                     "ReduceSum"};
+  return kOfOneTheOne.contains(node.op) && operators::reduces_no_axes(graph, node);
+}
+
 bool does_nothing(const Graph& graph, const Node& node) {
   return node.op == "Identity" || (node.op == "Dropout" && node.outputs.size() == 1) ||
-         is_float_cast(graph, node);
+         is_float_cast(graph, node) || reduces_nothing(graph, node);
 }
 
 }  // namespace

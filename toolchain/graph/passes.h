@@ -16,7 +16,7 @@ void fold_constants(Graph& graph);
 // Resize and Pad that name the axes they change (opset 18) say what becomes of all of them, as they did
 // before; whole numbers in the exponent of a Pow of floats become floats.
 void write_out_operands(Graph& graph);
-// Identity, Dropout and Cast-to-float of float disappear.
+// Identity, Dropout, Cast-to-float of float and reductions over no axes disappear.
 void remove_identities(Graph& graph);
 void remove_dead_nodes(Graph& graph);
 // BatchNormalization after Conv, ConvTranspose or Gemm goes into weights and bias, and so does a constant

@@ -169,7 +169,9 @@ void batch_normalization_shape(const RuleContext& c) {
   c.set(c.shape(0));
 }
 
-std::string refuse_many_axes(const Situation& s) {
+std::string refuse_reduction(const Situation& s) {
+  if (reduces_no_axes(s.graph, s.node))
+    return "it reduces no axes; write what it does to each number instead";
   const Shape& shape = s.graph.tensor(s.node.inputs[0]).shape;
   return shape.size() <= 4
              ? ""
@@ -194,7 +196,7 @@ Operator reduce(const char* name, Role role) {
   row.evaluate = evaluate<way>;
   row.lower = espdl::lower_reduce;
   row.support = kAllTypes;
-  row.refuse = refuse_many_axes;
+  row.refuse = refuse_reduction;
   row.note = "up to 4 axes";
   return row;
 }
@@ -279,6 +281,14 @@ std::vector<Operator> reduction_rows() {
       recurrent_row("LSTM"),
       recurrent_row("RNN"),
   };
+}
+
+bool reduces_no_axes(const graph::Graph& graph, const graph::Node& node) {
+  if (!std::string_view(node.op).starts_with("Reduce") || node.integer("noop_with_empty_axes", 0) == 0)
+    return false;
+  if (node.inputs.size() < 2 || node.inputs[1].empty()) return true;
+  const Tensor& axes = graph.tensor(node.inputs[1]);
+  return axes.constant && axes.elements() == 0;
 }
 
 }  // namespace shrike::operators

@@ -8,6 +8,7 @@ namespace {
 
 using graph::Graph;
 using graph::Node;
+using graph::Shape;
 using graph::Tensor;
 
 bool is_number(const Tensor& tensor) {
@@ -88,7 +89,12 @@ Nodes rewrite_mean(Graph& graph, const Node& node) {
 
 Nodes rewrite_gemm(Graph& graph, const Node& node) {
   const float alpha = node.real("alpha", 1.0f), beta = node.real("beta", 1.0f);
-  if ((alpha == 1.0f && beta == 1.0f) || !graph.tensor(node.inputs[1]).constant) return {};
+  const Tensor& filter = graph.tensor(node.inputs[1]);
+  const bool has_bias = node.inputs.size() > 2 && !node.inputs[2].empty();
+  const int64_t outputs = filter.shape.at(node.integer("transB", 0) != 0 ? 0 : 1);
+  const Shape bias_shape = has_bias ? graph.tensor(node.inputs[2]).shape : Shape{outputs};
+  const bool by_output = bias_shape == Shape{outputs} || bias_shape == Shape{1, outputs};
+  if ((alpha == 1.0f && beta == 1.0f && by_output) || !filter.constant) return {};
   Replacement nodes(graph, node);
   const auto scaled = [&](const std::string& stem, size_t index, float factor) {
     Tensor constant = graph.tensor(node.inputs[index]);
@@ -96,14 +102,24 @@ Nodes rewrite_gemm(Graph& graph, const Node& node) {
     return nodes.constant(stem, constant.shape, constant.values);
   };
   std::vector<std::string> inputs = {node.inputs[0], scaled("filter", 1, alpha)};
-  if (node.inputs.size() > 2 && !node.inputs[2].empty()) {
-    if (!graph.tensor(node.inputs[2]).constant) return {};
-    inputs.push_back(scaled("bias", 2, beta));
+  std::string added;  // a bias that is not one number an output
+  if (has_bias) {
+    const Tensor& bias = graph.tensor(node.inputs[2]);
+    if (!bias.constant) return {};
+    if (by_output) {
+      inputs.push_back(scaled("bias", 2, beta));
+    } else if (bias.elements() == 1) {
+      inputs.push_back(nodes.constant(
+          "bias", {outputs}, std::vector<float>(static_cast<size_t>(outputs), beta * bias.values[0])));
+    } else {
+      added = scaled("added", 2, beta);
+    }
   }
   Replacement::Attributes attributes = node.attributes;
   attributes.erase("alpha");
   attributes.erase("beta");
-  nodes.add("Gemm", inputs, attributes);
+  const std::string product = nodes.add("Gemm", inputs, attributes);
+  if (!added.empty()) nodes.add("Add", {product, added});
   return nodes.finish();
 }
 

@@ -163,6 +163,7 @@ std::string refuse_gemm(const Situation& s) {
 std::string refuse_matmul(const Situation& s) {
   const size_t left = s.graph.tensor(s.node.inputs[0]).shape.size(),
                right = s.graph.tensor(s.node.inputs[1]).shape.size();
+  if (left == 1 && right == 1) return "the product of two vectors has no axis; give one of them a second";
   if (left <= 4 && right <= 4) return "";
   return fmt::format("operands have ranks {} and {}; the chip multiplies up to rank 4", left, right);
 }
