@@ -232,6 +232,8 @@ TEST_F(Folders, ArraysMustHaveTheInputsShapeOrItsChannelLastOrder) {
   const std::string five = write("x.npy", npy("|u1", "(5,)", {1, 2, 3, 4, 5}));
   EXPECT_THAT(error_of([&] { load_sample(five, vector); }),
               HasSubstr("[1,4] was expected for input 'x', found [5]"));
+  const std::string stacked = write("s.npy", npy("|u1", "(2, 4)", {1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_THAT(error_of([&] { load_sample(stacked, vector); }), HasSubstr("each sample as a file of its own"));
   const std::vector<Port> map = {{"x", {1, 2, 1, 3}, {}}};
   const std::string turned = write("y.npy", npy("|u1", "(1, 1, 3, 2)", {1, 2, 3, 4, 5, 6}));
   EXPECT_THAT(load_sample(turned, map)[0], ElementsAre(1, 3, 5, 2, 4, 6));

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <sstream>
 
 #include <fmt/ranges.h>
@@ -64,8 +66,12 @@ std::vector<float> load_array(const std::string& path, const Port& port) {
       return channels_first(array.values, static_cast<int64_t>(array.values.size()) / port.shape.back());
     }
   }
-  fail("{}: an array of the shape {} was expected for input '{}', found {}", path, shape_text(port.shape),
-       port.name, shape_text(array.shape));
+  const int64_t expected =
+      std::accumulate(port.shape.begin(), port.shape.end(), int64_t{1}, std::multiplies<>());
+  const bool several = array.shape.size() > 1 && array.shape[0] > 1 &&
+                       expected * array.shape[0] == static_cast<int64_t>(array.values.size());
+  fail("{}: an array of the shape {} was expected for input '{}', found {}{}", path, shape_text(port.shape),
+       port.name, shape_text(array.shape), several ? "; save each sample as a file of its own" : "");
 }
 
 std::vector<float> load_port(const std::string& path, const Port& port) {
