@@ -355,6 +355,18 @@ TEST(MakeAttributesExplicit, WritesSplitSizesAndPositiveAxes) {
   EXPECT_EQ(input_of(graph, 0, 1).integers, (Ints{4, 3}));
 }
 
+TEST(Prepare, LeavesOutWhatDependsOnNoInput) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 3, 8, 8}).filled("anchors", {4}, 2).conv("x", 3, 4, "y");
+  builder.node("Shape", {"y"}, {"size"}).node("Relu", {"anchors"}, {"scaled"});
+  Graph graph = builder.output("anchors").output("y").output("size").output("scaled").graph();
+  const std::vector<std::string> notes = prepare(graph, {});
+  EXPECT_EQ(graph.outputs, std::vector<std::string>{"y"});
+  EXPECT_THAT(notes.at(0), HasSubstr("anchors, size, scaled"));
+  Graph constant = OnnxBuilder().input("x", {1, 4}).node("Shape", {"x"}, {"s"}).output("s").graph();
+  EXPECT_THAT(error_of([&] { prepare(constant, {}); }), HasSubstr("no output depends on an input: 's'"));
+}
+
 TEST(Prepare, MakesABatchOneImageOrRefusesIt) {
   Graph graph = OnnxBuilder().input("x", {4, 3, 32, 32}).conv("x", 3, 4, "y").output("y").graph();
   PrepareOptions options;

@@ -53,6 +53,20 @@ TEST(Support, RefusesReductionsOverNoAxesAndProductsOfVectors) {
   EXPECT_THAT(told, HasSubstr("node 'n_y' (MatMul): the product of two vectors"));
 }
 
+TEST(Support, RefusesWholeNumbersNumbersWithoutAnAxisAndChoicesFromConstants) {
+  OnnxBuilder builder(18);
+  builder.input("x", {1, 3, 8, 8}).input("where", {2}).floats("table", {4, 5}, tests::Floats(20, 1));
+  builder.node("ReduceMean", {"x"}, {"mean"}, {{"keepdims", int64_t{0}}}).output("mean");
+  builder.node("Cast", {"where"}, {"whole"}, {{"to", int64_t{7}}});
+  builder.node("Add", {"whole", "whole"}, {"twice"})
+      .node("Gather", {"table", "twice"}, {"row"})
+      .output("row");
+  const std::string told = tests::error_of([&] { check(prepared(builder), 8); });
+  EXPECT_THAT(told, HasSubstr("node 'n_mean' (ReduceMean): its result 'mean' is a number without an axis"));
+  EXPECT_THAT(told, HasSubstr("node 'n_twice' (Add): its input 'whole' holds whole numbers"));
+  EXPECT_THAT(told, HasSubstr("node 'n_row' (Gather)"));
+}
+
 TEST(Support, NamesEveryOperatorThatNobodyKnows) {
   OnnxBuilder builder(18);
   builder.input("x", {1, 3, 8, 8});

@@ -43,6 +43,8 @@ void state_input_size(Graph& graph) {
 void check_batch(const Graph& graph) {
   for (const std::string& input : graph.inputs) {
     const Shape& shape = graph.tensor(input).shape;
+    if (shape.empty())
+      fail("input '{}' is a number without an axis; export the model with one of the shape [1]", input);
     if (shape.size() == 4 && shape[0] != 1) {
       fail("input '{}': a batch of 1 was expected, found {}; export the model with batch 1", input, shape[0]);
     }
@@ -65,6 +67,20 @@ void check_finite(const Graph& graph) {
       }
     }
   }
+}
+
+// Outputs that are the same for every input (anchors, sizes) are nobody's to compute on the chip.
+std::vector<std::string> drop_constant_outputs(Graph& graph) {
+  const Inference inference(graph, Strictness::kLenient);
+  std::vector<std::string> kept, dropped;
+  for (const std::string& output : graph.outputs) {
+    const bool constant = graph.tensor(output).constant || inference.computed().contains(output);
+    (constant ? dropped : kept).push_back(output);
+  }
+  if (dropped.empty()) return {};
+  if (kept.empty()) fail("no output depends on an input: '{}' is a constant", dropped[0]);
+  graph.outputs = std::move(kept);
+  return {fmt::format("outputs that depend on no input are left out: {}", fmt::join(dropped, ", "))};
 }
 
 // The raw tensors of the head in which the graph ends, or its own outputs.
@@ -134,16 +150,18 @@ void make_attributes_explicit(Graph& graph) {
 }
 
 std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
-  std::vector<std::string> notes;
   set_batch_to_one(graph);
   check_batch(graph);
   fill_open_size(graph, options.size);
   fold_entry(graph);
   if (!options.outputs.empty()) cut_at(graph, options.outputs);
+  std::vector<std::string> notes = drop_constant_outputs(graph);
   fold_constants(graph);
   write_out_operands(graph);
   remove_identities(graph);
-  if (options.outputs.empty()) notes = choose_outputs(graph);
+  if (options.outputs.empty()) {
+    for (std::string& note : choose_outputs(graph)) notes.push_back(std::move(note));
+  }
   remove_dead_nodes(graph);
   operators::check_known(graph);
   infer_shapes(graph);

@@ -18,6 +18,29 @@ std::string cut_before(const Node& node) {
                      node.inputs.empty() ? "NAME,..." : node.inputs[0]);
 }
 
+// What no operator of the chip computes on or makes; empty where it is nothing of that.
+std::string reason_against_operands(const Graph& graph, const Node& node, const Operator& row) {
+  const size_t operands =
+      row.binary.reals != nullptr ? node.inputs.size() : std::min<size_t>(node.inputs.size(), 1);
+  for (size_t i = 0; i < operands; ++i) {
+    if (graph.tensor(node.inputs[i]).type == graph::ElementType::kInt64)
+      return fmt::format("its input '{}' holds whole numbers; Cast them to float in the model",
+                         node.inputs[i]);
+  }
+  if (is_copy(node.op) && operands > 0 && graph.tensor(node.inputs[0]).constant) {
+    return fmt::format(
+        "it moves the constant '{}' by what depends on an input; end the graph before it with --outputs "
+        "NAME,...",
+        node.inputs[0]);
+  }
+  for (const std::string& output : node.outputs) {
+    if (!output.empty() && graph.tensor(output).shape.empty())
+      return fmt::format(
+          "its result '{}' is a number without an axis; keep one, with keepdims or a Reshape to [1]", output);
+  }
+  return "";
+}
+
 // Empty when the chip can do it.
 std::string reason_against(const Graph& graph, const Node& node, int bits) {
   const Operator* row = find(node.op);
@@ -30,6 +53,7 @@ std::string reason_against(const Graph& graph, const Node& node, int bits) {
     return fmt::format("the chip has no such operator; {}{}{}", row->note, *row->note == '\0' ? "" : ", or ",
                        cut_before(node));
   }
+  if (const std::string reason = reason_against_operands(graph, node, *row); !reason.empty()) return reason;
   if (bits == 16 && !row->support.int16 && row->support.int8)
     return "the chip has it at 8 bit only: give it and its neighbours 8 bits";
   return "";

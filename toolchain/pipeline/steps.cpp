@@ -120,6 +120,7 @@ graph::Graph prepare_float_graph(graph::Graph graph, const Settings& settings,
                                  std::vector<std::string>* notes) {
   std::vector<std::string> told = graph::prepare(graph, {.size = settings.size, .outputs = settings.outputs});
   check_values(graph);
+  operators::check_supported(graph, [](const graph::Node&) { return 8; });
   espdl::set_library(graph, settings.library);
   data::decide_input(graph, settings.input);
   const SplitReport split = split_layers(graph, settings);
