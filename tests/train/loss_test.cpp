@@ -160,6 +160,27 @@ TEST(DetectionLoss, WithoutObjectsOnlyTheClassTermIsLeft) {
   EXPECT_NEAR(terms.classes, 0.5 * sum, 1e-3);
 }
 
+// Else a quantised network would be told to hold a background that nobody reads, and coarser scores with it.
+TEST(DetectionLoss, BackgroundThatAFormatClipsIsNoError) {
+  Head deep, clipped;
+  for (int i = 0; i < 2; ++i) {
+    for (size_t k = 0; k < deep.score[i].size(); k += 2) deep.score[i][k] = -20;
+    clipped.score[i] = deep.score[i];
+    for (float& x : clipped.score[i]) x = std::max(x, -8.0f);
+  }
+  const std::vector<std::vector<Truth>> none = {{}, {}}, one = {{{0, 4, 4, 30, 30}}, {}};
+  EXPECT_GT(clipped.loss(none, false).classes, deep.loss(none, false).classes + 1e-3);
+  EXPECT_EQ(clipped.loss(none, false, {.background = -8}).classes,
+            deep.loss(none, false, {.background = -8}).classes);
+  clipped.loss(one, true, {.background = -8});
+  for (int i = 0; i < 2; ++i) {
+    for (size_t k = 0; k < clipped.score[i].size(); ++k) {
+      if (clipped.score[i][k] > -8) continue;
+      EXPECT_LE(clipped.score_gradient[i][k], 0);  // zero, or towards an object that is there
+    }
+  }
+}
+
 TEST(DetectionLoss, ClassGradientIsScoreMinusTarget) {
   Head head;
   head.loss({{}, {}}, true);

@@ -167,8 +167,8 @@ class Run {
       found[part] = network_->run(
           batch.inputs[part], values_,
           [&](const std::vector<engine::Array>& outputs, std::vector<engine::Array>& derivatives) {
-            terms[part] =
-                head_loss(head_, outputs, batch.truths[part], kNominalBatch / options_.batch, derivatives);
+            terms[part] = head_loss(head_, outputs, batch.truths[part],
+                                    {.weight = kNominalBatch / options_.batch}, derivatives);
           },
           false);
     });

@@ -22,7 +22,7 @@ DetectionHead find_head(const graph::Graph& graph) {
 }
 
 LossTerms head_loss(const DetectionHead& head, const std::vector<engine::Array>& outputs,
-                    const std::vector<std::vector<Truth>>& truths, double weight,
+                    const std::vector<std::vector<Truth>>& truths, LossOptions options,
                     std::vector<engine::Array>& derivatives) {
   std::vector<LossLevel> levels;
   for (size_t i = 0; i < head.head.levels.size(); ++i) {
@@ -31,10 +31,8 @@ LossTerms head_loss(const DetectionHead& head, const std::vector<engine::Array>&
                       derivatives[2 * i + 1].values.data(), box.shape[2], box.shape[3],
                       static_cast<double>(head.head.levels[i].stride)});
   }
-  LossOptions options;
   options.classes = static_cast<int>(head.head.classes);
   options.bins = static_cast<int>(head.head.bins);
-  options.weight = weight;
   return detection_loss(levels, truths, options);
 }
 

@@ -21,10 +21,10 @@ struct DetectionHead {
 // one picture [1,C,H,W].
 DetectionHead find_head(const graph::Graph& graph);
 
-// The loss of outputs in the order of DetectionHead::outputs; adds `weight` times its gradients (of B *
-// total) to `derivatives`.
+// The loss of outputs in the order of DetectionHead::outputs; adds `options.weight` times its gradients (of B
+// * total) to `derivatives`. Classes and bins are the head's.
 LossTerms head_loss(const DetectionHead& head, const std::vector<engine::Array>& outputs,
-                    const std::vector<std::vector<Truth>>& truths, double weight,
+                    const std::vector<std::vector<Truth>>& truths, LossOptions options,
                     std::vector<engine::Array>& derivatives);
 
 }  // namespace shrike::train

@@ -114,6 +114,7 @@ class Loss {
     for (int c = 0; c < options_.classes; ++c) {
       const double x = place.level->score[start + c * step];
       const double y = truth != nullptr && truth->category == c ? target : 0;
+      if (y == 0 && x <= options_.background) continue;
       sum += std::max(x, 0.0) - x * y + std::log1p(std::exp(-std::abs(x)));
       if (place.level->score_gradient != nullptr) {
         place.level->score_gradient[start + c * step] +=

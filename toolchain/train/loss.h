@@ -2,6 +2,7 @@
 // box overlap and distribution focal loss, with their gradients.
 #pragma once
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "toolchain/train/assigner.h"
@@ -23,6 +24,8 @@ struct LossOptions {
   int classes = 80, bins = 16;
   double box_gain = 7.5, class_gain = 0.5, distribution_gain = 1.5;
   double weight = 1;  // of everything, in the gradients
+  // Class logits down here are no error where nothing is: a format may clip what lies below.
+  double background = -std::numeric_limits<double>::infinity();
 };
 
 // Means as the field reports them: each term divided by the sum of the target scores (at least 1), without

@@ -14,6 +14,7 @@
 #include "toolchain/espdl/writer.h"
 #include "toolchain/formats/materialize.h"
 #include "toolchain/integer/reference.h"
+#include "toolchain/pipeline/recipe.h"
 #include "toolchain/pipeline/steps.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
@@ -198,8 +199,10 @@ class Run {
     sums.distillation = distillation_loss(head_, teacher, student, options_.distillation,
                                           options_.distill_weight * share, derivatives);
     if (parts_.training.labelled && options_.label_weight > 0)
-      sums.labels =
-          head_loss(head_, student, batch.truths[part], options_.label_weight / options_.batch, derivatives);
+      sums.labels = head_loss(head_, student, batch.truths[part],
+                              {.weight = options_.label_weight / options_.batch,
+                               .background = quantize::recipe::kBackgroundLogit},
+                              derivatives);
     return sums;
   }
 
