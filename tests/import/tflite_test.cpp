@@ -132,6 +132,19 @@ TEST(Tflite, ConstantsOfChannelsAreBroadcastAlongThem) {
   EXPECT_EQ(graph.tensor(only(graph, "Add").inputs[1]).shape, (Shape{1, 3, 1, 1}));
 }
 
+TEST(Tflite, OperatorsThatAreTwoOrHaveAnotherName) {
+  TfliteWriter t;
+  const int32_t x = t.tensor({1, 4}), z = t.tensor({1, 4});
+  const int32_t square = t.op(92, {x}, {1, 4}), difference = t.op(99, {square, z}, {1, 4});
+  const int32_t norm = t.op(11, {difference}, {1, 4}),
+                least = t.op(89, {norm, t.integers({1})}, {1, 1}, {{0, int8_t{1}}});
+  const Graph graph = import(t, {x, z}, {least, t.op(50, {norm}, {1, 4})});
+  EXPECT_EQ(count_op(graph, "Mul"), 2);
+  EXPECT_EQ(count_op(graph, "Sub"), 1);
+  for (const char* op : {"LpNormalization", "ReduceMin", "LogSoftmax"})
+    EXPECT_EQ(count_op(graph, op), 1) << op;
+}
+
 TEST(Tflite, IntegersBecomeWhatTheyMean) {
   TfliteWriter t;
   const int32_t x = t.tensor({1, 2, 2, 1}, TfliteWriter::kI8, "", {{0.5f}, {-128}, 0});
@@ -199,6 +212,14 @@ TEST(TfliteErrors, NameTheOperator) {
   const int32_t input = wrong.tensor({1, 4, 4, 3});
   const int32_t y = wrong.op(3, {input, wrong.floats({1, 1, 1, 2}, {1, 2})}, {1, 4, 4, 1});
   EXPECT_THAT(error_of([&] { import(wrong, {input}, {y}); }), HasSubstr("filters [1,1,1,2] do not fit"));
+}
+
+TEST(TfliteErrors, AStateThatIsKeptFromRunToRun) {
+  TfliteWriter t;
+  const int32_t x = t.tensor({1, 4}), state = t.state({1, 4});
+  const int32_t y = t.op(27, {x, t.floats({4, 4}, std::vector<float>(16, 1)), state}, {1, 4});
+  EXPECT_THAT(error_of([&] { import(t, {x}, {y}); }),
+              HasSubstr("operator 0 (SVDF) keeps a state from run to run, which is not supported"));
 }
 
 TEST(TfliteErrors, OrderAndSizes) {

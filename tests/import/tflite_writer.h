@@ -27,6 +27,12 @@ class TfliteWriter {
     tensors_.push_back({shape, type, bytes, quantization});
     return static_cast<int32_t>(tensors_.size() - 1);
   }
+  // A tensor that an operator keeps from run to run.
+  int32_t state(const std::vector<int32_t>& shape) {
+    const int32_t index = tensor(shape);
+    tensors_.back().is_state = true;
+    return index;
+  }
   int32_t floats(const std::vector<int32_t>& shape, const std::vector<float>& values) {
     return tensor(shape, kF32, {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
   }
@@ -75,6 +81,7 @@ class TfliteWriter {
       b.AddElement<int8_t>(slot(1), t.type, 0);
       b.AddElement<uint32_t>(slot(2), buffer, 0);
       b.AddOffset(slot(4), quantization);
+      b.AddElement<uint8_t>(slot(5), t.is_state ? 1 : 0, 0);
       tensors.emplace_back(b.EndTable(start));
     }
     for (size_t i = 0; i < operators_.size(); ++i) {
@@ -115,6 +122,7 @@ class TfliteWriter {
     Type type;
     std::string bytes;
     Quantization quantization;
+    bool is_state = false;
   };
   struct Op {
     int32_t code;

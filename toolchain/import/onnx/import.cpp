@@ -75,7 +75,7 @@ class Importer {
     int64_t opset = 0;
     for (const auto& entry : model_.opset_import()) {
       if (!is_standard(entry.domain())) continue;
-      if (opset != 0)
+      if (opset != 0 && opset != entry.version())
         fail("{}: one ONNX opset was expected, found {} and {}; export the model again", file_, opset,
              entry.version());
       opset = entry.version();
@@ -83,7 +83,13 @@ class Importer {
       fail("{}: opset {} to {} was expected, found {}; export the model with opset 13", file_, kOldestOpset,
            kNewestOpset, opset);
     }
-    if (opset == 0) fail("{}: the ONNX opset version is missing; the file is damaged or incomplete", file_);
+    if (opset == 0) {
+      for (const auto& entry : model_.opset_import()) {
+        if (entry.domain() == "ai.onnx.ml")
+          fail("{}: a neural network was expected, found trees or a linear model (domain ai.onnx.ml)", file_);
+      }
+      fail("{}: the ONNX opset version is missing; the file is damaged or incomplete", file_);
+    }
     return opset;
   }
 

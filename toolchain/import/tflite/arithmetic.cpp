@@ -10,9 +10,10 @@ void Converter::unary(const Operator& op) {
   const int32_t x = input(op, 0);
   const State in = state(x);
   const std::string data = in.flat_image.empty() ? in.name : bring(x, identity(shape(x).size()));
-  static const std::map<int32_t, std::string> plain = {{14, "Sigmoid"}, {19, "Relu"},      {28, "Tanh"},
-                                                       {47, "Exp"},     {59, "Neg"},       {75, "Sqrt"},
-                                                       {101, "Abs"},    {117, "HardSwish"}};
+  static const std::map<int32_t, std::string> plain = {
+      {8, "Floor"},  {14, "Sigmoid"}, {19, "Relu"},   {28, "Tanh"},       {47, "Exp"},
+      {59, "Neg"},   {66, "Sin"},     {73, "Log"},    {75, "Sqrt"},       {101, "Abs"},
+      {104, "Ceil"}, {108, "Cos"},    {116, "Round"}, {117, "HardSwish"}, {158, "Sign"}};
   std::string y;
   if (const auto found = plain.find(op.code); found != plain.end()) {
     y = node(found->second, {data});
@@ -24,6 +25,8 @@ void Converter::unary(const Operator& op) {
     y = clipped(data, 0, 1);
   } else if (op.code == 76) {
     y = node("Reciprocal", {node("Sqrt", {data})});
+  } else if (op.code == 92) {
+    y = node("Mul", {data, data});
   } else if (op.code == 98) {
     y = node("LeakyRelu", {data}, {{"alpha", op.options.scalar<float>(0, 0)}});
   } else if (op.code == 111) {
@@ -38,7 +41,7 @@ void Converter::unary(const Operator& op) {
 // Both operands get the order of the one that has all axes of the result; an image's wins.
 void Converter::binary(const Operator& op) {
   static const std::map<int32_t, std::string> names = {{0, "Add"},  {18, "Mul"}, {41, "Sub"}, {42, "Div"},
-                                                       {55, "Max"}, {57, "Min"}, {78, "Pow"}};
+                                                       {55, "Max"}, {57, "Min"}, {78, "Pow"}, {99, "Sub"}};
   const int32_t a = input(op, 0), b = input(op, 1);
   const size_t out_rank = shape(op.outputs[0]).size();
   Order order = identity(out_rank);
@@ -51,7 +54,9 @@ void Converter::binary(const Operator& op) {
                                 ? op.options.scalar<int8_t>(0, 0)
                                 : int8_t{0};
   const std::string left = operand(a, order);
-  set(op.outputs[0], activated(node(names.at(op.code), {left, operand(b, order)}), activation), order);
+  std::string y = node(names.at(op.code), {left, operand(b, order)});
+  if (op.code == 99) y = node("Mul", {y, y});  // the difference squared
+  set(op.outputs[0], activated(y, activation), order);
 }
 
 // The slope has one number a channel, [1,1,C], or one for all.
@@ -73,7 +78,17 @@ void Converter::softmax(const Operator& op) {
   std::string data = bring(x, order);
   const auto beta = op.options.scalar<float>(0, 1);
   if (beta != 1) data = node("Mul", {data, writer_.constant(name("beta"), {}, {beta})});
-  set(op.outputs[0], node("Softmax", {data}, {{"axis", position(order, rank(x) - 1)}}), order);
+  set(op.outputs[0],
+      node(op.code == 50 ? "LogSoftmax" : "Softmax", {data}, {{"axis", position(order, rank(x) - 1)}}),
+      order);
+}
+
+void Converter::l2_normalization(const Operator& op) {
+  const int32_t x = input(op, 0);
+  const Order order = state(x).flat_image.empty() ? state(x).order : identity(shape(x).size());
+  const std::string y =
+      node("LpNormalization", {bring(x, order)}, {{"axis", position(order, rank(x) - 1)}, {"p", int64_t{2}}});
+  set(op.outputs[0], activated(y, op.options.scalar<int8_t>(0, 0)), order);
 }
 
 void Converter::reduce(const Operator& op) {
@@ -94,7 +109,9 @@ void Converter::reduce(const Operator& op) {
   std::vector<int64_t> places;
   for (const int64_t axis : axes) places.push_back(position(order, axis));
   std::sort(places.begin(), places.end());
-  const std::string kind = op.code == 40 ? "ReduceMean" : op.code == 74 ? "ReduceSum" : "ReduceMax";
+  static const std::map<int32_t, std::string> kinds = {
+      {40, "ReduceMean"}, {74, "ReduceSum"}, {81, "ReduceProd"}, {82, "ReduceMax"}, {89, "ReduceMin"}};
+  const std::string& kind = kinds.at(op.code);
   const std::string list = writer_.integers(name(kind) + "/axes", places);
   set(op.outputs[0], node(kind, {data, list}, {{"keepdims", int64_t{keep}}}), left);
 }
@@ -105,7 +122,8 @@ void Converter::arg_max(const Operator& op) {
   if (axis.size() != 1) refuse("one axis was expected, found {}", axis.size());
   const Order order = identity(shape(x).size());
   set(op.outputs[0],
-      node("ArgMax", {bring(x, order)}, {{"axis", axis_of(axis[0], x)}, {"keepdims", int64_t{0}}}),
+      node(op.code == 79 ? "ArgMin" : "ArgMax", {bring(x, order)},
+           {{"axis", axis_of(axis[0], x)}, {"keepdims", int64_t{0}}}),
       identity(shape(op.outputs[0]).size()));
 }
 

@@ -72,7 +72,7 @@ class Converter {
   std::string reshaped(const std::string& x, const Shape& shape);
   template <typename... Args>
   [[noreturn]] void refuse(fmt::format_string<Args...> text, Args&&... args) const {
-    fail("{}: operator {} ({}): {}", file_, index_, operator_name(current_->code),
+    fail("{}: operator {} ({}): {}", file_, index_, name_of(*current_),
          fmt::format(text, std::forward<Args>(args)...));
   }
 
@@ -96,6 +96,7 @@ class Converter {
   void binary(const Operator& op);
   void prelu(const Operator& op);
   void softmax(const Operator& op);
+  void l2_normalization(const Operator& op);
   void reduce(const Operator& op);
   void arg_max(const Operator& op);
   void pass(const Operator& op);

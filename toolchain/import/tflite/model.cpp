@@ -59,6 +59,7 @@ class Reader {
         tensor.shape.push_back(size);
       }
       tensor.type = static_cast<ElementCode>(table.scalar<int8_t>(1, 0));
+      tensor.keeps_state = table.scalar<uint8_t>(5, 0) != 0;
       if (table.has(6)) fail("{}: tensor {} is sparse, which is not supported", file_.where(), i);
       read_quantization(table.table(4), tensor, i);
       read_data(table.scalar<uint32_t>(2, 0), count, tensor, i);
@@ -136,6 +137,7 @@ class Reader {
       const FlatTable code = codes.table(code_index);
       Operator op;
       op.code = std::max<int32_t>(code.scalar<int8_t>(0, 0), code.scalar<int32_t>(3, 0));
+      if (op.code == kCustom) op.custom = code.vector(1, 1).bytes(1);
       op.inputs = indices(table.vector(1, 4));
       op.outputs = indices(table.vector(2, 4));
       op.options = table.table(4);
@@ -161,10 +163,19 @@ class Reader {
     }
     for (size_t i = 0; i < model_.operators.size(); ++i) {
       const Operator& op = model_.operators[i];
-      const std::string who = fmt::format("operator {} ({})", i, operator_name(op.code));
+      const std::string who = fmt::format("operator {} ({})", i, name_of(op));
       for (const int32_t input : op.inputs) {
-        if (input != -1 && !ready[check_index(input, who)])
-          file_.damaged("{} reads tensor {} before it is made", who, input);
+        if (input == -1 || ready[check_index(input, who)]) continue;
+        if (model_.tensors[static_cast<size_t>(input)].keeps_state) {
+          fail(
+              "{}: {} keeps a state from run to run, which is not supported; give the float model as .onnx, "
+              "its state "
+              "an input and an output",
+              file_.where(), who);
+        }
+        if (op.code == kCustom)
+          fail("{}: {} is not supported; give the float model as .onnx or .pt", file_.where(), who);
+        file_.damaged("{} reads tensor {} before it is made", who, input);
       }
       for (const int32_t output : op.outputs) {
         const size_t index = check_index(output, who);
@@ -193,6 +204,11 @@ Model read_model(const ByteReader& file) {
   return Reader(file).run();
 }
 
+std::string name_of(const Operator& op) {
+  const bool told = !op.custom.empty() && is_printable(op.custom);
+  return told ? fmt::format("{} '{}'", operator_name(op.code), op.custom) : operator_name(op.code);
+}
+
 std::string operator_name(int32_t code) {
   static const std::map<int32_t, const char*> names = {{0, "ADD"},
                                                        {1, "AVERAGE_POOL_2D"},
@@ -201,8 +217,14 @@ std::string operator_name(int32_t code) {
                                                        {4, "DEPTHWISE_CONV_2D"},
                                                        {5, "DEPTH_TO_SPACE"},
                                                        {6, "DEQUANTIZE"},
+                                                       {7, "EMBEDDING_LOOKUP"},
+                                                       {8, "FLOOR"},
                                                        {9, "FULLY_CONNECTED"},
+                                                       {11, "L2_NORMALIZATION"},
+                                                       {12, "L2_POOL_2D"},
+                                                       {13, "LOCAL_RESPONSE_NORMALIZATION"},
                                                        {14, "LOGISTIC"},
+                                                       {16, "LSTM"},
                                                        {17, "MAX_POOL_2D"},
                                                        {18, "MUL"},
                                                        {19, "RELU"},
@@ -210,52 +232,105 @@ std::string operator_name(int32_t code) {
                                                        {21, "RELU6"},
                                                        {22, "RESHAPE"},
                                                        {23, "RESIZE_BILINEAR"},
+                                                       {24, "RNN"},
                                                        {25, "SOFTMAX"},
                                                        {26, "SPACE_TO_DEPTH"},
+                                                       {27, "SVDF"},
                                                        {28, "TANH"},
                                                        {32, "CUSTOM"},
                                                        {34, "PAD"},
+                                                       {35, "UNIDIRECTIONAL_SEQUENCE_RNN"},
                                                        {36, "GATHER"},
+                                                       {37, "BATCH_TO_SPACE_ND"},
+                                                       {38, "SPACE_TO_BATCH_ND"},
                                                        {39, "TRANSPOSE"},
                                                        {40, "MEAN"},
                                                        {41, "SUB"},
                                                        {42, "DIV"},
                                                        {43, "SQUEEZE"},
+                                                       {44, "UNIDIRECTIONAL_SEQUENCE_LSTM"},
                                                        {45, "STRIDED_SLICE"},
+                                                       {46, "BIDIRECTIONAL_SEQUENCE_RNN"},
                                                        {47, "EXP"},
                                                        {48, "TOPK_V2"},
                                                        {49, "SPLIT"},
+                                                       {50, "LOG_SOFTMAX"},
+                                                       {52, "BIDIRECTIONAL_SEQUENCE_LSTM"},
                                                        {53, "CAST"},
                                                        {54, "PRELU"},
                                                        {55, "MAXIMUM"},
                                                        {56, "ARG_MAX"},
                                                        {57, "MINIMUM"},
+                                                       {58, "LESS"},
                                                        {59, "NEG"},
                                                        {60, "PADV2"},
+                                                       {61, "GREATER"},
+                                                       {62, "GREATER_EQUAL"},
+                                                       {63, "LESS_EQUAL"},
+                                                       {64, "SELECT"},
                                                        {65, "SLICE"},
+                                                       {66, "SIN"},
                                                        {67, "TRANSPOSE_CONV"},
                                                        {69, "TILE"},
                                                        {70, "EXPAND_DIMS"},
+                                                       {71, "EQUAL"},
+                                                       {72, "NOT_EQUAL"},
+                                                       {73, "LOG"},
                                                        {74, "SUM"},
                                                        {75, "SQRT"},
                                                        {76, "RSQRT"},
                                                        {77, "SHAPE"},
                                                        {78, "POW"},
+                                                       {79, "ARG_MIN"},
+                                                       {80, "FAKE_QUANT"},
+                                                       {81, "REDUCE_PROD"},
                                                        {82, "REDUCE_MAX"},
                                                        {83, "PACK"},
+                                                       {84, "LOGICAL_OR"},
+                                                       {85, "ONE_HOT"},
+                                                       {86, "LOGICAL_AND"},
+                                                       {87, "LOGICAL_NOT"},
                                                        {88, "UNPACK"},
+                                                       {89, "REDUCE_MIN"},
+                                                       {90, "FLOOR_DIV"},
+                                                       {92, "SQUARE"},
+                                                       {94, "FILL"},
+                                                       {95, "FLOOR_MOD"},
+                                                       {96, "RANGE"},
                                                        {97, "RESIZE_NEAREST_NEIGHBOR"},
                                                        {98, "LEAKY_RELU"},
+                                                       {99, "SQUARED_DIFFERENCE"},
                                                        {100, "MIRROR_PAD"},
                                                        {101, "ABS"},
                                                        {102, "SPLIT_V"},
+                                                       {104, "CEIL"},
+                                                       {105, "REVERSE_V2"},
+                                                       {106, "ADD_N"},
+                                                       {107, "GATHER_ND"},
+                                                       {108, "COS"},
+                                                       {109, "WHERE"},
                                                        {111, "ELU"},
                                                        {114, "QUANTIZE"},
+                                                       {116, "ROUND"},
                                                        {117, "HARD_SWISH"},
+                                                       {118, "IF"},
+                                                       {119, "WHILE"},
+                                                       {120, "NON_MAX_SUPPRESSION_V4"},
+                                                       {121, "NON_MAX_SUPPRESSION_V5"},
+                                                       {122, "SCATTER_ND"},
+                                                       {123, "SELECT_V2"},
                                                        {126, "BATCH_MATMUL"},
+                                                       {128, "CUMSUM"},
+                                                       {129, "CALL_ONCE"},
                                                        {130, "BROADCAST_TO"},
+                                                       {131, "RFFT2D"},
+                                                       {132, "CONV_3D"},
+                                                       {142, "VAR_HANDLE"},
+                                                       {143, "READ_VARIABLE"},
+                                                       {144, "ASSIGN_VARIABLE"},
                                                        {150, "GELU"},
-                                                       {152, "RELU_0_TO_1"}};
+                                                       {152, "RELU_0_TO_1"},
+                                                       {158, "SIGN"}};
   const auto found = names.find(code);
   return found == names.end() ? fmt::format("operator {}", code) : found->second;
 }

@@ -32,10 +32,12 @@ struct Tensor {
   std::vector<int64_t> zero_point;
   int64_t axis = 0;
   bool constant = false;
+  bool keeps_state = false;  // from one run to the next
 };
 
 struct Operator {
   int32_t code = 0;                      // builtin operator
+  std::string custom;                    // name of one that is not
   std::vector<int32_t> inputs, outputs;  // -1: left out
   FlatTable options;                     // of the type that belongs to the code; reads defaults where absent
 };
@@ -53,5 +55,8 @@ Model read_model(const ByteReader& file);
 
 // "CONV_2D"; "operator 200" when it has no name here.
 std::string operator_name(int32_t code);
+inline constexpr int32_t kCustom = 32;
+// The same, with the name of a custom one: "CUSTOM 'ethos-u'".
+std::string name_of(const Operator& op);
 
 }  // namespace shrike::graph::tflite
