@@ -100,5 +100,7 @@ struct TransposedWindow {
   std::vector<int64_t> output_padding;
 };
 TransposedWindow resolve_transposed_window(const RuleContext& context, const std::vector<int64_t>& kernel);
+// Writes the window of a convolution or a pool, and its groups, into the node's attributes; others have none.
+void write_out_window(const RuleContext& context, Node& node);
 
 }  // namespace shrike::graph

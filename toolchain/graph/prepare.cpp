@@ -95,14 +95,6 @@ std::vector<std::string> choose_outputs(Graph& graph) {
   return notes;
 }
 
-void set_explicit_window(Node& node, const Window& window) {
-  node.attributes.erase("auto_pad");
-  node.attributes["kernel_shape"] = window.kernel;
-  node.attributes["strides"] = window.strides;
-  node.attributes["dilations"] = window.dilations;
-  node.attributes["pads"] = window.pads;
-}
-
 }  // namespace
 
 void make_attributes_explicit(Graph& graph) {
@@ -110,22 +102,7 @@ void make_attributes_explicit(Graph& graph) {
   for (Node& node : graph.nodes) {
     const RuleContext context(inference, node);
     const operators::Operator& row = *operators::find(node.op);
-    const bool slides = row.layout == operators::Layout::kChannelsLast;
-    if (slides && row.role == operators::Role::kWeighted) {
-      const Shape& filters = context.shape(1);
-      const std::vector<int64_t> kernel(filters.begin() + 2, filters.end());
-      if (node.op == "ConvTranspose") {
-        const TransposedWindow transposed = resolve_transposed_window(context, kernel);
-        set_explicit_window(node, transposed.window);
-        node.attributes["output_padding"] = transposed.output_padding;
-        node.attributes.erase("output_shape");
-      } else {
-        set_explicit_window(node, resolve_window(context, kernel));
-      }
-      node.attributes.emplace("group", int64_t{1});
-    } else if (slides && node.attributes.contains("kernel_shape")) {
-      set_explicit_window(node, resolve_window(context, node.integers("kernel_shape")));
-    }
+    if (row.layout == operators::Layout::kChannelsLast) write_out_window(context, node);
     const bool split = node.op == "Split";
     if (split || row.role == operators::Role::kConcat) {
       node.attributes["axis"] = context.axis(node.integer("axis", 0), context.rank(0));

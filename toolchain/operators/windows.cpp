@@ -236,4 +236,28 @@ TransposedWindow resolve_transposed_window(const RuleContext& c, const std::vect
   return t;
 }
 
+void write_out_window(const RuleContext& c, Node& node) {
+  const auto write = [&](const Window& window) {
+    node.attributes.erase("auto_pad");
+    node.attributes["kernel_shape"] = window.kernel;
+    node.attributes["strides"] = window.strides;
+    node.attributes["dilations"] = window.dilations;
+    node.attributes["pads"] = window.pads;
+  };
+  if (!operators::has_role(node.op, operators::Role::kWeighted)) {
+    if (node.attributes.contains("kernel_shape")) write(resolve_window(c, node.integers("kernel_shape")));
+    return;
+  }
+  const std::vector<int64_t> kernel(c.shape(1).begin() + 2, c.shape(1).end());
+  if (node.op == "ConvTranspose") {
+    const TransposedWindow transposed = resolve_transposed_window(c, kernel);
+    write(transposed.window);
+    node.attributes["output_padding"] = transposed.output_padding;
+    node.attributes.erase("output_shape");
+  } else {
+    write(resolve_window(c, kernel));
+  }
+  node.attributes.emplace("group", int64_t{1});
+}
+
 }  // namespace shrike::graph
