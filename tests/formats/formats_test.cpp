@@ -127,6 +127,14 @@ TEST(ChooseFormats, AddendsThatCancelAreNotClippedByTheirSmallSum) {
   EXPECT_GE(choose_formats(sum_graph(), statistics, FormatOptions{}).formats.at("sum").exponent, 0);
 }
 
+TEST(ChooseFormats, AddendsWhoseSumIsAlwaysZeroKeepTheirOwnExponents) {
+  Statistics statistics = {{"a", curve_with_power(-5, 1.0)}, {"b", curve_with_power(-5, 1.0)}, {"sum", {}}};
+  statistics["sum"].first_exponent = -28;
+  statistics["sum"].images = 1;
+  const Plan plan = choose_formats(sum_graph(), statistics, FormatOptions{});
+  for (const char* name : {"a", "b", "sum"}) EXPECT_EQ(plan.formats.at(name).exponent, -5) << name;
+}
+
 TEST(ChooseFormats, AConstantAddendHasAVote) {
   graph::Graph graph = sum_graph();
   graph.inputs = {"a"};

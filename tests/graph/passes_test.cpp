@@ -367,6 +367,16 @@ TEST(Prepare, LeavesOutWhatDependsOnNoInput) {
   EXPECT_THAT(error_of([&] { prepare(constant, {}); }), HasSubstr("no output depends on an input: 's'"));
 }
 
+TEST(Prepare, LeavesOutWholeNumbersThatNobodyReads) {
+  OnnxBuilder builder;
+  builder.input("x", {1, 3, 8, 8}).input("size", {4}).conv("x", 3, 4, "y").output("y");
+  builder.model.mutable_graph()->mutable_input(1)->mutable_type()->mutable_tensor_type()->set_elem_type(
+      onnx::TensorProto::INT64);
+  Graph graph = builder.graph();
+  EXPECT_THAT(prepare(graph, {}).back(), HasSubstr("left out: size"));
+  EXPECT_EQ(graph.inputs, std::vector<std::string>{"x"});
+}
+
 TEST(Prepare, MakesABatchOneImageOrRefusesIt) {
   Graph graph = OnnxBuilder().input("x", {4, 3, 32, 32}).conv("x", 3, 4, "y").output("y").graph();
   PrepareOptions options;

@@ -164,7 +164,8 @@ class Chooser {
   // by a step of the exponent, and the addend's own loss is what the layers behind feel.
   double share_of(const JoinEdge& edge) const {
     const TensorStatistics &input = *list_[edge.input].statistics, &output = *list_[edge.output].statistics;
-    if (!edge.sum || !(output.power > 0)) return 1;
+    if (!edge.sum) return 1;
+    if (!(output.power > 0)) return 0;  // they cancel whatever they lose
     const double share = input.power / output.power;
     if (share < 1 / recipe::kAlikePowers) return share * recipe::kAlikePowers;
     return share > recipe::kAlikePowers ? share / recipe::kAlikePowers : 1;

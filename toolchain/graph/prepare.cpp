@@ -83,6 +83,20 @@ std::vector<std::string> drop_constant_outputs(Graph& graph) {
   return {fmt::format("outputs that depend on no input are left out: {}", fmt::join(dropped, ", "))};
 }
 
+// Inputs of whole numbers (sizes that follow from shapes) that no node reads.
+std::vector<std::string> drop_unread_inputs(Graph& graph) {
+  std::set<std::string> read(graph.outputs.begin(), graph.outputs.end());
+  for (const Node& node : graph.nodes) read.insert(node.inputs.begin(), node.inputs.end());
+  std::vector<std::string> kept, dropped;
+  for (const std::string& input : graph.inputs) {
+    const bool unread = graph.tensor(input).type == ElementType::kInt64 && !read.contains(input);
+    (unread ? dropped : kept).push_back(input);
+  }
+  if (dropped.empty() || kept.empty()) return {};
+  graph.inputs = std::move(kept);
+  return {fmt::format("inputs that no node reads are left out: {}", fmt::join(dropped, ", "))};
+}
+
 // The raw tensors of the head in which the graph ends, or its own outputs.
 std::vector<std::string> choose_outputs(Graph& graph) {
   if (const auto report = heads::cut(graph)) return report->notes;
@@ -140,6 +154,7 @@ std::vector<std::string> prepare(Graph& graph, const PrepareOptions& options) {
     for (std::string& note : choose_outputs(graph)) notes.push_back(std::move(note));
   }
   remove_dead_nodes(graph);
+  for (std::string& note : drop_unread_inputs(graph)) notes.push_back(std::move(note));
   operators::check_known(graph);
   infer_shapes(graph);
   if (is_given(options.size)) {
