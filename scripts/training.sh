@@ -5,8 +5,8 @@
 #   scripts/training.sh PROGRAM SHARED [ROW...]
 #
 # PROGRAM is the built shrike, SHARED the folder with models/yolo11n.onnx, data/coco_calib320, data/coco_train800 and
-# data/coco_val400. A ROW is chip:size:labels|pictures:steps, e.g. esp32s3:320:labels:120; without any, all rows, which
-# takes hours. Prints the rows in the document's form, on standard output.
+# data/coco_val400. A ROW is chip:size:labels|pictures:steps[:evaluations], e.g. esp32s3:320:labels:120:6 (4 evaluations
+# when not said); without any, all rows, which takes hours. Prints the rows in the document's form, on standard output.
 set -euo pipefail
 if [ $# -lt 2 ]; then sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
 program=$1 shared=$2
@@ -41,13 +41,13 @@ errors() {
   awk '$1 == "start" { start = $7 } /<- kept/ { kept = $7 } END { printf "%s, %s", start, kept }' "$work/table"
 }
 
-row() {  # chip size kind steps
-  local chip=$1 size=$2 kind=$3 steps=$4 pictures=$training minutes
+row() {  # chip size kind steps evaluations
+  local chip=$1 size=$2 kind=$3 steps=$4 evaluations=$5 pictures=$training minutes
   if [ "$kind" = pictures ]; then pictures=$training/images; fi
   "$program" quantize "$model" --calib "$calibration" --target "$chip" --imgsz "$size" -o "$work/ptq.espdl" \
     --quiet > /dev/null 2>&1
   times > "$work/before"
-  "$program" train "$model" --data "$pictures" --target "$chip" --imgsz "$size" --steps "$steps" --evaluations 4 \
+  "$program" train "$model" --data "$pictures" --target "$chip" --imgsz "$size" --steps "$steps" --evaluations "$evaluations" \
     -o "$work/qat.espdl" --quiet > "$work/table" 2> /dev/null
   times > "$work/after"
   minutes=$(cat "$work/before" "$work/after" | tr 'ms' '  ' |  # the second line of each: of the programs it ran
@@ -57,12 +57,12 @@ row() {  # chip size kind steps
 }
 
 if [ $# -eq 0 ]; then
-  set -- esp32p4:640:labels:32 esp32p4:640:pictures:32 esp32s3:640:labels:32 esp32s3:640:labels:64 esp32s3:640:pictures:32 \
-    esp32s3:320:labels:120 esp32s3:320:pictures:60
+  set -- esp32p4:640:labels:32 esp32p4:640:pictures:32 esp32s3:640:labels:96:6 esp32s3:640:pictures:32 \
+    esp32s3:320:labels:120:6 esp32s3:320:pictures:60
 fi
 echo '| chip, size | trained on | steps | error of the outputs, start and kept | default quantisation | trained | processor minutes |'
 echo '|---|---|---|---|---|---|---|'
 for wanted in "$@"; do
-  IFS=: read -r chip size kind steps <<< "$wanted"
-  row "$chip" "$size" "$kind" "$steps"
+  IFS=: read -r chip size kind steps evaluations <<< "$wanted"
+  row "$chip" "$size" "$kind" "$steps" "${evaluations:-4}"
 done
