@@ -20,6 +20,7 @@
 #include "toolchain/support/outputs.h"
 #include "toolchain/support/progress.h"
 #include "toolchain/system/heap.h"
+#include "toolchain/train/checkpoint.h"
 #include "toolchain/train/float_training.h"
 #include "toolchain/train/head.h"
 #include "toolchain/train/judge.h"
@@ -206,6 +207,7 @@ void run(const TrainArguments& given) {
                     {output + ".ckpt", "the checkpoint of -o"},
                     {output + ".train.jsonl", "the log of -o"},
                     {output + ".trial", "the trial beside -o"}}});
+    if (arguments.training.resume) train::require_checkpoint(output + ".ckpt");
   }
   if (!meeting && arguments.processes > 1) {
     const int status = train::run_in_processes(arguments.processes);

@@ -56,6 +56,17 @@ TEST_F(TrainTest, TerminatedWithinAStepItGoesOnToTheSameFile) {
   EXPECT_THAT(read_text(path("whole.espdl.train.jsonl")), testing::HasSubstr("\"mAP\": null")) << "no labels";
 }
 
+TEST_F(TrainTest, WithoutACheckpointThereIsNothingToGoOnFrom) {
+  make_folder("pictures");
+  for (int i = 0; i < 5; ++i)
+    write("pictures/" + std::to_string(i) + ".jpg", rgb_jpeg(100 + 5 * i, 180 - 3 * i));
+  const Finished finished =
+      train("none.espdl", {std::string(SHRIKE_SOURCE_DIR) + "/examples/shapes/shapes.onnx", "--data",
+                           path("pictures"), "--target", "esp32s3", "--resume"});
+  EXPECT_EQ(finished.status, 1);
+  EXPECT_THAT(finished.err, testing::HasSubstr("none.espdl.ckpt' does not exist"));
+}
+
 TEST_F(TrainTest, TerminatedWithinAStepFloatTrainingGoesOnToTheSameFile) {
   const DrawnSet set("train_test_set", 20, 160);
   expect_the_same_when_terminated(".onnx", {"--new", "yolo11", "--width", "0.0625", "--reg-max", "8",

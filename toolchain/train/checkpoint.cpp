@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
@@ -117,6 +118,13 @@ Checkpoint parse_checkpoint(const std::string& file, const std::string& path) {
     checkpoint.numbers[name] = reader.number();
   }
   return checkpoint;
+}
+
+void require_checkpoint(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) return;
+  fail("'{}' does not exist: the run was not evaluated yet, or had another -o; start it without --resume",
+       path);
 }
 
 void say_interrupted(int64_t steps) {

@@ -22,6 +22,9 @@ Checkpoint load_checkpoint(const std::string& path);
 // The same from what the file at `path` holds.
 Checkpoint parse_checkpoint(const std::string& file, const std::string& path);
 
+// Throws Error when there is nothing at `path` to go on from: to be asked before other work.
+void require_checkpoint(const std::string& path);
+
 // On standard error, behind how many steps the run was interrupted and how it goes on: to be said before the
 // signal that asked for it ends the process (SignalsAsk).
 void say_interrupted(int64_t steps);
