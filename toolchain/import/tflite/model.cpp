@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "toolchain/import/text.h"
 #include "toolchain/support/model_limits.h"
 
 namespace shrike::graph::tflite {
