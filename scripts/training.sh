@@ -58,7 +58,7 @@ row() {  # chip size kind steps evaluations
 
 if [ $# -eq 0 ]; then
   set -- esp32p4:640:labels:32 esp32p4:640:pictures:32 esp32s3:640:labels:32 esp32s3:640:pictures:32 \
-    esp32s3:320:labels:120:6 esp32s3:320:pictures:60
+    esp32p4:320:labels:60 esp32p4:320:pictures:60 esp32s3:320:labels:120:6 esp32s3:320:pictures:60
 fi
 echo '| chip, size | trained on | steps | error of the outputs, start and kept | default quantisation | trained | processor minutes |'
 echo '|---|---|---|---|---|---|---|'
