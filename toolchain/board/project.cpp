@@ -1,6 +1,7 @@
 #include "toolchain/board/project.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include "toolchain/board/flash.h"
 #include "toolchain/board/settings.h"
 #include "toolchain/board/templates.h"
+#include "toolchain/host/integer_model.h"
 #include "toolchain/host/op_list.h"
 #include "toolchain/support/error.h"
 #include "toolchain/system/library.h"
@@ -34,6 +36,13 @@ std::string quoted(const std::string& text) {
     if (static_cast<unsigned char>(c) >= 0x20) result += c;
   }
   return result + '"';
+}
+
+// As shrike/tensor.h names it: kEsp32p4 for esp32p4.
+std::string enumerator(Target chip) {
+  std::string name = host::target_name(chip);
+  name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
+  return "k" + name;
 }
 
 // Options of the program's menu that one of the backends has.
@@ -243,7 +252,7 @@ class Writer {
       words["LOCATION"] =
           program ? "fbs::MODEL_LOCATION_IN_FLASH_RODATA" : "fbs::MODEL_LOCATION_IN_FLASH_PARTITION";
     } else {
-      words["CHIP"] = facts_.chip == Target::kEsp32p4 ? "kEsp32p4" : "kEsp32s3";
+      words["CHIP"] = enumerator(facts_.chip);
       words["FILE"] = program ? "{model_espdl, kModelBytes}" : "shrike::esp::map_partition(\"model\")";
     }
     if (options_.camera) includes = "#include \"camera.h\"\n" + includes;

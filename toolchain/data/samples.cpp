@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <functional>
 #include <map>
-#include <numeric>
 #include <sstream>
 
 #include <fmt/ranges.h>
@@ -66,8 +64,7 @@ std::vector<float> load_array(const std::string& path, const Port& port) {
       return channels_first(array.values, static_cast<int64_t>(array.values.size()) / port.shape.back());
     }
   }
-  const int64_t expected =
-      std::accumulate(port.shape.begin(), port.shape.end(), int64_t{1}, std::multiplies<>());
+  const int64_t expected = graph::element_count(port.shape);
   const bool several = array.shape.size() > 1 && array.shape[0] > 1 &&
                        expected * array.shape[0] == static_cast<int64_t>(array.values.size());
   fail("{}: an array of the shape {} was expected for input '{}', found {}{}", path, shape_text(port.shape),

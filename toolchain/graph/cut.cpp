@@ -102,7 +102,7 @@ std::vector<std::string> cut_selection(Graph& graph) {
   for (const Node& node : graph.nodes) {
     const bool made_by_choice = !node.outputs.empty() && selected.count(node.outputs[0]) > 0;
     const operators::Operator* row = operators::find(node.op);
-    if (!made_by_choice || (row != nullptr && row->reads_shape_only)) continue;
+    if (!made_by_choice || (row != nullptr && row->values_read == 0)) continue;
     for (const std::string& input : node.inputs) {
       if (!input.empty() && selected.count(input) == 0) add(input);
     }

@@ -4,6 +4,7 @@
 #include "toolchain/graph/edit.h"
 #include "toolchain/graph/inference.h"
 #include "toolchain/graph/passes.h"
+#include "toolchain/operators/operator.h"
 #include "toolchain/operators/rules.h"
 
 namespace shrike::graph {
@@ -11,14 +12,13 @@ namespace {
 
 bool is_float_cast(const Graph& graph, const Node& node) {
   if (node.op != "Cast" || graph.tensor(node.inputs[0]).type != ElementType::kFloat) return false;
+  if (node.inputs.size() > 1) return graph.tensor(node.inputs[1]).type == ElementType::kFloat;
   return is_float_type(node.integer("to", 1));
 }
 
 // A reduction over no axes that leaves each number as it is.
 bool reduces_nothing(const Graph& graph, const Node& node) {
-  static const std::set<std::string> kOfOneTheOne = {"ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
-                                                     "ReduceSum"};
-  return kOfOneTheOne.contains(node.op) && operators::reduces_no_axes(graph, node);
+  return operators::reduces_no_axes(graph, node) && operators::find(node.op)->keeps_a_single_number;
 }
 
 bool does_nothing(const Graph& graph, const Node& node) {

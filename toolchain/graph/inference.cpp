@@ -96,10 +96,10 @@ void Inference::visit(const Node& node) {
 
 void Inference::compute(const Node& node) {
   std::vector<const Tensor*> inputs;
-  const bool shape_only = operators::find(node.op)->reads_shape_only;
+  const size_t values_read = operators::find(node.op)->values_read;
   for (const std::string& input : node.inputs) {
     inputs.push_back(input.empty() ? nullptr : &graph_.tensor(input));
-    if (input.empty() || shape_only) continue;
+    if (input.empty() || inputs.size() > values_read) continue;
     inputs.back() = value(input);
     if (inputs.back() == nullptr) return;
   }

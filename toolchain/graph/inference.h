@@ -93,6 +93,8 @@ struct Window {
   std::vector<int64_t> kernel, strides, dilations, pads;  // pads: all begins, then all ends
 };
 Window resolve_window(const RuleContext& context, const std::vector<int64_t>& kernel);
+// As the node's attributes, in place of what they left open.
+void write_out(const Window& window, Node& node);
 // Of a ConvTranspose, from pads, auto_pad or output_shape: what these leave to choose, and how many zeros are
 // put behind each axis of the output.
 struct TransposedWindow {
@@ -100,7 +102,5 @@ struct TransposedWindow {
   std::vector<int64_t> output_padding;
 };
 TransposedWindow resolve_transposed_window(const RuleContext& context, const std::vector<int64_t>& kernel);
-// Writes the window of a convolution or a pool, and its groups, into the node's attributes; others have none.
-void write_out_window(const RuleContext& context, Node& node);
 
 }  // namespace shrike::graph

@@ -116,7 +116,7 @@ void make_attributes_explicit(Graph& graph) {
   for (Node& node : graph.nodes) {
     const RuleContext context(inference, node);
     const operators::Operator& row = *operators::find(node.op);
-    if (row.layout == operators::Layout::kChannelsLast) write_out_window(context, node);
+    if (row.write_out_window != nullptr) row.write_out_window(context, node);
     const bool split = node.op == "Split";
     if (split || row.role == operators::Role::kConcat) {
       node.attributes["axis"] = context.axis(node.integer("axis", 0), context.rank(0));

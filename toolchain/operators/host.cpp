@@ -40,7 +40,9 @@ bool fill_size(const RuleContext& c, const Inputs&, std::vector<Tensor>& outputs
   return true;
 }
 
+// To a type that is named, or that of a second input.
 void cast(const RuleContext& c) {
+  if (c.has(1)) return c.set(0, c.shape(0), c.type(1));
   const int64_t to = c.node.integer("to", 1);
   if (to == 8) c.fail("a cast to text is not supported");
   c.set(0, c.shape(0), graph::is_float_type(to) ? ElementType::kFloat : ElementType::kInt64);
@@ -142,7 +144,14 @@ Operator host(const char* name, graph::Rule shape,
 Operator of_shape(const char* name, graph::Rule shape,
                   bool (*evaluate)(const RuleContext&, const Inputs&, std::vector<Tensor>&)) {
   Operator row = host(name, shape, evaluate, "a constant: sizes are known");
-  row.reads_shape_only = true;
+  row.values_read = 0;
+  return row;
+}
+
+Operator cast_row() {
+  Operator row =
+      host("Cast", cast, cast_values, "of float to float disappears; data has no other type on the chip");
+  row.values_read = 1;
   return row;
 }
 
@@ -159,7 +168,7 @@ std::vector<Operator> host_rows() {
   return {
       of_shape("Shape", shape_of, fill_shape),
       of_shape("Size", size_of, fill_size),
-      host("Cast", cast, cast_values, "of float to float disappears; data has no other type on the chip"),
+      cast_row(),
       host("Where", where, select, "only of constants; write it with Mul and Add of a 0/1 mask"),
       host("Range", range, fill_range, "only of constants"),
       host("ConstantOfShape", constant_of_shape, fill_constant, "only of constants"),

@@ -8,6 +8,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -101,9 +102,12 @@ struct Operator {
   graph::Rule shape = nullptr;
   std::vector<Operand> operands = {Operand::kData};
   Layout layout = Layout::kRewritten;
+  // Writes into the node's attributes what ONNX leaves to defaults of its window; null: it has none.
+  void (*write_out_window)(const graph::RuleContext&, graph::Node&) = nullptr;
   // Numbers on a grid give numbers on it: nothing is rounded.
   bool stays_on_grid = false;
 
+  bool keeps_a_single_number = false;  // a reduction that makes of one number that number
   // f(c x) = c f(x) for c > 0, in every channel by itself: of one variable, or of a window of the channel.
   bool homogeneous = false;
 
@@ -123,7 +127,8 @@ struct Operator {
   bool commutes = false;                          // c op x is the same
   int64_t (*integer_formula)(int64_t) = nullptr;  // of one variable, on integers
   bool (*evaluate)(const graph::RuleContext&, const Inputs&, std::vector<graph::Tensor>& outputs) = nullptr;
-  bool reads_shape_only = false;  // the value of its input doesn't matter
+  // Inputs from here on matter by shape and type only.
+  size_t values_read = std::numeric_limits<size_t>::max();
 
   // Lowering; `relu` is the node whose work a weighted operator takes over, or null.
   void (*lower)(espdl::Builder&, const graph::Node&) = nullptr;

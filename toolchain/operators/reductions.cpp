@@ -189,10 +189,11 @@ std::string refuse_normalization(const Situation& s) {
 }
 
 template <const Accumulation& way>
-Operator reduce(const char* name, Role role) {
+Operator reduce(const char* name, Role role, bool keeps_a_single_number = false) {
   Operator row{.name = name, .role = role, .shape = reduction};
   row.operands = {Operand::kData, Operand::kPlain};
   row.stays_on_grid = role == Role::kCopy;
+  row.keeps_a_single_number = keeps_a_single_number;
   row.evaluate = evaluate<way>;
   row.lower = espdl::lower_reduce;
   row.support = kAllTypes;
@@ -253,15 +254,15 @@ Operator rewritten(const char* name, graph::Rule shape, Nodes (*rewrite)(graph::
 
 std::vector<Operator> reduction_rows() {
   return {
-      reduce<kMax>("ReduceMax", Role::kCopy),
-      reduce<kMin>("ReduceMin", Role::kCopy),
-      reduce<kSum>("ReduceSum", Role::kComputed),
-      reduce<kMean>("ReduceMean", Role::kComputed),
+      reduce<kMax>("ReduceMax", Role::kCopy, true),
+      reduce<kMin>("ReduceMin", Role::kCopy, true),
+      reduce<kSum>("ReduceSum", Role::kComputed, true),
+      reduce<kMean>("ReduceMean", Role::kComputed, true),
       reduce<kL1>("ReduceL1", Role::kComputed),
       reduce<kL2>("ReduceL2", Role::kComputed),
       reduce<kLogSum>("ReduceLogSum", Role::kComputed),
       reduce<kLogSumExp>("ReduceLogSumExp", Role::kComputed),
-      reduce<kProd>("ReduceProd", Role::kComputed),
+      reduce<kProd>("ReduceProd", Role::kComputed, true),
       reduce<kSumSquare>("ReduceSumSquare", Role::kComputed),
       softmax_row("Softmax"),
       softmax_row("LogSoftmax"),
@@ -284,8 +285,8 @@ std::vector<Operator> reduction_rows() {
 }
 
 bool reduces_no_axes(const graph::Graph& graph, const graph::Node& node) {
-  if (!std::string_view(node.op).starts_with("Reduce") || node.integer("noop_with_empty_axes", 0) == 0)
-    return false;
+  const Operator* row = find(node.op);
+  if (row == nullptr || row->shape != reduction || node.integer("noop_with_empty_axes", 0) == 0) return false;
   if (node.inputs.size() < 2 || node.inputs[1].empty()) return true;
   const Tensor& axes = graph.tensor(node.inputs[1]);
   return axes.constant && axes.elements() == 0;

@@ -168,6 +168,19 @@ std::string refuse_matmul(const Situation& s) {
   return fmt::format("operands have ranks {} and {}; the chip multiplies up to rank 4", left, right);
 }
 
+void write_out_convolution(const RuleContext& c, graph::Node& node) {
+  graph::write_out(graph::resolve_window(c, filter_kernel(c)), node);
+  node.attributes.emplace("group", int64_t{1});
+}
+
+void write_out_transposed(const RuleContext& c, graph::Node& node) {
+  const auto [window, output_padding] = graph::resolve_transposed_window(c, filter_kernel(c));
+  graph::write_out(window, node);
+  node.attributes["output_padding"] = output_padding;
+  node.attributes.erase("output_shape");
+  node.attributes.emplace("group", int64_t{1});
+}
+
 Operator weighted(const char* name, graph::Rule shape,
                   void (*lower)(espdl::Builder&, const graph::Node&, const graph::Node*)) {
   Operator row{.name = name, .role = Role::kWeighted, .shape = shape, .layout = Layout::kChannelsLast};
@@ -180,6 +193,7 @@ Operator weighted(const char* name, graph::Rule shape,
 
 Operator conv_transpose() {
   Operator row = weighted("ConvTranspose", transposed_convolution, espdl::lower_conv_transpose);
+  row.write_out_window = write_out_transposed;
   row.becomes = "Conv";
   row.rewrite = rewrite_transposed_convolution;
   row.note = "as InsertZeros and Conv; 1-D and 2-D, constant filters";
@@ -188,6 +202,7 @@ Operator conv_transpose() {
 
 Operator conv() {
   Operator row = weighted("Conv", convolution, espdl::lower_conv);
+  row.write_out_window = write_out_convolution;
   row.rewrite = rewrite_grouped_convolution;
   row.note =
       "1-D and 2-D, constant filters; groups other than 1 and channels as one filter with zeros, or apart";

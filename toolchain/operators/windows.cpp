@@ -122,9 +122,15 @@ std::string refuse_resize(const Situation& s) {
   return "";
 }
 
+void write_out_pool(const RuleContext& c, graph::Node& node) {
+  if (node.attributes.contains("kernel_shape"))
+    graph::write_out(graph::resolve_window(c, node.integers("kernel_shape")), node);
+}
+
 Operator pool(const char* name, Role role, graph::Rule shape,
               void (*lower)(espdl::Builder&, const graph::Node&)) {
   Operator row{.name = name, .role = role, .shape = shape, .layout = Layout::kChannelsLast};
+  row.write_out_window = write_out_pool;
   row.stays_on_grid = role == Role::kCopy;
   row.homogeneous = true;
   row.lower = lower;
@@ -236,28 +242,12 @@ TransposedWindow resolve_transposed_window(const RuleContext& c, const std::vect
   return t;
 }
 
-void write_out_window(const RuleContext& c, Node& node) {
-  const auto write = [&](const Window& window) {
-    node.attributes.erase("auto_pad");
-    node.attributes["kernel_shape"] = window.kernel;
-    node.attributes["strides"] = window.strides;
-    node.attributes["dilations"] = window.dilations;
-    node.attributes["pads"] = window.pads;
-  };
-  if (!operators::has_role(node.op, operators::Role::kWeighted)) {
-    if (node.attributes.contains("kernel_shape")) write(resolve_window(c, node.integers("kernel_shape")));
-    return;
-  }
-  const std::vector<int64_t> kernel(c.shape(1).begin() + 2, c.shape(1).end());
-  if (node.op == "ConvTranspose") {
-    const TransposedWindow transposed = resolve_transposed_window(c, kernel);
-    write(transposed.window);
-    node.attributes["output_padding"] = transposed.output_padding;
-    node.attributes.erase("output_shape");
-  } else {
-    write(resolve_window(c, kernel));
-  }
-  node.attributes.emplace("group", int64_t{1});
+void write_out(const Window& window, Node& node) {
+  node.attributes.erase("auto_pad");
+  node.attributes["kernel_shape"] = window.kernel;
+  node.attributes["strides"] = window.strides;
+  node.attributes["dilations"] = window.dilations;
+  node.attributes["pads"] = window.pads;
 }
 
 }  // namespace shrike::graph

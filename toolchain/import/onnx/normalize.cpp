@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "toolchain/graph/edit.h"
-#include "toolchain/graph/inference.h"
 #include "toolchain/support/error.h"
 
 namespace shrike::graph {
@@ -24,12 +23,7 @@ bool has_input(const Node& node, size_t slot) {
 class Normalizer {
  public:
   Normalizer(Graph& graph, int64_t opset, const std::string& file)
-      : graph_(graph),
-        names_(graph),
-        opset_(opset),
-        file_(file),
-        read_(read_tensors(graph)),
-        integers_(integer_constants(graph)) {}
+      : graph_(graph), names_(graph), opset_(opset), file_(file), read_(read_tensors(graph)) {}
 
   void run() {
     std::vector<Node> nodes;
@@ -38,7 +32,6 @@ class Normalizer {
       refuse_other_meanings(node);
       for (const auto& [key, slot] : renames(node.op)) attribute_to_input(node, key, slot);
       for (const Rule rule : rules(node.op)) (this->*rule)(node);
-      if (makes_integers(node)) integers_.insert(node.outputs.begin(), node.outputs.end());
       if (const auto chain = kChains.find(node.op); chain != kChains.end()) {
         add_chain(std::move(node), chain->second);
       } else {
@@ -58,24 +51,6 @@ class Normalizer {
   };
   inline static const std::map<std::string, Chain> kChains = {
       {"Sum", {"Add", false}}, {"Mean", {"Add", true}}, {"Max", {"Max", false}}, {"Min", {"Min", false}}};
-
-  static std::set<std::string> integer_constants(const Graph& graph) {
-    std::set<std::string> names;
-    for (const auto& [name, tensor] : graph.tensors)
-      if (tensor.type == ElementType::kInt64) names.insert(name);
-    return names;
-  }
-
-  // Sizes, positions and conditions, and what is computed from them; everything else is of floats here.
-  bool makes_integers(const Node& node) const {
-    static const std::set<std::string> kAlways = {
-        "And",         "ArgMax",  "ArgMin", "Equal", "Greater", "GreaterOrEqual", "Less",
-        "LessOrEqual", "NonZero", "Not",    "Or",    "Shape",   "Size",           "Xor"};
-    if (kAlways.contains(node.op)) return true;
-    if (node.op == "Cast") return !is_float_type(node.integer("to", 1));
-    const size_t of_type = node.op == "Where" || node.op == "ConstantOfShape" ? 1 : 0;
-    return has_input(node, of_type) && integers_.contains(node.inputs[of_type]);
-  }
 
   static std::set<std::string> read_tensors(const Graph& graph) {
     std::set<std::string> read(graph.outputs.begin(), graph.outputs.end());
@@ -149,11 +124,7 @@ class Normalizer {
       refuse(node, "keep_aspect_ratio_policy is not supported; export with fixed sizes");
   }
 
-  void to_cast(Node& node) {
-    node.op = "Cast";
-    node.attributes["to"] = int64_t{integers_.contains(node.inputs[1]) ? 7 : 1};
-    node.inputs.resize(1);
-  }
+  void to_cast(Node& node) { node.op = "Cast"; }  // to the type of its second input
 
   void refuse_scaled_swish(Node& node) {
     if (node.real("alpha", 1) != 1)
@@ -267,8 +238,7 @@ class Normalizer {
   FreshNames names_;
   int64_t opset_;
   const std::string& file_;
-  std::set<std::string> read_;      // tensors that a node or the caller reads
-  std::set<std::string> integers_;  // tensors of integers, as far as the nodes seen tell
+  std::set<std::string> read_;  // tensors that a node or the caller reads
 };
 
 }  // namespace
