@@ -197,6 +197,22 @@ graph::Graph resize_graph() {
   return graph;
 }
 
+// A Relu that nothing on the calibration pictures passes has the finest format there is, to which the
+// convolution that takes it over could only round by shifting left.
+TEST(RoundWeights, AReluIsNoFinerThanItsConvolutionsSums) {
+  const graph::Graph graph = resize_graph();
+  for (const Target target : {Target::kEsp32p4, Target::kEsp32s3}) {
+    Plan plan;
+    for (const char* name : {"x", "y", "z"}) plan.formats[name] = {8, -6, {}};
+    for (const char* name : {"r", "up"}) plan.formats[name] = {8, -28, {}};
+    round_weights(graph, target, {}, plan);
+    const int lowest = -6 + plan.weights.at("first").format.exponent;
+    EXPECT_EQ(lowest, -12) << "1 fits 127 * 2^-6";
+    EXPECT_EQ(plan.formats.at("r").exponent, lowest);
+    EXPECT_EQ(plan.formats.at("up").exponent, lowest) << "of the same integers";
+  }
+}
+
 TEST(ChooseBits, WhatTheChipResizesStaysAtEightBits) {
   FormatOptions settings;
   settings.bits = 16;

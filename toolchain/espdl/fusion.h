@@ -2,6 +2,7 @@
 // 9).
 #pragma once
 #include <map>
+#include <string>
 
 #include "toolchain/graph/graph.h"
 
@@ -10,5 +11,9 @@ namespace shrike::espdl {
 // Index of the computing node -> index of the Relu that it takes over: the Relu is the only reader of the
 // node's output, which is not a graph output. The node then rounds straight to the Relu's format.
 std::map<size_t, size_t> fused_relus(const graph::Graph& graph);
+
+// What the node with this index writes in the file: its output, or that of the Relu that it takes over.
+const std::string& written_output(const graph::Graph& graph, const std::map<size_t, size_t>& relus,
+                                  size_t node);
 
 }  // namespace shrike::espdl

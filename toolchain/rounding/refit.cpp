@@ -8,6 +8,7 @@
 
 #include "toolchain/engine/engine.h"
 #include "toolchain/engine/linalg.h"
+#include "toolchain/espdl/fusion.h"
 #include "toolchain/formats/materialize.h"
 #include "toolchain/integer/trial.h"
 #include "toolchain/measure/grid.h"
@@ -21,6 +22,7 @@ namespace {
 struct Layer {
   const graph::Node* node = nullptr;
   std::string quantized_input;  // name in the materialized graph
+  std::string written;          // its output in the file
   bool depthwise = false;
   std::unique_ptr<engine::GramAccumulator> gram;
 };
@@ -153,7 +155,7 @@ class Rounder {
       for (int64_t k = 0; k < size; ++k) real[k] = weights_[view_.index(n, k)];
       const ExponentRange range =
           exponent_range(target_, bits, seen_exponent(plan_, node_, node_.inputs[0]),
-                         plan_.formats.at(node_.outputs[0]).exponent, bias_[static_cast<size_t>(n)]);
+                         plan_.formats.at(layer_.written).exponent, bias_[static_cast<size_t>(n)]);
       exponent = best_weight_exponent(real.data(), power.data(), size, bits, range);
       code_.format.channel_exponents[static_cast<size_t>(n)] = exponent;
       code_.format.exponent =
@@ -202,11 +204,14 @@ void refit_weights(const graph::Graph& graph, const Feed& feed, Target target, P
   std::map<std::string, std::string> seen_input;
   for (const graph::Node& node : networks[0]->graph().nodes) seen_input[node.name] = node.inputs[0];
   std::vector<Layer> layers;
-  for (const graph::Node& node : graph.nodes) {
+  const auto relus = espdl::fused_relus(graph);
+  for (size_t index = 0; index < graph.nodes.size(); ++index) {
+    const graph::Node& node = graph.nodes[index];
     if (!can_refit(graph, node)) continue;
     Layer layer;
     layer.node = &node;
     layer.quantized_input = seen_input.at(node.name);
+    layer.written = espdl::written_output(graph, relus, index);
     layer.depthwise = node.integer("group", 1) > 1;
     layer.gram = std::make_unique<engine::GramAccumulator>(
         conv_spec(graph, node), graph.tensor(node.inputs[0]).shape[1], recipe::kRefitRows);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "runtime/chips/chip.h"
+#include "toolchain/espdl/fusion.h"
 #include "toolchain/measure/grid.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/rounding/weights.h"
@@ -11,10 +12,18 @@
 namespace shrike::quantize {
 namespace {
 
+using FusedRelus = std::map<size_t, size_t>;  // espdl/fusion.h
+
 // Raises output exponents (of whole groups) until every weight fits below its node's shift bound.
-void enforce_right_shifts(const graph::Graph& graph, Plan& plan) {
+void enforce_right_shifts(const graph::Graph& graph, const FusedRelus& relus, Plan& plan) {
   const FormatGroups groups = find_groups(graph);
-  for (const graph::Node& node : graph.nodes) {
+  const auto raise = [&](const std::string& tensor, int exponent) {
+    if (plan.formats.at(tensor).exponent >= exponent) return;
+    for (const std::string& member : groups.members[groups.group_of.at(tensor)])
+      plan.formats[member].exponent = exponent;
+  };
+  for (size_t index = 0; index < graph.nodes.size(); ++index) {
+    const graph::Node& node = graph.nodes[index];
     const auto is = [&](operators::Role role) { return operators::has_role(node.op, role); };
     if (!is(operators::Role::kWeighted) && !is(operators::Role::kMatrix) && !is(operators::Role::kProduct))
       continue;
@@ -25,10 +34,8 @@ void enforce_right_shifts(const graph::Graph& graph, Plan& plan) {
       needed += operand.constant ? factor_exponent(operand, output.bits)
                                  : seen_exponent(plan, node, node.inputs[i]);
     }
-    if (output.exponent >= needed) continue;
-    for (const std::string& member : groups.members[groups.group_of.at(node.outputs[0])]) {
-      plan.formats[member].exponent = needed;
-    }
+    raise(node.outputs[0], needed);
+    raise(espdl::written_output(graph, relus, index), needed);
   }
 }
 
@@ -45,13 +52,15 @@ std::vector<int64_t> bias_integers(const WeightCode& code, int input_exponent, T
 }
 
 void round_weights(const graph::Graph& graph, Target target, const FormatOptions& options, Plan& plan) {
-  enforce_right_shifts(graph, plan);
-  for (const graph::Node& node : graph.nodes) {
+  const FusedRelus relus = espdl::fused_relus(graph);
+  enforce_right_shifts(graph, relus, plan);
+  for (size_t index = 0; index < graph.nodes.size(); ++index) {
+    const graph::Node& node = graph.nodes[index];
     if (!operators::is_weighted(graph, node)) continue;
     const operators::FilterLayout view = weight_view(graph, node);
     const graph::Tensor& weight = graph.tensor(node.inputs[1]);
     const int bits = plan.formats.at(node.outputs[0]).bits;
-    const int output_exponent = plan.formats.at(node.outputs[0]).exponent;
+    const int output_exponent = plan.formats.at(espdl::written_output(graph, relus, index)).exponent;
     const int input_exponent = seen_exponent(plan, node, node.inputs[0]);
     WeightCode code;
     const bool has_bias = operators::has_role(node.op, operators::Role::kWeighted);
