@@ -26,6 +26,7 @@ options_of() {  # scheme chip size
   if [ "$3" != 640 ]; then options+=" --imgsz $3"; fi
   case $1 in
     default) ;;
+    whole) options+=" --channel-groups off" ;;
     no_pads | percentile | minmax | tutorial_a | tutorial_b) options+=" --config examples/configs/$1.yaml" ;;
     *) echo "accuracy.sh: no scheme '$1'" >&2; exit 1 ;;
   esac
@@ -72,7 +73,7 @@ if [ $# -eq 0 ]; then
   set -- float:-:640 float:-:320
   for size in 640 320; do
     for chip in esp32p4 esp32s3; do
-      if [ $chip = esp32p4 ]; then set -- "$@" "no_pads:$chip:$size"; fi
+      if [ $chip = esp32p4 ]; then set -- "$@" "no_pads:$chip:$size"; else set -- "$@" "whole:$chip:$size"; fi
       for scheme in default percentile minmax tutorial_a tutorial_b; do set -- "$@" "$scheme:$chip:$size"; done
     done
   done

@@ -192,6 +192,7 @@ TEST_F(SettingsFile, APresetIsDepartedFromWhereverItStands) {
   const Settings settings = load_settings(write("calibration: mse\nemulate: esp-ppq\n"));
   EXPECT_EQ(settings.calibration, Calibration::kMse);
   EXPECT_FALSE(settings.rescaling);
+  EXPECT_FALSE(settings.channel_groups);
   EXPECT_FALSE(settings.weight_refit);
   EXPECT_EQ(settings.add_alignment, Alignment::kOutput);
   EXPECT_EQ(to_yaml(load_settings(write(to_yaml(settings)))), to_yaml(settings));

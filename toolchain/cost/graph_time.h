@@ -15,4 +15,9 @@ double graph_time(const graph::Graph& graph, Target target);
 // Of a Pad before the tensor's padded reader.
 double pad_time(const graph::Tensor& tensor, const std::vector<int64_t>& pads, Target target);
 
+// What it takes more when a convolution, and the function of its output (null: none), are divided into groups
+// of `sizes` output channels that a Concat puts together; less than nothing where filters fit the cache then.
+double division_time(const graph::Graph& graph, const graph::Node& convolution, const graph::Node* function,
+                     const std::vector<int64_t>& sizes, Target target);
+
 }  // namespace shrike::quantize

@@ -49,7 +49,8 @@ graph::Graph float_graph_of(const std::string& model_path, const host::IntegerMo
   for (int32_t i = 0; i < model.output_count(); ++i)
     settings.outputs.push_back(host::to_string(model.output(i).name));
   if (!heads::in_head_order(settings.outputs).empty()) settings.outputs.clear();
-  graph::Graph graph = load_float_graph(model_path, settings);
+  graph::Graph graph = load_float_graph(model_path, settings, nullptr,
+                                        parse_grouping(host::to_string(model.metadata(kGroupsKey))));
   if (multiplies_what_is_folded(file, graph)) graph = with_attention_scale(model_path, settings);
   const std::string rescaling = host::to_string(model.metadata(kRescalingKey));
   rescale(graph, parse_rescaling(rescaling));

@@ -50,6 +50,13 @@ inline constexpr double kClippedPeaks = 0.1;
 inline constexpr int kShiftStride = 8, kCoarseSteps = 16;
 inline constexpr double kCoarseStepRatio = 0.93;
 
+// --- Groups of channels (transform/channel_groups.h).
+// A group is of so many channels, the lanes of a vector, or of a multiple.
+inline constexpr size_t kGroupChannels = 16;
+// Share of the squares of all filters' steps that a division must save, and the share of the network's time
+// on the chip that all divisions together may take.
+inline constexpr double kGroupGain = 0.2, kGroupTime = 0.018;
+
 // --- Rounding.
 // Share of the mean diagonal added to the covariance: the calibration images don't span what other images
 // hold.

@@ -171,6 +171,7 @@ graph::ImageSize parse_size(const std::string& text) {
 void emulate_esp_ppq(Settings& settings) {
   settings.calibration = Calibration::kKl;
   settings.rescaling = false;
+  settings.channel_groups = false;
   settings.add_alignment = settings.concat_alignment = Alignment::kOutput;
   settings.weight_exponents = WeightExponents::kLayer;
   settings.weight_calibration = WeightCalibration::kPercentile;
@@ -296,6 +297,11 @@ std::vector<SettingField> make_fields() {
       Choices<SplitMethod>{{"balance", SplitMethod::kBalance}, {"random", SplitMethod::kRandom}}));
   fields.push_back(real_field("split-threshold", "weights of split layers above this are divided",
                               &Settings::split_threshold, 0.0, 1e6));
+  fields.push_back(switch_field("channel-groups",
+                                "convolutions divided into groups of channels with exponents of their own, "
+                                "where a layer's weights share one (not on esp32p4) and that is worth its "
+                                "time on the chip",
+                                &Settings::channel_groups));
   fields.push_back(switch_field("equalization",
                                 "layerwise equalisation of weights across Relu, pooling and q.k",
                                 &Settings::equalization));
@@ -411,6 +417,7 @@ std::string without_effect(const Settings& settings, const std::string& name) {
       {"refit-images", settings.weight_refit, "weight-refit is off"},
       {"bias-images", settings.bias_correction, "bias-correction is off"},
       {"search-images", settings.exponent_search, "exponent-search is off"},
+      {"channel-groups", settings.bits == 8, "bits is 16 for all layers"},
       {"int16-layers", settings.bits == 8, "bits is 16 for all layers"},
   };
   for (const Condition& condition : conditions) {

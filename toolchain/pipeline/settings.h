@@ -25,6 +25,7 @@ struct Settings : FormatOptions, SplitOptions, EqualizeOptions {
   // How pictures are fitted for every fit and judgement, where that differs from use; empty: as in use.
   std::optional<data::Geometry> calibration_fit;
 
+  bool channel_groups = true;   // see channel_groups.h
   bool equalization = false;    // see equalize.h
   bool rescaling = true;        // see rescale.h
   bool explicit_pads = true;    // see choose_rescaling.h

@@ -1,7 +1,10 @@
 #include "toolchain/pipeline/steps.h"
 
+#include <algorithm>
 #include <chrono>
 
+#include "runtime/chips/chip.h"
+#include "toolchain/cost/cost_model.h"
 #include "toolchain/formats/calibrate.h"
 #include "toolchain/formats/choose.h"
 #include "toolchain/formats/materialize.h"
@@ -62,6 +65,20 @@ void correct(Draft& draft, const Settings& settings, const ProgressCallback& pro
   correct_biases(draft.graph, feed, *draft.outputs, settings.target, draft.plan, progress);
 }
 
+// Layers that the settings name stay as they are.
+Grouping wanted_groups(const graph::Graph& graph, const Settings& settings) {
+  const bool channel_exponents = settings.weight_exponents == WeightExponents::kChannel &&
+                                 chip_of(settings.target).per_channel_exponents;
+  if (!settings.channel_groups || channel_exponents || settings.bits != 8 || !has_cost_model(settings.target))
+    return {};
+  GroupingOptions options;
+  options.target = settings.target;
+  for (const auto* names : {&settings.int16_layers, &settings.split_layers})
+    options.kept_whole.insert(names->begin(), names->end());
+  for (const auto& [tensor, exponent] : settings.fixed_exponents) options.kept_whole.insert(tensor);
+  return choose_groups(graph, options);
+}
+
 std::vector<std::string> notes_about(const SplitReport& split, const Settings& settings,
                                      const std::vector<EqualizedLayers>& equalized) {
   std::vector<std::string> notes;
@@ -112,17 +129,26 @@ Plan rounded_plan(const graph::Graph& graph, const Statistics& statistics, const
 }
 
 graph::Graph load_float_graph(const std::string& model_path, const Settings& settings,
-                              std::vector<std::string>* notes) {
-  return prepare_float_graph(graph::import_model(model_path), settings, notes);
+                              std::vector<std::string>* notes, const std::optional<Grouping>& groups) {
+  return prepare_float_graph(graph::import_model(model_path), settings, notes, groups);
 }
 
 graph::Graph prepare_float_graph(graph::Graph graph, const Settings& settings,
-                                 std::vector<std::string>* notes) {
+                                 std::vector<std::string>* notes, const std::optional<Grouping>& groups) {
   std::vector<std::string> told = graph::prepare(graph, {.size = settings.size, .outputs = settings.outputs});
   check_values(graph);
   operators::check_supported(graph, [](const graph::Node&) { return 8; });
   espdl::set_library(graph, settings.library);
   data::decide_input(graph, settings.input);
+  const Grouping grouping = groups ? *groups : wanted_groups(graph, settings);
+  group_channels(graph, grouping);
+  if (!grouping.empty()) {
+    graph.metadata[kGroupsKey] = grouping_text(grouping);
+    told.push_back(fmt::format("divided {} convolutions into groups of channels (channel-groups)",
+                               std::count_if(grouping.begin(), grouping.end(), [](const auto& entry) {
+                                 return entry.second.sizes.size() > 1;
+                               })));
+  }
   const SplitReport split = split_layers(graph, settings);
   std::vector<EqualizedLayers> equalized;
   if (settings.equalization) equalized = equalize(graph, settings);

@@ -11,6 +11,7 @@
 #include "toolchain/measure/feed.h"
 #include "toolchain/pipeline/settings.h"
 #include "toolchain/rounding/float_outputs.h"
+#include "toolchain/transform/channel_groups.h"
 
 namespace shrike::quantize {
 
@@ -53,13 +54,16 @@ void run_steps(Part part, Draft& draft, const Settings& settings, const PhasePro
 // The first step of Part::kPlan alone: formats chosen, weights rounded to nearest.
 Plan rounded_plan(const graph::Graph& graph, const Statistics& statistics, const Settings& settings);
 
-// The float graph as the steps begin with it: imported, prepared, function-preserving transformations (split,
-// equalisation) applied. `notes` receives what there is to tell about them. Throws Error for names in the
-// settings that the graph has not, and for what can't be quantised at all.
+// The float graph as the steps begin with it: imported, prepared, function-preserving transformations (groups
+// of channels, split, equalisation) applied. `notes` receives what there is to tell about them; `groups` are
+// those of a file, else the settings say whether any are chosen. Throws Error for names in the settings that
+// the graph has not, and for what can't be quantised at all.
 graph::Graph load_float_graph(const std::string& model_path, const Settings& settings,
-                              std::vector<std::string>* notes = nullptr);
+                              std::vector<std::string>* notes = nullptr,
+                              const std::optional<Grouping>& groups = std::nullopt);
 // The same of a graph as it was imported.
 graph::Graph prepare_float_graph(graph::Graph imported, const Settings& settings,
-                                 std::vector<std::string>* notes = nullptr);
+                                 std::vector<std::string>* notes = nullptr,
+                                 const std::optional<Grouping>& groups = std::nullopt);
 
 }  // namespace shrike::quantize

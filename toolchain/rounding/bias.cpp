@@ -51,7 +51,7 @@ class Response {
 };
 
 // Gauss-Newton sums of one channel.
-struct Step {
+struct BiasStep {
   double gradient = 0, curvature = 0, count = 0;
 };
 
@@ -138,14 +138,14 @@ Output describe(const graph::Graph& graph, const graph::Links& links, const grap
   return output;
 }
 
-std::vector<Step> measure(const Output& output, const Response& response, const std::vector<float>& wanted,
-                          const std::vector<float>& got) {
+std::vector<BiasStep> measure(const Output& output, const Response& response,
+                              const std::vector<float>& wanted, const std::vector<float>& got) {
   const float scale = std::ldexp(1.0f, output.format.exponent),
               limit = std::ldexp(1.0f, output.format.bits - 1);
   const float lowest = output.behind ? 0 : -limit * scale, highest = (limit - 1) * scale;
-  std::vector<Step> steps(static_cast<size_t>(output.channels));
+  std::vector<BiasStep> steps(static_cast<size_t>(output.channels));
   for (int64_t c = 0; c < output.channels; ++c) {
-    Step& step = steps[static_cast<size_t>(c)];
+    BiasStep& step = steps[static_cast<size_t>(c)];
     for (int64_t i = 0; i < output.places; ++i) {
       const auto at = static_cast<size_t>(c * output.places + i);
       const float q = got[at];
@@ -196,8 +196,8 @@ void correct_biases(const graph::Graph& graph, const Feed& feed, const FloatOutp
 
   for (size_t level = 0; level < levels.size(); ++level) {
     const std::vector<Response> responses(levels[level].begin(), levels[level].end());
-    std::vector<std::vector<Step>> sums(levels[level].size());
-    using Measured = std::vector<std::vector<Step>>;
+    std::vector<std::vector<BiasStep>> sums(levels[level].size());
+    using Measured = std::vector<std::vector<BiasStep>>;
     ordered_parallel<Measured>(
         feed.size(), threads,
         [&](int worker, size_t index) {
@@ -232,7 +232,7 @@ void correct_biases(const graph::Graph& graph, const Feed& feed, const FloatOutp
       WeightCode& code = plan.weights.at(levels[level][i].node->name);
       code.bias_shift.resize(code.bias.size());
       for (size_t n = 0; n < code.bias.size(); ++n) {
-        const Step& step = sums[i][n];
+        const BiasStep& step = sums[i][n];
         const auto shift =
             static_cast<float>(step.gradient / (step.curvature + recipe::kMutedCurvature * step.count));
         code.bias[n] += shift;

@@ -22,8 +22,6 @@
 namespace shrike::quantize {
 namespace {
 
-constexpr int kLowestCode = -128, kCodes = 255;
-
 // A shift makes the biases of its readers larger: by a filter's sum of weights times up to 128. Accumulators
 // of 20 bits have no room for that behind filters of many taps, and coarser weights cost more than the shift
 // saves.
@@ -43,9 +41,10 @@ struct Choice {
   double noise_saved = 0;  // by the offset
 };
 
-class Chooser {
+class RescalingChooser {
  public:
-  Chooser(const graph::Graph& graph, const std::map<std::string, int>& bits, const RescalingOptions& options)
+  RescalingChooser(const graph::Graph& graph, const std::map<std::string, int>& bits,
+                   const RescalingOptions& options)
       : graph_(graph),
         options_(options),
         sources_(graph, bits, options.explicit_pads && can_have_pads(options.target)),
@@ -148,7 +147,7 @@ class Chooser {
     const double low = quantile(std::move(all), recipe::kClippedLogits);
     const double high = quantile(std::move(highest), 1 - recipe::kClippedPeaks);
     const double span = std::max(high - low, recipe::kLeastStep);
-    const double step = std::exp2(std::ceil(std::log2(span / kCodes)));
+    const double step = std::exp2(std::ceil(std::log2(span / (kHighestCode - kLowestCode))));
     return static_cast<float>(std::nearbyint(kLowestCode - low / step) * step);
   }
 
@@ -276,7 +275,7 @@ class Chooser {
 Rescaling choose_rescaling(const graph::Graph& graph, const std::map<std::string, int>& bits,
                            const RescalingOptions& options, const Feed& feed,
                            const ProgressCallback& progress) {
-  return Chooser(graph, bits, options).run(feed, progress);
+  return RescalingChooser(graph, bits, options).run(feed, progress);
 }
 
 }  // namespace shrike::quantize

@@ -12,7 +12,6 @@
 namespace shrike::quantize {
 namespace {
 
-constexpr int kLowestCode = -128, kHighestCode = 127;
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
 using Function = std::function<float(float)>;

@@ -5,6 +5,8 @@
 
 namespace shrike::quantize {
 
+inline constexpr int kLowestCode = -128, kHighestCode = 127;
+
 using Samples = std::vector<std::vector<float>>;  // by image
 
 struct Range {
