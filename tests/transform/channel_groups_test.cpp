@@ -110,6 +110,22 @@ void expect_same_function(const graph::Graph& before, const graph::Graph& after)
   for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-4) << i;
 }
 
+std::string refusal(const graph::Graph& graph, const Grouping& grouping) {
+  graph::Graph changed = graph;
+  try {
+    group_channels(changed, grouping);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::vector<int64_t> turned_round(int64_t count) {
+  std::vector<int64_t> order;
+  while (count > 0) order.push_back(--count);
+  return order;
+}
+
 TEST(ChannelGroups, LargeAndSmallFiltersArePutApart) {
   const graph::Graph before = pair(16);
   graph::Graph after = before;
@@ -152,6 +168,31 @@ TEST(ChannelGroups, ChannelsMoveTogetherThroughSplitSumAndConcat) {
   expect_same_function(before, after);
 }
 
+// What is joined with a constant keeps its order, and so does what is added to it.
+TEST(ChannelGroups, ChannelsBesideAConstantKeepTheirPlaces) {
+  GraphBuilder builder;
+  builder.input("x", {1, 2, 3, 3})
+      .constant("up", {kWide, 2, 1, 1}, uneven(kWide, 2, 16, 1))
+      .constant("fixed", {1, kWide, 3, 3}, numbers(static_cast<size_t>(kWide * 9), 2))
+      .constant("down", {2, 2 * kWide, 1, 1}, numbers(static_cast<size_t>(4 * kWide), 3))
+      .variable("y", {1, kWide, 3, 3})
+      .variable("s", {1, kWide, 3, 3})
+      .variable("all", {1, 2 * kWide, 3, 3})
+      .variable("z", {1, 2, 3, 3})
+      .node("Conv", {"x", "up"}, {"y"})
+      .node("Swish", {"y"}, {"s"})
+      .node("Concat", {"fixed", "s"}, {"all"}, {{"axis", int64_t{1}}})
+      .node("Conv", {"all", "down"}, {"z"});
+  const graph::Graph before = builder.graph();
+  graph::Graph after = before;
+
+  group_channels(after, choose_groups(before, kEsp32s3));
+
+  expect_same_function(before, after);
+  EXPECT_THAT(refusal(before, {{"Conv_0", {turned_round(kWide), {kWide}}}}),
+              HasSubstr("'Concat_2' (Concat)"));
+}
+
 TEST(ChannelGroups, WhatIsNamedStaysWhole) {
   for (const std::string name : {"Conv_0", "Swish_1", "y"}) {
     GroupingOptions options = kEsp32s3;
@@ -175,22 +216,6 @@ TEST(ChannelGroups, TextHoldsAll) {
                                  R"({"a": [[0, "1"], [2]]})", R"({"a": [[], []]})"}) {
     EXPECT_THROW(parse_grouping(text), Error) << text;
   }
-}
-
-std::string refusal(const graph::Graph& graph, const Grouping& grouping) {
-  graph::Graph changed = graph;
-  try {
-    group_channels(changed, grouping);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-std::vector<int64_t> turned_round(int64_t count) {
-  std::vector<int64_t> order;
-  while (count > 0) order.push_back(--count);
-  return order;
 }
 
 TEST(ChannelGroups, WhatDoesNotFitTheModelIsRefusedByName) {

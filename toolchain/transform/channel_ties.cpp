@@ -1,5 +1,7 @@
 #include "toolchain/transform/channel_ties.h"
 
+#include <algorithm>
+
 #include "toolchain/operators/operator.h"
 #include "toolchain/transform/channels.h"
 
@@ -51,7 +53,7 @@ void ties_parts(const graph::Graph& graph, const graph::Node& node,
   int64_t begin = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
     const int64_t channels = channel_count(graph, parts[i]);
-    for (int64_t c = 0; is_data(graph, parts[i]) && c < channels; ++c) {
+    for (int64_t c = 0; c < channels; ++c) {
       if (splits) {
         visit({0, begin + c, i, c});
       } else {
@@ -85,6 +87,11 @@ bool for_each_tie(const graph::Graph& graph, const graph::Node& node,
   if (is_channelwise(graph, node)) return ties_equal_channels(graph, node, visit);
   const bool parts = node.op == "Split" || operators::has_role(node.op, operators::Role::kConcat);
   if (!parts || node.integer("axis", 0) != 1 || channel_count(graph, node.outputs[0]) == 0) return false;
+  // A constant's channels stay where they are.
+  const bool joins_constant =
+      node.op != "Split" && std::any_of(node.inputs.begin(), node.inputs.end(),
+                                        [&](const std::string& input) { return !is_data(graph, input); });
+  if (joins_constant) return false;
   ties_parts(graph, node, visit);
   return true;
 }
