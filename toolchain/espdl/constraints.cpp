@@ -36,9 +36,7 @@ class Checker {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       if (taken_over.contains(i)) continue;
       node_ = &graph_.nodes[i];
-      const auto relu = relus.find(i);
-      output_ = &graph_.tensor(relu == relus.end() ? node_->outputs.at(0)
-                                                   : graph_.nodes[relu->second].outputs.at(0));
+      output_ = &graph_.tensor(written_output(graph_, relus, i));
       row_ = operators::find(node_->op);
       if (row_ != nullptr) check_node();  // lower() refuses unknown ones
     }

@@ -22,7 +22,7 @@ std::map<size_t, size_t> fused_relus(const graph::Graph& graph) {
 const std::string& written_output(const graph::Graph& graph, const std::map<size_t, size_t>& relus,
                                   size_t node) {
   const auto relu = relus.find(node);
-  return graph.nodes[relu == relus.end() ? node : relu->second].outputs[0];
+  return graph.nodes[relu == relus.end() ? node : relu->second].outputs.at(0);
 }
 
 }  // namespace shrike::espdl

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "shrike/tensor.h"
+
 namespace shrike::quantize {
 
 // How the exponent of an activation is found. kDirect scores every candidate exponent by the squared error it
@@ -35,5 +37,8 @@ struct FormatOptions {
   WeightExponents weight_exponents = WeightExponents::kChannel;
   WeightCalibration weight_calibration = WeightCalibration::kDirect;
 };
+
+// Filters have an exponent for each output channel: the options want it and the chip can.
+bool has_channel_exponents(const FormatOptions& options, Target target);
 
 }  // namespace shrike::quantize

@@ -7,7 +7,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "runtime/chips/chip.h"
 #include "toolchain/graph/nearest.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/support/error.h"
@@ -389,9 +388,8 @@ void set_field(Settings& settings, const std::string& name, const std::vector<st
 }
 
 void require_possible(const Settings& settings) {
-  const bool channels = settings.weight_exponents == WeightExponents::kChannel &&
-                        chip_of(settings.target).per_channel_exponents;
-  if (channels && !espdl::row_of(settings.library).channel_exponents) {
+  if (has_channel_exponents(settings, settings.target) &&
+      !espdl::row_of(settings.library).channel_exponents) {
     fail(
         "weight-exponents: 'layer' was expected for ESP-DL {}, got 'channel', which needs {} or newer; leave "
         "it out "

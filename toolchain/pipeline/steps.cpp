@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "runtime/chips/chip.h"
 #include "toolchain/cost/cost_model.h"
 #include "toolchain/formats/calibrate.h"
 #include "toolchain/formats/choose.h"
@@ -67,9 +66,8 @@ void correct(Draft& draft, const Settings& settings, const ProgressCallback& pro
 
 // Layers that the settings name stay as they are.
 Grouping wanted_groups(const graph::Graph& graph, const Settings& settings) {
-  const bool channel_exponents = settings.weight_exponents == WeightExponents::kChannel &&
-                                 chip_of(settings.target).per_channel_exponents;
-  if (!settings.channel_groups || channel_exponents || settings.bits != 8 || !has_cost_model(settings.target))
+  if (!settings.channel_groups || has_channel_exponents(settings, settings.target) || settings.bits != 8 ||
+      !has_cost_model(settings.target))
     return {};
   GroupingOptions options;
   options.target = settings.target;

@@ -68,8 +68,7 @@ void round_weights(const graph::Graph& graph, Target target, const FormatOptions
     code.format.bits = bits;
 
     std::vector<int> exponents(static_cast<size_t>(view.outputs));
-    const bool per_channel = chip_of(target).per_channel_exponents && has_bias &&
-                             options.weight_exponents == WeightExponents::kChannel;
+    const bool per_channel = has_bias && has_channel_exponents(options, target);
     if (per_channel) {
       for (int64_t n = 0; n < view.outputs; ++n) {
         const ExponentRange range =

@@ -319,7 +319,9 @@ class GroupChooser {
   GroupChooser(const graph::Graph& graph, const GroupingOptions& options)
       : graph_(graph), options_(options), links_(graph), alike_(NetworkChannels(graph).exchangeable()) {
     for (const graph::Node& node : graph.nodes) {
-      if (is_dense_convolution(graph, node)) sizes_[node.outputs[0]] = filter_sizes(graph, node);
+      if (!is_dense_convolution(graph, node)) continue;
+      const std::vector<double>& sizes = sizes_[node.outputs[0]] = filter_sizes(graph, node);
+      sums_[node.outputs[0]] = std::max(std::accumulate(sizes.begin(), sizes.end(), 0.0), kLeastSum);
     }
   }
 
@@ -366,9 +368,8 @@ class GroupChooser {
     for (const auto& [tensor, channels] : places) {
       const auto found = sizes_.find(tensor);
       if (found == sizes_.end()) continue;
-      const double sum = std::accumulate(found->second.begin(), found->second.end(), 0.0);
       for (const int64_t channel : channels)
-        key *= found->second[static_cast<size_t>(channel)] / std::max(sum, kLeastSum);
+        key *= found->second[static_cast<size_t>(channel)] / sums_.at(tensor);
     }
     return key;
   }
@@ -474,6 +475,7 @@ class GroupChooser {
   const graph::Links links_;
   const std::vector<NetworkChannels::Alike> alike_;
   std::map<std::string, std::vector<double>> sizes_;  // of filters, by output
+  std::map<std::string, double> sums_;                // of these
 };
 
 [[noreturn]] void refuse_text() {

@@ -46,9 +46,13 @@ bool ties_equal_channels(const graph::Graph& graph, const graph::Node& node,
   return channels > 0;
 }
 
-void ties_parts(const graph::Graph& graph, const graph::Node& node,
-                const std::function<void(const ChannelTie&)>& visit) {
+}  // namespace
+
+bool for_each_part_tie(const graph::Graph& graph, const graph::Node& node,
+                       const std::function<void(const ChannelTie&)>& visit) {
   const bool splits = node.op == "Split";
+  if (!splits && !operators::has_role(node.op, operators::Role::kConcat)) return false;
+  if (node.integer("axis", 0) != 1 || channel_count(graph, node.outputs[0]) == 0) return false;
   const std::vector<std::string>& parts = splits ? node.outputs : node.inputs;
   int64_t begin = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -62,9 +66,8 @@ void ties_parts(const graph::Graph& graph, const graph::Node& node,
     }
     begin += channels;
   }
+  return true;
 }
-
-}  // namespace
 
 int64_t channel_count(const graph::Graph& graph, const std::string& tensor) {
   const graph::Shape& shape = graph.tensor(tensor).shape;
@@ -85,15 +88,12 @@ bool is_depthwise_convolution(const graph::Graph& graph, const graph::Node& node
 bool for_each_tie(const graph::Graph& graph, const graph::Node& node,
                   const std::function<void(const ChannelTie&)>& visit) {
   if (is_channelwise(graph, node)) return ties_equal_channels(graph, node, visit);
-  const bool parts = node.op == "Split" || operators::has_role(node.op, operators::Role::kConcat);
-  if (!parts || node.integer("axis", 0) != 1 || channel_count(graph, node.outputs[0]) == 0) return false;
   // A constant's channels stay where they are.
-  const bool joins_constant =
-      node.op != "Split" && std::any_of(node.inputs.begin(), node.inputs.end(),
-                                        [&](const std::string& input) { return !is_data(graph, input); });
+  const bool joins_constant = operators::has_role(node.op, operators::Role::kConcat) &&
+                              std::any_of(node.inputs.begin(), node.inputs.end(),
+                                          [&](const std::string& input) { return !is_data(graph, input); });
   if (joins_constant) return false;
-  ties_parts(graph, node, visit);
-  return true;
+  return for_each_part_tie(graph, node, visit);
 }
 
 }  // namespace shrike::quantize

@@ -24,6 +24,10 @@ struct ChannelTie {
 bool for_each_tie(const graph::Graph& graph, const graph::Node& node,
                   const std::function<void(const ChannelTie&)>& visit);
 
+// The same of Split and Concat along the channels alone, a Concat's constants included.
+bool for_each_part_tie(const graph::Graph& graph, const graph::Node& node,
+                       const std::function<void(const ChannelTie&)>& visit);
+
 // Every output channel is a sum over all input channels with constant filters [O, I, k...].
 bool is_dense_convolution(const graph::Graph& graph, const graph::Node& node);
 // Every output channel is made of the input channel of the same number, with constant filters.

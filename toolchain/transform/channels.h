@@ -1,11 +1,13 @@
 // What is known of every channel of a tensor, carried along nodes that move channels as they are.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "toolchain/graph/graph.h"
 #include "toolchain/operators/operator.h"
+#include "toolchain/transform/channel_ties.h"
 
 namespace shrike::quantize {
 
@@ -25,45 +27,25 @@ inline bool keeps_values(const graph::Node& node) {
 template <typename Entry>
 bool carry(const graph::Graph& graph, const graph::Node& node, const Entry& plain,
            Channels<Entry>& channels) {
-  const auto width = [&](const std::string& name) {
-    const graph::Shape& shape = graph.tensor(name).shape;
-    return shape.size() < 2 ? size_t{0} : static_cast<size_t>(shape[1]);
-  };
-  const bool known = [&] {
-    for (const std::string& input : node.inputs) {
-      if (channels.contains(input)) return true;
-    }
-    return false;
-  }();
+  const bool known = std::any_of(node.inputs.begin(), node.inputs.end(),
+                                 [&](const std::string& input) { return channels.contains(input); });
   if (keeps_values(node)) {
     if (known) channels[node.outputs[0]] = channels.at(node.inputs[0]);
     return true;
   }
-  const bool split = node.op == "Split";
-  if ((!split && !operators::has_role(node.op, operators::Role::kConcat)) || width(node.outputs[0]) == 0 ||
-      node.integer("axis", 0) != 1)
-    return false;
-  if (!known) return true;
-  if (split) {
-    const std::vector<Entry> all = channels.at(node.inputs[0]);
-    size_t begin = 0;
-    for (const std::string& output : node.outputs) {
-      channels[output].assign(all.begin() + begin, all.begin() + begin + width(output));
-      begin += width(output);
-    }
-    return true;
-  }
-  std::vector<Entry> all;
-  for (const std::string& input : node.inputs) {
-    const auto found = channels.find(input);
-    if (found != channels.end()) {
-      all.insert(all.end(), found->second.begin(), found->second.end());
-    } else {
-      all.insert(all.end(), width(input), plain);
-    }
-  }
-  channels[node.outputs[0]] = std::move(all);
-  return true;
+  Channels<Entry> made;
+  const bool parts = for_each_part_tie(graph, node, [&](const ChannelTie& tie) {
+    if (!known) return;
+    const std::string& output = node.outputs[tie.output];
+    std::vector<Entry>& entries = made[output];
+    entries.resize(static_cast<size_t>(channel_count(graph, output)), plain);
+    const auto found = channels.find(node.inputs[tie.input]);
+    if (found != channels.end())
+      entries[static_cast<size_t>(tie.output_channel)] =
+          found->second[static_cast<size_t>(tie.input_channel)];
+  });
+  for (auto& [output, entries] : made) channels[output] = std::move(entries);
+  return parts;
 }
 
 }  // namespace shrike::quantize
