@@ -105,21 +105,31 @@ class Rounder {
         view_(weight_view(graph, node_)) {}
 
   WeightCode run() {
-    const graph::Tensor& weight = graph_.tensor(node_.inputs[1]);
     code_ = plan_.weights.at(node_.name);
-    weights_ = weight.values;
+    weights_ = graph_.tensor(node_.inputs[1]).values;
     bias_ = bias_values(graph_, node_);
-    code_.bias = bias_;
     if (layer_.depthwise) {
-      for (int64_t n = 0; n < view_.outputs; ++n) round_channels(moments_of(*layer_.gram, n), n, n + 1);
+      for (int64_t n = 0; n < view_.outputs; ++n) add_filters(moments_of(*layer_.gram, n), n, n + 1);
     } else {
-      round_channels(moments_of(*layer_.gram, 0), 0, view_.outputs);
+      add_filters(moments_of(*layer_.gram, 0), 0, view_.outputs);
     }
+    if (!code_.format.per_channel()) code_.format.exponent = best_exponent();
+    round_all();
     return std::move(code_);
   }
 
  private:
-  void round_channels(const Moments& moments, int64_t first, int64_t last) {
+  // Filters that read the same taps.
+  struct Filters {
+    int64_t first, last;
+    Moments moments;
+    std::vector<int64_t> order;  // of the taps, as they are rounded
+    std::vector<float> power;    // of the taps
+    std::vector<double> u;       // upper factor of the inverse covariance, in that order
+    double damping;              // what is added to a tap's power
+  };
+
+  void add_filters(Moments moments, int64_t first, int64_t last) {
     const int64_t size = moments.size;
     // Taps in the order of falling input power: what comes late has fewer taps left to make up for its error.
     std::vector<int64_t> order(static_cast<size_t>(size));
@@ -136,16 +146,61 @@ class Rounder {
       trace += moments.at(i, i);
     }
     if (!(trace > 0)) return;  // an input that never changes: rounding to nearest is as good
-    const std::vector<double> u = engine::cholesky_inverse_upper(std::move(h), size, recipe::kRefitDamping);
-    for (int64_t n = first; n < last; ++n) {
-      round_channel(moments, order, u, power, n);
-      keep_mean(moments, n);
-    }
+    std::vector<double> u = engine::cholesky_inverse_upper(std::move(h), size, recipe::kRefitDamping);
+    const double damping = recipe::kRefitDamping * trace / static_cast<double>(size);
+    filters_.push_back(
+        {first, last, std::move(moments), std::move(order), std::move(power), std::move(u), damping});
   }
 
-  void round_channel(const Moments& m, const std::vector<int64_t>& order, const std::vector<double>& u,
-                     const std::vector<float>& power, int64_t n) {
-    const int64_t size = m.size;
+  // Of all filters: the one that rounding to nearest took, or a neighbour with a smaller error. Half the step
+  // may be worth the largest weights, which are clipped then, and the other way round.
+  int best_exponent() {
+    float largest_bias = 0;
+    for (const float bias : bias_) largest_bias = std::max(largest_bias, std::fabs(bias));
+    const ExponentRange range = range_for(largest_bias);
+    const int nearest = code_.format.exponent;
+    int best = nearest;
+    double least = round_all();
+    for (const int exponent : {nearest - 1, nearest + 1}) {
+      if (exponent < range.lowest || exponent > range.highest) continue;
+      code_.format.exponent = exponent;
+      const double error = round_all();
+      if (error < least) {
+        least = error;
+        best = exponent;
+      }
+    }
+    return best;
+  }
+
+  ExponentRange range_for(float bias) const {
+    return exponent_range(target_, code_.format.bits, seen_exponent(plan_, node_, node_.inputs[0]),
+                          plan_.formats.at(layer_.written).exponent, bias);
+  }
+
+  // The squared error that is left at the outputs, summed over filters.
+  double round_all() {
+    if (!code_.format.per_channel()) {
+      for (size_t i = 0; i < weights_.size(); ++i) {
+        code_.integers[i] =
+            integer_of(weights_[i], code_.format.exponent, code_.format.bits, Rounding::kHalfEven);
+      }
+    }
+    code_.bias = bias_;
+    double error = 0;
+    for (const Filters& filters : filters_) {
+      for (int64_t n = filters.first; n < filters.last; ++n) {
+        error += round_filter(filters, n);
+        keep_mean(filters.moments, n);
+      }
+    }
+    return error;
+  }
+
+  // Returns the squared error, by the damped covariance.
+  double round_filter(const Filters& filters, int64_t n) {
+    const std::vector<int64_t>& order = filters.order;
+    const int64_t size = filters.moments.size;
     std::vector<double> w(static_cast<size_t>(size));  // in the order in which they are rounded
     for (int64_t i = 0; i < size; ++i) w[i] = weights_[view_.index(n, order[i])];
     const int bits = code_.format.bits;
@@ -153,22 +208,24 @@ class Rounder {
     if (code_.format.per_channel()) {
       std::vector<float> real(w.size());
       for (int64_t k = 0; k < size; ++k) real[k] = weights_[view_.index(n, k)];
-      const ExponentRange range =
-          exponent_range(target_, bits, seen_exponent(plan_, node_, node_.inputs[0]),
-                         plan_.formats.at(layer_.written).exponent, bias_[static_cast<size_t>(n)]);
-      exponent = best_weight_exponent(real.data(), power.data(), size, bits, range);
+      exponent = best_weight_exponent(real.data(), filters.power.data(), size, bits,
+                                      range_for(bias_[static_cast<size_t>(n)]));
       code_.format.channel_exponents[static_cast<size_t>(n)] = exponent;
       code_.format.exponent =
           *std::max_element(code_.format.channel_exponents.begin(), code_.format.channel_exponents.end());
     }
     const double scale = std::ldexp(1.0, exponent);
+    double sum = 0;
     for (int64_t i = 0; i < size; ++i) {
       const int64_t integer = integer_of(w[i], exponent, bits, Rounding::kHalfEven);
       code_.integers[view_.index(n, order[i])] = integer;
-      const double* row = &u[static_cast<size_t>(i * size)];
-      const double error = (w[i] - static_cast<double>(integer) * scale) / row[i];
+      const double* row = &filters.u[static_cast<size_t>(i * size)];
+      const double difference = w[i] - static_cast<double>(integer) * scale, error = difference / row[i];
+      const bool changes = filters.power[static_cast<size_t>(order[i])] > 0;  // else its row is no measure
+      sum += changes ? error * error : difference * difference * filters.damping;
       for (int64_t j = i + 1; j < size; ++j) w[j] -= error * row[j];
     }
+    return sum;
   }
 
   // The bias takes up what rounding does to the channel's mean.
@@ -193,6 +250,7 @@ class Rounder {
   operators::FilterLayout view_;
   WeightCode code_;
   std::vector<float> weights_, bias_;
+  std::vector<Filters> filters_;
 };
 
 }  // namespace

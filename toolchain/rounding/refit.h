@@ -5,6 +5,9 @@
 // inverse of H, so that the error of the layer's output is small rather than that of its weights (optimal
 // brain quantisation: Frantar and Alistarh, 2022). What rounding does to a channel's mean goes into the bias.
 // Every layer makes up for its own rounding only; what earlier layers did to the means is bias.h's.
+//
+// Weights that share one exponent are also rounded with its two neighbours, and the exponent stays that
+// leaves the outputs the least error: which weights may be clipped depends on what they are multiplied with.
 #pragma once
 #include "shrike/tensor.h"
 #include "toolchain/formats/plan.h"
