@@ -102,7 +102,9 @@ class Rounder {
         plan_(plan),
         layer_(layer),
         node_(*layer.node),
-        view_(weight_view(graph, node_)) {}
+        view_(weight_view(graph, node_)),
+        input_exponent_(seen_exponent(plan, node_, node_.inputs[0])),
+        output_exponent_(plan.formats.at(layer.written).exponent) {}
 
   WeightCode run() {
     code_ = plan_.weights.at(node_.name);
@@ -155,9 +157,8 @@ class Rounder {
   // Of all filters: the one that rounding to nearest took, or a neighbour with a smaller error. Half the step
   // may be worth the largest weights, which are clipped then, and the other way round.
   int best_exponent() {
-    float largest_bias = 0;
-    for (const float bias : bias_) largest_bias = std::max(largest_bias, std::fabs(bias));
-    const ExponentRange range = range_for(largest_bias);
+    const ExponentRange range =
+        shared_exponent_range(target_, code_.format.bits, input_exponent_, output_exponent_, bias_);
     const int nearest = code_.format.exponent;
     int best = nearest;
     double least = round_all();
@@ -171,11 +172,6 @@ class Rounder {
       }
     }
     return best;
-  }
-
-  ExponentRange range_for(float bias) const {
-    return exponent_range(target_, code_.format.bits, seen_exponent(plan_, node_, node_.inputs[0]),
-                          plan_.formats.at(layer_.written).exponent, bias);
   }
 
   // The squared error that is left at the outputs, summed over filters.
@@ -208,8 +204,9 @@ class Rounder {
     if (code_.format.per_channel()) {
       std::vector<float> real(w.size());
       for (int64_t k = 0; k < size; ++k) real[k] = weights_[view_.index(n, k)];
-      exponent = best_weight_exponent(real.data(), filters.power.data(), size, bits,
-                                      range_for(bias_[static_cast<size_t>(n)]));
+      const ExponentRange range =
+          exponent_range(target_, bits, input_exponent_, output_exponent_, bias_[static_cast<size_t>(n)]);
+      exponent = best_weight_exponent(real.data(), filters.power.data(), size, bits, range);
       code_.format.channel_exponents[static_cast<size_t>(n)] = exponent;
       code_.format.exponent =
           *std::max_element(code_.format.channel_exponents.begin(), code_.format.channel_exponents.end());
@@ -248,6 +245,7 @@ class Rounder {
   const Layer& layer_;
   const graph::Node& node_;
   operators::FilterLayout view_;
+  int input_exponent_, output_exponent_;
   WeightCode code_;
   std::vector<float> weights_, bias_;
   std::vector<Filters> filters_;

@@ -1,7 +1,6 @@
 #include "toolchain/rounding/round_weights.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "runtime/chips/chip.h"
 #include "toolchain/espdl/fusion.h"
@@ -81,9 +80,8 @@ void round_weights(const graph::Graph& graph, Target target, const FormatOptions
       code.format.channel_exponents = exponents;
       code.format.exponent = *std::max_element(exponents.begin(), exponents.end());
     } else {
-      float largest_bias = 0;
-      for (const float b : code.bias) largest_bias = std::max(largest_bias, std::fabs(b));
-      const ExponentRange range = exponent_range(target, bits, input_exponent, output_exponent, largest_bias);
+      const ExponentRange range =
+          shared_exponent_range(target, bits, input_exponent, output_exponent, code.bias);
       code.format.exponent = weight_exponent(weight.values, bits, options, range);
       std::fill(exponents.begin(), exponents.end(), code.format.exponent);
     }

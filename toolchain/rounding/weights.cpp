@@ -35,6 +35,13 @@ ExponentRange exponent_range(Target target, int bits, int input_exponent, int ou
   return range;
 }
 
+ExponentRange shared_exponent_range(Target target, int bits, int input_exponent, int output_exponent,
+                                    const std::vector<float>& biases) {
+  float largest = 0;
+  for (const float bias : biases) largest = std::max(largest, std::fabs(bias));
+  return exponent_range(target, bits, input_exponent, output_exponent, largest);
+}
+
 int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int bits,
                          ExponentRange range) {
   float largest = 0;

@@ -22,6 +22,9 @@ struct ExponentRange {
   int lowest = 0, highest = 0;
 };
 ExponentRange exponent_range(Target target, int bits, int input_exponent, int output_exponent, float bias);
+// The same of channels that share an exponent: every bias fits.
+ExponentRange shared_exponent_range(Target target, int bits, int input_exponent, int output_exponent,
+                                    const std::vector<float>& biases);
 
 // Exponent within the range that rounds `weights` (with importance `weight_power`, null: equal) with the
 // least squared error.
