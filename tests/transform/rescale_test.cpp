@@ -89,6 +89,37 @@ TEST(Rescale, AnOffsetBeforePaddingBecomesAPad) {
   for (size_t i = 0; i < 12; ++i) EXPECT_NEAR(got.at("z").values[i], expected.at("z").values[i], 1e-5) << i;
 }
 
+// A Split takes out of a Concat what has no scale: whatever reads that need not take one up.
+TEST(Rescale, PartsWithoutScalesMayBeReadByAnyNode) {
+  GraphBuilder builder;
+  builder.input("x", {1, 1, 2, 2})
+      .constant("up", {2, 1, 1, 1}, {4, -0.25f})
+      .constant("down", {1, 2, 1, 1}, {0.25f, -4})
+      .integers("parts", {2, 1})
+      .variable("y", {1, 2, 2, 2})
+      .variable("s", {1, 2, 2, 2})
+      .variable("both", {1, 3, 2, 2})
+      .variable("a", {1, 2, 2, 2})
+      .variable("b", {1, 1, 2, 2})
+      .variable("z", {1, 1, 2, 2})
+      .variable("mean", {1, 1, 1, 1})
+      .node("Conv", {"x", "up"}, {"y"})
+      .node("Swish", {"y"}, {"s"})
+      .node("Concat", {"s", "x"}, {"both"}, {{"axis", int64_t{1}}})
+      .node("Split", {"both", "parts"}, {"a", "b"}, {{"axis", int64_t{1}}})
+      .node("Conv", {"a", "down"}, {"z"})
+      .node("GlobalAveragePool", {"b"}, {"mean"});
+  const graph::Graph before = builder.graph();
+  graph::Graph after = before;
+
+  rescale(after, {{swish_of(before), {1.5f, -2, 0.75f, -3}}});
+
+  const auto expected = run(before, {"z", "mean"}), got = run(after, {"z", "mean"});
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(got.at("z").values[i], expected.at("z").values[i], 1e-4);
+  EXPECT_EQ(got.at("mean").values, expected.at("mean").values);
+  EXPECT_THAT(after.tensor("b").scales, ::testing::IsEmpty());
+}
+
 TEST(Rescale, ConvolutionsThatPadAlikeShareAPad) {
   graph::Graph graph = pair();
   graph.nodes.back().attributes["pads"] = std::vector<int64_t>{1, 1, 1, 1};
