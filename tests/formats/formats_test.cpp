@@ -213,6 +213,26 @@ TEST(RoundWeights, AReluIsNoFinerThanItsConvolutionsSums) {
   }
 }
 
+// The sum of the operands' exponents is the finest that a product can be written in, and too coarse for the
+// chip's exponentials.
+TEST(Materialize, LogitsThatAreAProductAreBroughtToWhatTheChipsExponentialTakes) {
+  graph::Graph graph = sum_graph();
+  graph.nodes[0].op = "Mul";
+  graph.tensors["p"] = graph.tensor("sum");
+  graph.tensors["p"].name = "p";
+  graph.nodes.push_back({"softmax", "Softmax", {"sum"}, {"p"}, {}});
+  graph.outputs = {"p"};
+  Plan plan;
+  plan.formats = {{"a", {8, 2, {}}}, {"b", {8, 0, {}}}, {"sum", {8, -1, {}}}, {"p", {}}};
+  round_weights(graph, Target::kEsp32p4, {}, plan);
+  const graph::Graph quantized = materialize(graph, plan, Target::kEsp32p4);
+  EXPECT_EQ(quantized.tensor("sum").format.exponent, 2);
+  const graph::Node& softmax = quantized.nodes.back();
+  EXPECT_EQ(softmax.op, "Softmax");
+  EXPECT_EQ(quantized.tensor(softmax.inputs[0]).format.exponent, -1);
+  EXPECT_EQ(quantized.nodes[quantized.nodes.size() - 2].op, "RequantizeLinear");
+}
+
 TEST(ChooseBits, WhatTheChipResizesStaysAtEightBits) {
   FormatOptions settings;
   settings.bits = 16;

@@ -14,10 +14,6 @@
 namespace shrike::quantize {
 namespace {
 
-// At 8 bit the chip takes exponentials without subtracting the maximum: with exponent 0 exp(127) would be
-// infinite (spec/numerics.md section 10).
-constexpr int kHighestLogits = -1;
-
 bool is_variable(const graph::Graph& graph, const std::string& name) {
   return !name.empty() && !graph.tensor(name).constant;
 }

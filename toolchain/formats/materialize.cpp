@@ -43,6 +43,10 @@ class Materializer {
   // The format in which `node` must see its input `tensor`.
   graph::Format wanted(const graph::Node& node, const graph::Tensor& tensor) const {
     const graph::Format& output = graph_.tensor(node.outputs[0]).format;
+    // A product's exponent can't be below those of its operands together, whoever reads it.
+    if (operators::is_float_result(node.op) && tensor.format.bits == 8 &&
+        tensor.format.exponent > kHighestLogits)
+      return {8, kHighestLogits, {}};
     if (tensor.format.is_float() || output.is_float()) return tensor.format;
     if (operators::wants_output_format(node, output.bits)) return output;
     if (tensor.format.bits == output.bits) return tensor.format;

@@ -19,6 +19,9 @@ struct WeightCode {
 
 // Exponents that the chip can build a power of two from (spec/numerics.md section 1).
 inline constexpr int kLowestExponent = -30, kHighestExponent = 30;
+// Of 8-bit logits: the chip takes their exponentials without subtracting the maximum, and with exponent 0
+// exp(127) would be infinite (spec/numerics.md section 10).
+inline constexpr int kHighestLogits = -1;
 
 // Everything that is decided, apart from the float graph it is decided for.
 struct Plan {
