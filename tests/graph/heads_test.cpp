@@ -52,7 +52,7 @@ void decode(OnnxBuilder& builder, const Head& head) {
     builder.floats("ramp", {1, head.bins, 1, 1}, ramp);
     builder.node("Reshape", {"boxes", "bins"}, {"binned"});
     builder.node("Transpose", {"binned"}, {"bins_first"}, {{"perm", Ints{0, 2, 1, 3}}});
-    builder.node("Softmax", {"bins_first"}, {"distribution"}, {{"axis", int64_t{3}}});
+    builder.node("Softmax", {"bins_first"}, {"distribution"}, {{"axis", int64_t{1}}});
     builder.node("Conv", {"distribution", "ramp"}, {"mean"});
     builder.node("Reshape", {"mean", "flat"}, {"distances"});
     distances = "distances";
@@ -425,6 +425,32 @@ TEST(Heads, AResidualBlockAtTheEndIsNone) {
   Graph graph = builder.graph();
   prepare(graph, {});
   EXPECT_THAT(graph.outputs, ElementsAre("sum"));
+}
+
+// Query, key and value: three convolutions with channels as key points have them, a Softmax behind.
+TEST(Heads, AttentionAtTheEndIsNone) {
+  OnnxBuilder builder;
+  builder.input("images", {1, 3, 32, 32}).conv("images", 3, 8, "p", 8);
+  builder.conv("p", 8, 64, "q").conv("p", 8, 64, "k").conv("p", 8, 48, "v").integers("rows", {1, -1, 16});
+  for (const std::string name : {"q", "k", "v"}) builder.node("Reshape", {name, "rows"}, {name + "_rows"});
+  builder.node("Transpose", {"q_rows"}, {"columns"}, {{"perm", Ints{0, 2, 1}}})
+      .node("MatMul", {"columns", "k_rows"}, {"logits"})
+      .node("Softmax", {"logits"}, {"shares"}, {{"axis", int64_t{2}}})
+      .node("MatMul", {"v_rows", "shares"}, {"y"})
+      .output("y");
+  Graph graph = builder.graph();
+  prepare(graph, {});
+  EXPECT_THAT(graph.outputs, ElementsAre("y"));
+}
+
+// A map of classes and another output: its Softmax is over all channels, a box's over a quarter of them.
+TEST(Heads, AMapOfProbabilitiesIsNone) {
+  OnnxBuilder builder;
+  builder.input("images", {1, 3, 64, 64}).conv("images", 3, 8, "a", 2).conv("images", 3, 6, "b", 2);
+  builder.node("Softmax", {"a"}, {"shares"}, {{"axis", int64_t{1}}}).output("shares").output("b");
+  Graph graph = builder.graph();
+  prepare(graph, {});
+  EXPECT_THAT(graph.outputs, ElementsAre("shares", "b"));
 }
 
 TEST(Heads, LevelsThatDoNotMatchAreNoHead) {

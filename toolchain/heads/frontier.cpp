@@ -1,5 +1,7 @@
 #include "toolchain/heads/frontier.h"
 
+#include <algorithm>
+
 namespace shrike::heads {
 namespace {
 
@@ -43,7 +45,7 @@ class Walk {
         if (!add(tensor, node)) return false;
         continue;
       }
-      if (is_network_operator(node.op) || joins_branches(node)) return false;
+      if (is_network_operator(node.op) || joins_branches(node) || is_attention(node)) return false;
       frontier_.tail.insert(node.op);
       for (auto input = node.inputs.rbegin(); input != node.inputs.rend(); ++input) {
         if (!input->empty() && !graph_.tensor(*input).constant) open.push_back(*input);
@@ -63,6 +65,13 @@ class Walk {
       if (sources[1].count(tensor) > 0) return false;
     }
     return true;
+  }
+
+  // Products of two variables; a decoder multiplies by a matrix of its own at most (the ramp of bins).
+  bool is_attention(const Node& node) const {
+    return node.op == "MatMul" &&
+           std::none_of(node.inputs.begin(), node.inputs.end(),
+                        [&](const auto& input) { return graph_.tensor(input).constant; });
   }
 
   std::set<std::string> convolutions_behind(const std::string& from) const {
@@ -134,11 +143,22 @@ class Walk {
       for (const int user : users->second) {
         const Node& node = graph_.nodes[static_cast<size_t>(user)];
         if (node.op == "Softmax") conv.feeds_softmax = true;
+        if (node.op == "Softmax" && may_be_over_bins(node, conv.channels)) conv.feeds_bins = true;
         if (node.op == "Sigmoid") conv.feeds_sigmoid = true;
         const bool decided = node.op == "Softmax" || node.op == "Sigmoid" || node.op == "Shape";
         if (!decided) open.insert(open.end(), node.outputs.begin(), node.outputs.end());
       }
     }
+  }
+
+  // A distribution for each side of a box: as many bins as there are channels a side. Softmax over all
+  // channels, or over places, is something else.
+  bool may_be_over_bins(const Node& softmax, int64_t channels) const {
+    if (!inference_.knows(softmax.inputs[0])) return true;
+    const graph::Shape& shape = graph_.tensor(softmax.inputs[0]).shape;
+    const int64_t rank = static_cast<int64_t>(shape.size());
+    const int64_t axis = softmax.integer("axis", -1) + (softmax.integer("axis", -1) < 0 ? rank : 0);
+    return axis >= 0 && axis < rank && kSides * shape[static_cast<size_t>(axis)] == channels;
   }
 
   graph::Graph& graph_;

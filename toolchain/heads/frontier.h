@@ -11,12 +11,15 @@
 
 namespace shrike::heads {
 
+constexpr int64_t kSides = 4;  // of a box
+
 struct RawConv {
   std::string tensor;  // its result
   std::string input;   // what it reads
   int64_t channels = 0, height = 0, width = 0;
   // Met on the way to the outputs before any of them: the way ends there.
-  bool feeds_softmax = false;  // a distribution over bins: a box
+  bool feeds_softmax = false;
+  bool feeds_bins = false;     // softmax over as many as there are channels a side: a distribution, a box
   bool feeds_sigmoid = false;  // probabilities: scores
   bool feeds_turn = false;     // sine and cosine anywhere behind it: an angle
 

@@ -17,7 +17,6 @@ namespace {
 using graph::Graph;
 using graph::Node;
 
-constexpr int64_t kSides = 4;
 // Anchors of YOLOv5 and YOLOv7-tiny at strides 8, 16 and 32, in pixels (spec/heads.md 2.1).
 const std::vector<float> kUsualAnchors = {10, 13, 16,  30,  33, 23,  30,  61,  62,
                                           45, 59, 119, 116, 90, 156, 198, 373, 326};
@@ -62,7 +61,7 @@ std::vector<Group> levels_of(std::vector<RawConv> convs) {
 // operators tell; where they are joined before the decoder (or not decoded at all), channel counts and the
 // order do.
 bool is_box_first(const RawConv& first, const RawConv& second) {
-  if (first.feeds_softmax != second.feeds_softmax) return first.feeds_softmax;
+  if (first.feeds_bins != second.feeds_bins) return first.feeds_bins;
   if (first.feeds_sigmoid != second.feeds_sigmoid) return second.feeds_sigmoid;
   const bool first_fits = first.channels % kSides == 0;
   const bool second_fits = second.channels % kSides == 0;
@@ -154,7 +153,7 @@ class Recogniser {
   // raw convolutions as ESP-DL's detectors have them.
   bool decodes_distances(const std::vector<Group>& groups) const {
     const RawConv& box = groups[0][kBox];
-    if (box.feeds_softmax) return true;
+    if (box.feeds_bins) return true;
     if (frontier_.is_raw()) return groups.size() == 3 || (groups.size() > 1 && box.channels == 64);
     return tail_has("Sigmoid") && (tail_has("Sub") || tail_has("Add"));
   }
