@@ -74,6 +74,7 @@ class Merger {
       // The output's name moves to the source, unless that has a name of its own to keep.
       if (producer(from) == nullptr || outputs_.contains(from)) return false;
       rename(from, to);
+      program_.held.push_back({from, to, value(from).permutation});
       std::erase_if(program_.values, [&](const StoredValue& v) { return v.name == from; });
     } else {
       for (StoredNode& reader : program_.nodes)
@@ -137,6 +138,9 @@ class Merger {
     for (int64_t& axis : perm(second)) axis = shift[static_cast<size_t>(axis)];
     const std::string turned = first->outputs[0];
     middle->inputs[0] = first->inputs[0];
+    std::vector<int64_t> back(shift.size());
+    for (size_t i = 0; i < shift.size(); ++i) back[static_cast<size_t>(shift[i])] = static_cast<int64_t>(i);
+    hold(turned, middle->inputs[0], back);
     remove(turned);
     return true;
   }
