@@ -113,6 +113,32 @@ TEST(Gram, OfAGroupedConvolution) {
   expect_products({3, 3, 1, 1, 1, 1, {1, 1, 1, 1}, 2}, {1, 8, 4, 4});
 }
 
+// Sixteen bits that differ in the last two: float32 sums of their squares are good to 2^-24 of 30000^2 alone.
+TEST(Gram, OfNumbersFarLargerThanTheirDifferences) {
+  const graph::Shape shape = {1, 40, 8, 8};
+  const std::vector<float> differences = small_integers(40 * 64, 3);
+  std::vector<int16_t> stored;
+  for (const float difference : differences)
+    stored.push_back(static_cast<int16_t>(30000 + std::lround(difference)));
+  engine::GramAccumulator sums({}, 40);
+  sums.add({stored.data(), ElementKind::kInt16, 1, shape, {40 * 64, 64, 8, 1}});
+  const std::vector<double> mean = sums.mean();
+  for (size_t i = 0; i < 40; ++i) {
+    for (size_t j = 0; j <= i; ++j) {
+      double covariance = 0, means[2] = {};
+      for (size_t p = 0; p < 64; ++p) {
+        const double a = differences[i * 64 + p], b = differences[j * 64 + p];
+        covariance += a * b / 64;
+        means[0] += a / 64;
+        means[1] += b / 64;
+      }
+      covariance -= means[0] * means[1];
+      EXPECT_NEAR(sums.triangles()[i * (i + 1) / 2 + j] / 64 - mean[i] * mean[j], covariance, 1e-4)
+          << i << " " << j;
+    }
+  }
+}
+
 TEST(Gram, TakesEvenlySpreadPositions) {
   engine::GramAccumulator sums({}, 1, 2);
   const std::vector<float> x = {1, 2, 4, 8};

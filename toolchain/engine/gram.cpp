@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <memory>
+#include <numeric>
+#include <optional>
 
 #include "toolchain/engine/cholesky.h"
 #include "toolchain/engine/guarded.h"
@@ -83,11 +85,38 @@ class Columns {
   std::vector<int64_t> chosen_;  // output positions, evenly spread
 };
 
-// The lower triangle `sums` of k rows += a a^T; a [k, positions].
-void add_large_product(const at::Tensor& a, double* sums) {
+// Rows less their means, and what that takes off their products.
+struct Centred {
+  at::Tensor rows;  // [k, positions]
+  std::vector<double> origins, totals;
+
+  explicit Centred(const at::Tensor& part) : rows(part.clone()) {
+    const int64_t positions = rows.size(1);
+    for (int64_t i = 0; i < rows.size(0); ++i) {
+      float* const row = rows.data_ptr<float>() + i * positions;
+      const auto origin =
+          static_cast<float>(std::accumulate(row, row + positions, 0.0) / static_cast<double>(positions));
+      for (int64_t j = 0; j < positions; ++j) row[j] -= origin;
+      origins.push_back(origin);
+      totals.push_back(std::accumulate(row, row + positions, 0.0));
+    }
+  }
+
+  double taken_off(int64_t a, int64_t b) const {
+    const auto i = static_cast<size_t>(a), j = static_cast<size_t>(b);
+    return origins[i] * totals[j] + origins[j] * totals[i] +
+           static_cast<double>(rows.size(1)) * origins[i] * origins[j];
+  }
+};
+
+// The lower triangle `sums` of k rows += a a^T; a [k, positions]. `centred`: for numbers that may be far
+// larger than what they differ by, of which float32 products would leave nothing.
+void add_large_product(const at::Tensor& a, bool centred, double* sums) {
   const int64_t k = a.size(0), positions = a.size(1);
   for (int64_t begin = 0; begin < positions; begin += kRowsInFloat) {
-    const at::Tensor part = a.slice(1, begin, std::min(positions, begin + kRowsInFloat)).contiguous();
+    at::Tensor part = a.slice(1, begin, std::min(positions, begin + kRowsInFloat)).contiguous();
+    std::optional<Centred> centre;
+    if (centred) part = centre.emplace(part).rows;
     for (int64_t first = 0; first < k; first += kPanel) {
       const int64_t last = std::min(k, first + kPanel);
       const at::Tensor product =
@@ -97,6 +126,8 @@ void add_large_product(const at::Tensor& a, double* sums) {
         double* const target = sums + triangle_index(row, 0);
         const float* const source = values + (row - first) * last;
         for (int64_t column = 0; column <= row; ++column) target[column] += source[column];
+        for (int64_t column = 0; centred && column <= row; ++column)
+          target[column] += centre->taken_off(row, column);
       }
     }
   }
@@ -154,15 +185,16 @@ struct TorchGramSums final : GramSums {
     for (int64_t i = 0; i < images.shape[0]; ++i) {
       const std::unique_ptr<float[]> columns = reader.read(i);
       for (int64_t group = 0; group < spec.groups; ++group)
-        add_group(columns.get() + group * k * reader.rows(), reader.rows(), group);
+        add_group(columns.get() + group * k * reader.rows(), reader.rows(), group,
+                  images.kind == ElementKind::kInt16);
       row_count += reader.rows();
     }
   }
 
-  void add_group(const float* a, int64_t positions, int64_t group) {
+  void add_group(const float* a, int64_t positions, int64_t group, bool centred) {
     double* const triangle = products.data() + group * triangle_index(k, 0);
     if (k > kSmallMatrix) {
-      add_large_product(at::from_blob(const_cast<float*>(a), {k, positions}, at::kFloat), triangle);
+      add_large_product(at::from_blob(const_cast<float*>(a), {k, positions}, at::kFloat), centred, triangle);
     } else {
       add_small_product(a, k, positions, triangle);
     }
