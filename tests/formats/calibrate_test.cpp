@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
+#include <cmath>
 #include <filesystem>
 
 #include "tests/engine/graph_builder.h"
@@ -62,18 +64,47 @@ TEST(Calibrate, BackgroundMayBeClipped) {
   EXPECT_EQ(exponent_of_scores(other, "score0"), -1);
 }
 
+TensorStatistics of_image(int first_exponent, double power,
+                          const std::array<double, TensorStatistics::kCandidates>& squared_error) {
+  TensorStatistics statistics;
+  statistics.images = 1;
+  statistics.votes = {{first_exponent, squared_error, power}};
+  return statistics;
+}
+
 TEST(TensorStatistics, EveryImageHasTheSameVote) {
-  TensorStatistics first, second;
-  first.images = second.images = 1;
-  first.noise = {0.2, 0.1, 0.4, 1, 1, 1, 1, 1, 1, 1};
-  second.noise = {0.4, 0.5, 0.6, 1, 1, 1, 1, 1, 1, 1};
+  TensorStatistics first = of_image(0, 2, {0.4, 0.2, 0.8, 1, 1, 1, 1, 1, 1, 1});
+  TensorStatistics second = of_image(0, 3, {1.2, 1.5, 1.8, 1, 1, 1, 1, 1, 1, 1});
   first.maximum = 1;
   second.maximum = 1000;  // how loud an image is does not count
   first.merge(second);
+  first.count_votes();
   EXPECT_EQ(first.images, 2);
   EXPECT_DOUBLE_EQ(first.noise_to_signal(0), 0.3);
   EXPECT_DOUBLE_EQ(first.noise_to_signal(1), 0.3);
   EXPECT_FLOAT_EQ(first.maximum, 1000);
+}
+
+// Pauses lose everything at exponents that music needs, and music at those of pauses.
+TEST(TensorStatistics, QuietImagesHaveHardlyAVote) {
+  const std::array<double, TensorStatistics::kCandidates> errors = {900, 800, 600, 300, 100,
+                                                                    40,  10,  0.1, 0.4, 1.6};
+  std::array<double, TensorStatistics::kCandidates> quiet = errors;
+  for (double& error : quiet) error = std::ldexp(error, -20);
+  TensorStatistics statistics = of_image(-20, std::ldexp(1000, -20), quiet);
+  statistics.merge(of_image(-20, std::ldexp(1000, -20), quiet));
+  statistics.merge(of_image(-10, 1000, errors));
+  statistics.count_votes();
+  EXPECT_EQ(statistics.first_exponent, -10);
+  EXPECT_EQ(statistics.best_exponent(), -3);
+  EXPECT_LT(statistics.noise_to_signal(-3), 1e-4);
+}
+
+TEST(TensorStatistics, BeyondAnImagesCandidatesItsSignalIsAllThereIsToLose) {
+  const TensorStatistics statistics = of_image(0, 10, {9, 8, 7, 6, 5, 4, 3, 2, 1, 0.5});
+  EXPECT_EQ(statistics.votes[0].squared_error_at(9), 0.5);
+  EXPECT_EQ(statistics.votes[0].squared_error_at(11), 8);
+  EXPECT_EQ(statistics.votes[0].squared_error_at(12), 10);
 }
 
 }  // namespace

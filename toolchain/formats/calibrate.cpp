@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <memory>
+#include <mutex>
 #include <optional>
 
 #include "toolchain/engine/engine.h"
@@ -20,6 +21,9 @@ namespace shrike::quantize {
 namespace {
 
 constexpr int kCandidates = TensorStatistics::kCandidates;
+
+// Exponents that cover an image's largest value; beyond them nothing is told apart.
+constexpr int kLowestCovering = -24, kHighestCovering = 24, kCoveringZero = -20;
 
 // Squared error of what has no value.
 constexpr double kAllLost = 1e30;
@@ -64,38 +68,57 @@ double squared_error(const std::vector<float>& samples, int exponent) {
   return total;
 }
 
-// A CodeTable a candidate exponent, one behind the other.
-constexpr int kCodes = std::tuple_size_v<CodeTable>;
-using Tables = std::array<float, kCandidates * kCodes>;
+// What comes out of a function for every 8-bit code, by exponent: a CodeTable each, one behind the other,
+// made when it is asked for first.
+class Tables {
+ public:
+  explicit Tables(std::function<float(float)> function)
+      : function_(std::move(function)), values_(static_cast<size_t>(kExponents * kCodes)) {}
 
-Tables tables_behind(const std::function<float(float)>& function, int first_exponent) {
-  Tables tables;
-  for (int i = 0; i < kCandidates; ++i) {
-    for (int code = -128; code < 128; ++code)
-      tables[static_cast<size_t>(i * kCodes + code + 128)] =
-          function(std::ldexp(static_cast<float>(code), first_exponent + i));
+  // Of all candidates from `first_exponent` up.
+  const float* from(int first_exponent) {
+    const std::lock_guard lock(mutex_);
+    const int first = first_exponent - kLowest;
+    for (int i = first; i < first + kCandidates; ++i) {
+      if (made_[static_cast<size_t>(i)]) continue;
+      made_[static_cast<size_t>(i)] = true;
+      for (int code = -128; code < 128; ++code)
+        values_[static_cast<size_t>(i * kCodes + code + 128)] =
+            function_(std::ldexp(static_cast<float>(code), i + kLowest));
+    }
+    return &values_[static_cast<size_t>(first * kCodes)];
   }
-  return tables;
-}
+
+  static constexpr int kCodes = std::tuple_size_v<CodeTable>;
+
+ private:
+  static constexpr int kLowest = kLowestCovering + 2 - kCandidates;
+  static constexpr int kExponents = kHighestCovering + 2 - kLowest;
+
+  std::function<float(float)> function_;
+  std::mutex mutex_;
+  std::array<bool, kExponents> made_{};
+  std::vector<float> values_;
+};
 
 // Of all candidates in one pass, four at once and none waiting for its own last sum.
 std::array<double, kCandidates> squared_errors_behind(const std::vector<float>& samples,
                                                       const std::vector<float>& activated,
-                                                      const Tables& tables, int first_exponent) {
+                                                      const float* tables, int first_exponent) {
   constexpr int kFours = (kCandidates + 3) / 4;  // what is beyond the candidates is not asked for
   Floats4 inverse[kFours] = {};
   Integers4 zero[kFours] = {};  // where the tables have the code 0
   Doubles4 sums[kFours] = {};
   for (int i = 0; i < kCandidates; ++i) {
     inverse[i / 4][i % 4] = std::ldexp(1.0f, -first_exponent - i);
-    zero[i / 4][i % 4] = i * kCodes + 128;
+    zero[i / 4][i % 4] = i * Tables::kCodes + 128;
   }
   for (size_t n = 0; n < samples.size(); ++n) {
     const Floats4 sample = four(samples[n]), wanted = four(activated[n]);
     for (int i = 0; i < kFours; ++i) {
       const Floats4 rounded = round_half_even(clamped(sample * inverse[i], -128.0f, 127.0f));
       const Integers4 code = __builtin_convertvector(rounded, Integers4) + zero[i];
-      const Floats4 difference = looked_up(tables.data(), code) - wanted;
+      const Floats4 difference = looked_up(tables, code) - wanted;
       sums[i] += __builtin_convertvector(difference * difference, Doubles4);
     }
   }
@@ -108,9 +131,8 @@ std::array<double, kCandidates> squared_errors_behind(const std::vector<float>& 
 
 // What there is to learn of a tensor.
 struct Question {
-  int first_exponent = 0;
   std::optional<Behind> behind;
-  Tables tables;  // of what is behind
+  std::unique_ptr<Tables> tables;  // of what is behind
 };
 using Questions = std::map<std::string, Question>;
 
@@ -119,18 +141,24 @@ Questions questions_about(const graph::Graph& graph) {
   const graph::Links links(graph);
   Questions questions;
   for (const std::vector<std::string>& members : find_groups(graph).members) {
-    const std::string& source = members.front();
-    questions[source].first_exponent = std::numeric_limits<int>::min();
-    questions[source].behind = behind_or_decoded(graph, links, source);
+    Question& question = questions[members.front()];
+    question.behind = behind_or_decoded(graph, links, members.front());
+    if (question.behind) question.tables = std::make_unique<Tables>(question.behind->function);
   }
   return questions;
 }
 
+// First candidate of an image whose largest magnitude is this.
+int first_candidate(float largest) {
+  const int covering =
+      largest > 0 ? std::clamp(covering_exponent(largest, kAllCodes8), kLowestCovering, kHighestCovering)
+                  : kCoveringZero;
+  return covering + 2 - kCandidates;
+}
+
 TensorStatistics measure(const engine::TensorData& tensor, const Question& question) {
   TensorStatistics result;
-  const int first_exponent = question.first_exponent;
   const int64_t count = tensor.values.count();
-  result.first_exponent = first_exponent;
   const auto [low, high] = range_of(tensor.memory(), count);
   result.minimum = low;
   result.maximum = high;
@@ -151,45 +179,20 @@ TensorStatistics measure(const engine::TensorData& tensor, const Question& quest
   };
   const double plain_power = power_of(samples, offset_of);
   result.power = plain_power / static_cast<double>(samples.size());
+  TensorStatistics::Image& image = result.votes.emplace_back();
+  image.first_exponent = first_candidate(result.largest());
   if (!question.behind) {
-    const double power = plain_power + kNoSignal;
+    image.power = plain_power;
     for (int i = 0; i < kCandidates; ++i)
-      result.noise[i] = squared_error(samples, first_exponent + i) / power;
+      image.squared_error[i] = squared_error(samples, image.first_exponent + i);
     return result;
   }
   std::vector<float> activated(samples.size());
   for (size_t i = 0; i < samples.size(); ++i) activated[i] = question.behind->function(samples[i]);
-  const double power = power_of(activated, [&](size_t) { return question.behind->offset; }) + kNoSignal;
-  const auto errors = squared_errors_behind(samples, activated, question.tables, first_exponent);
-  for (int i = 0; i < kCandidates; ++i) result.noise[i] = errors[i] / power;
+  image.power = power_of(activated, [&](size_t) { return question.behind->offset; });
+  image.squared_error = squared_errors_behind(samples, activated, question.tables->from(image.first_exponent),
+                                              image.first_exponent);
   return result;
-}
-
-// First candidate of a tensor whose largest magnitude is this.
-int first_candidate(float largest) {
-  const int covering = largest > 0 ? std::clamp(covering_exponent(largest, kAllCodes8), -24, 24) : -20;
-  return covering + 2 - kCandidates;
-}
-
-// Largest magnitudes on the first images fix each tensor's window of candidates.
-void fix_windows(Questions& questions, FloatEngines& engines, const Feed& feed) {
-  using Windows = std::map<std::string, int>;
-  engines.observe<Windows>(
-      std::min(recipe::kWindowImages, feed.size()),
-      [&](Windows& windows, size_t, const engine::TensorData& tensor) {
-        if (!questions.contains(tensor.tensor->name)) return;
-        const auto [low, high] = range_of(tensor.memory(), tensor.values.count());
-        windows[tensor.tensor->name] = first_candidate(std::max(high, -low));
-      },
-      [&](size_t, Windows&& windows) {
-        for (const auto& [name, first] : windows) {
-          int& exponent = questions.at(name).first_exponent;
-          exponent = std::max(exponent, first);
-        }
-      });
-  for (auto& [name, question] : questions) {
-    if (question.behind) question.tables = tables_behind(question.behind->function, question.first_exponent);
-  }
 }
 
 }  // namespace
@@ -197,9 +200,7 @@ void fix_windows(Questions& questions, FloatEngines& engines, const Feed& feed) 
 Statistics calibrate(const graph::Graph& graph, const Feed& feed, const ProgressCallback& progress,
                      const Watcher& watcher) {
   FloatEngines engines(graph, feed);
-  Questions questions = questions_about(graph);
-  fix_windows(questions, engines, feed);
-
+  const Questions questions = questions_about(graph);
   Statistics total;
   engines.observe<Statistics>(
       feed.size(),
@@ -212,6 +213,7 @@ Statistics calibrate(const graph::Graph& graph, const Feed& feed, const Progress
         for (const auto& [name, tensor] : statistics) total[name].merge(tensor);
         progress(index + 1, feed.size());
       });
+  for (auto& [name, statistics] : total) statistics.count_votes();
   return total;
 }
 

@@ -1,5 +1,5 @@
 // One streaming pass over the calibration images: per tensor, range, histogram and the noise of every
-// candidate exponent. Memory does not depend on the number of images.
+// candidate exponent.
 #pragma once
 #include <functional>
 

@@ -1,11 +1,20 @@
 #include "toolchain/measure/noise.h"
 
+#include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include "toolchain/heads/head.h"
 #include "toolchain/pipeline/recipe.h"
 
 namespace shrike::quantize {
+
+std::vector<double> voting_powers(std::vector<double> powers) {
+  const double mean = std::accumulate(powers.begin(), powers.end(), 0.0) /
+                      static_cast<double>(std::max<size_t>(powers.size(), 1));
+  for (double& power : powers) power = std::max(power, recipe::kLeastVotingPower * mean) + kNoSignal;
+  return powers;
+}
 
 Power compare(const float* reference, const float* quantized, int64_t count) {
   Power power;

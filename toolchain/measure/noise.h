@@ -42,6 +42,11 @@ double sum_of(int64_t count, const Term& term) {
   return total;
 }
 
+// Every image has the same vote on a format, so that the outliers of one do not decide for all: its noise
+// counts by its own power. Of a quiet one (a pause, a black picture) little is lost whatever it loses: it
+// counts by a share of the mean power at least. In the images' order.
+std::vector<double> voting_powers(std::vector<double> powers);
+
 Power compare(const float* reference, const float* quantized, int64_t count);
 
 // What rises above `floor` alone counts, as signal and as noise: class logits far below zero are background,

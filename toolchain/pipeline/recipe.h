@@ -11,8 +11,7 @@ namespace shrike::quantize::recipe {
 // --- Samples: how much of an image's tensor a step looks at. Large tensors are sampled evenly: time against
 // steadiness.
 inline constexpr int64_t kCalibrationSamples = 30'000;  // elements a tensor and image
-inline constexpr size_t kWindowImages = 4;  // that fix the candidate exponents before the others stream
-inline constexpr int64_t kRescalingSamples = 1000;  // elements a tensor and image
+inline constexpr int64_t kRescalingSamples = 1000;      // elements a tensor and image
 inline constexpr int64_t kRefitRows = 800;  // output positions a layer and image: neighbours tell the same
 inline constexpr int64_t kBiasPositions = 200;  // positions a channel and image
 
@@ -20,6 +19,9 @@ inline constexpr int64_t kBiasPositions = 200;  // positions a channel and image
 // Class logits below this (probability 0.0003) never become a detection, whatever they are: formats clip
 // them, and they are neither signal nor noise.
 inline constexpr float kBackgroundLogit = -8.0f;
+// Share of the images' mean power by which a quiet image's noise counts at least: two bits less than the
+// others.
+inline constexpr double kLeastVotingPower = 1.0 / 16;
 // Noise to signal that one RequantizeLinear node is worth: it costs a pass over the tensor on the chip and a
 // second rounding.
 inline constexpr double kRequantizePrice = 3e-5;

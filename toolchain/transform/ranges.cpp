@@ -52,10 +52,11 @@ class Judged {
     for (const std::vector<float>& image : samples) {
       std::vector<float>& wanted = wanted_.emplace_back(image);
       if (function_) std::transform(image.begin(), image.end(), wanted.begin(), function_);
-      double power = kNoSignal;
+      double power = 0;
       for (const float value : wanted) power += value * value;
       power_.push_back(power);
     }
+    power_ = voting_powers(std::move(power_));
   }
 
   const Samples& samples() const { return samples_; }
