@@ -127,6 +127,21 @@ TEST(ChooseFormats, AddendsThatCancelAreNotClippedByTheirSmallSum) {
   EXPECT_GE(choose_formats(sum_graph(), statistics, FormatOptions{}).formats.at("sum").exponent, 0);
 }
 
+// Each of the three alone is right to stay where the others are: a and b clip a tenth of their signal there,
+// but beside a difference that is finer, they would lose as much on the way to it.
+TEST(ChooseFormats, AJoinAndItsOperandsMoveTogether) {
+  Statistics statistics;
+  for (const char* name : {"a", "b"}) {
+    statistics[name] = curve_with_power(-4, 5.8);
+    statistics[name].noise = {0.35, 0.23, 0.11, 0.025, 0.0038, 0.0143, 0.064, 0.25, 1, 4};
+  }
+  statistics["sum"] = curve_with_power(-6, 0.7);
+  statistics["sum"].noise = {0.17, 0.05, 0.0018, 0.0041, 0.016, 0.064, 0.26, 1, 4, 16};
+  for (auto& [name, tensor] : statistics) tensor.first_exponent = -8;
+  const Plan plan = choose_formats(sum_graph(), statistics, FormatOptions{});
+  for (const char* name : {"a", "b", "sum"}) EXPECT_GE(plan.formats.at(name).exponent, -5) << name;
+}
+
 TEST(ChooseFormats, AddendsWhoseSumIsAlwaysZeroKeepTheirOwnExponents) {
   Statistics statistics = {{"a", curve_with_power(-5, 1.0)}, {"b", curve_with_power(-5, 1.0)}, {"sum", {}}};
   statistics["sum"].first_exponent = -28;
@@ -154,6 +169,24 @@ TEST(ChooseFormats, LogitsOfASoftmaxStayWhereTheChipsExponentialIsFinite) {
   Statistics statistics;
   for (const char* name : {"a", "b", "sum", "p"}) statistics[name] = curve_with_power(2, 1e4);
   EXPECT_EQ(choose_formats(graph, statistics, FormatOptions{}).formats.at("sum").exponent, -1);
+}
+
+// What is negative is made smaller: the chip reads it in the format of the result.
+TEST(ChooseFormats, APReluAtSixteenBitsCoversWhatItReads) {
+  graph::Graph graph = sum_graph();
+  graph.nodes = {{"prelu", "PRelu", {"a", "b"}, {"sum"}, {}}};
+  graph.inputs = {"a"};
+  graph.tensor("b").constant = true;
+  graph.tensor("b").shape = {1};
+  graph.tensor("b").values = {0.1f};
+  Statistics statistics = {{"a", curve_with_power(0, 1)}, {"sum", curve_with_power(-3, 1)}};
+  statistics["a"].minimum = -26;
+  statistics["sum"].maximum = 4;
+  FormatOptions options;
+  options.bits = 16;
+  const Plan plan = choose_formats(graph, statistics, options);
+  EXPECT_EQ(plan.formats.at("a").exponent, -10) << "26 fits 32767 * 2^-10";
+  EXPECT_EQ(plan.formats.at("sum").exponent, -10);
 }
 
 TEST(ChooseFormats, NothingIsFinerThanTheChipCanTell) {

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <map>
+#include <set>
 
 #include "toolchain/formats/clip.h"
 #include "toolchain/formats/widths.h"
 #include "toolchain/graph/nearest.h"
 #include "toolchain/measure/grid.h"
+#include "toolchain/operators/formats.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/support/error.h"
@@ -84,7 +88,13 @@ class Chooser {
         if (logits.bits == 8) logits.highest = kHighestLogits;
       }
     }
-    for (const JoinEdge& edge : edges_) cover_addend(edge);
+    for (const JoinEdge& edge : edges_) {
+      if (edge.sum) cover(edge);
+    }
+    for (const graph::Node& node : graph.nodes) {
+      if (!operators::is_join(node.op) && operators::wants_output_format(node, 16))
+        cover({group_of(node.inputs[0]), group_of(node.outputs[0])});
+    }
     for (Group& group : list_) limit(group);
   }
 
@@ -93,6 +103,7 @@ class Chooser {
     for (int round = 0; round < 20; ++round) {
       bool changed = false;
       for (size_t i = 0; i < list_.size(); ++i) changed |= improve(static_cast<int>(i));
+      if (!changed) changed = improve_together();
       if (!changed) break;
     }
     for (Group& group : list_) limit(group);
@@ -120,6 +131,7 @@ class Chooser {
       const graph::Tensor& tensor = graph_.tensor(input);
       const int output = group_of(node.outputs[0]);
       if (!tensor.constant) {
+        joined_[output].insert(group_of(input));
         edges_.push_back({group_of(input), output, nullptr, sum});
       } else if (sum && !tensor.values.empty()) {
         edges_.push_back({output, output, &tensor, sum});
@@ -127,10 +139,11 @@ class Chooser {
     }
   }
 
-  // At 16 bit nothing is searched: a sum's format also covers what is added, which may be larger.
-  void cover_addend(const JoinEdge& edge) {
+  // At 16 bit nothing is searched: a format in which something is read, too, covers that; addends may be
+  // larger than their sum, and what a PRelu reads larger than what it leaves.
+  void cover(const JoinEdge& edge) {
     Group& output = list_[edge.output];
-    if (output.bits != 16 || output.fixed || !edge.sum) return;
+    if (output.bits != 16 || output.fixed) return;
     const float largest =
         edge.constant != nullptr ? largest_of(*edge.constant) : list_[edge.input].statistics->largest();
     output.exponent = std::max(output.exponent, exponent16(largest));
@@ -148,8 +161,11 @@ class Chooser {
       const double power = output.statistics->power / static_cast<double>(output.statistics->images);
       return squared_error_of(*edge.constant, output.exponent) / power;
     }
-    if (input.bits == 16 || output.bits == 16) return 0;  // a conversion whatever the exponent
-    const double share = share_of(edge), own = input.statistics->noise_to_signal(input.exponent);
+    if (output.bits == 16) return 0;
+    const double share = share_of(edge);
+    if (input.bits == 16)  // a conversion whatever the exponent
+      return share * input.statistics->noise_to_signal(output.exponent);
+    const double own = input.statistics->noise_to_signal(input.exponent);
     const double there = std::max(own, input.statistics->noise_to_signal(output.exponent));
     const double price = input.exponent == output.exponent ? 0 : recipe::kRequantizePrice;
     // Its own noise counts once already, for its group.
@@ -167,23 +183,29 @@ class Chooser {
     return share > recipe::kAlikePowers ? share / recipe::kAlikePowers : 1;
   }
 
-  double cost_around(int index) const {
-    double cost = list_[index].statistics->noise_to_signal(list_[index].exponent);
+  double cost_around(const std::set<int>& groups) const {
+    double cost = 0;
+    for (const int index : groups) cost += list_[index].statistics->noise_to_signal(list_[index].exponent);
     for (const JoinEdge& edge : edges_) {
-      if (edge.input == index || edge.output == index) cost += edge_cost(edge);
+      if (groups.contains(edge.input) || groups.contains(edge.output)) cost += edge_cost(edge);
     }
     return cost;
   }
 
+  bool is_free(int index) const {
+    const Group& group = list_[index];
+    return !group.fixed && group.bits != 16 && options_.calibration == Calibration::kDirect;
+  }
+
   bool improve(int index) {
     Group& group = list_[index];
-    if (group.fixed || group.bits == 16 || options_.calibration != Calibration::kDirect) return false;
+    if (!is_free(index)) return false;
     const int before = group.exponent;
     int best = before;
-    double best_cost = cost_around(index);
+    double best_cost = cost_around({index});
     for (const int candidate : candidates_of(index)) {
       group.exponent = std::clamp(candidate, kLowestExponent, group.highest);
-      const double cost = cost_around(index);
+      const double cost = cost_around({index});
       if (cost < best_cost) {
         best_cost = cost;
         best = group.exponent;
@@ -191,6 +213,31 @@ class Chooser {
     }
     group.exponent = best;
     return best != before;
+  }
+
+  // A join and what it joins may each be right to stay with the others at an exponent that is wrong for all.
+  bool improve_together() {
+    bool changed = false;
+    for (const auto& [output, inputs] : joined_) {
+      std::set<int> members = inputs;
+      members.insert(output);
+      for (auto member = members.begin(); member != members.end();)
+        member = is_free(*member) ? std::next(member) : members.erase(member);
+      std::map<int, int> best;
+      for (const int member : members) best[member] = list_[member].exponent;
+      double best_cost = cost_around(members);
+      for (const int candidate : candidates_of(output)) {
+        for (const int member : members)
+          list_[member].exponent = std::clamp(candidate, kLowestExponent, list_[member].highest);
+        const double cost = cost_around(members);
+        if (cost >= best_cost) continue;
+        best_cost = cost;
+        changed = true;
+        for (const int member : members) best[member] = list_[member].exponent;
+      }
+      for (const auto& [member, exponent] : best) list_[member].exponent = exponent;
+    }
+    return changed;
   }
 
   // The group's own window, then what its partners have: addends may be far larger than their sum.
@@ -216,6 +263,7 @@ class Chooser {
   FormatGroups groups_;
   std::vector<Group> list_;
   std::vector<JoinEdge> edges_;
+  std::map<int, std::set<int>> joined_;  // by the join's output, what it joins
 };
 
 void Chooser::align() {
