@@ -150,6 +150,18 @@ TEST(ChooseFormats, AddendsWhoseSumIsAlwaysZeroKeepTheirOwnExponents) {
   for (const char* name : {"a", "b", "sum"}) EXPECT_EQ(plan.formats.at(name).exponent, -5) << name;
 }
 
+TEST(ChooseFormats, NoSumIsFinerThanItsAddendsCanBeShifted) {
+  Statistics statistics = {{"a", curve_with_power(-5, 1.0)}, {"b", curve_with_power(-5, 1.0)}, {"sum", {}}};
+  statistics["sum"].images = 1;
+  statistics["sum"].first_exponent = -28;
+  for (const Calibration calibration : {Calibration::kMinMax, Calibration::kMse}) {
+    FormatOptions options;
+    options.calibration = calibration;
+    options.fixed_exponents = {{"a", -5}, {"b", -7}};
+    EXPECT_EQ(choose_formats(sum_graph(), statistics, options).formats.at("sum").exponent, -11);
+  }
+}
+
 TEST(ChooseFormats, AConstantAddendHasAVote) {
   graph::Graph graph = sum_graph();
   graph.inputs = {"a"};

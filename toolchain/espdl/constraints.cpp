@@ -8,6 +8,7 @@
 #include "toolchain/espdl/fusion.h"
 #include "toolchain/espdl/library_version.h"
 #include "toolchain/espdl/writer.h"
+#include "toolchain/operators/formats.h"
 #include "toolchain/operators/operator.h"
 #include "toolchain/support/error.h"
 
@@ -263,11 +264,10 @@ class Checker {
     }
   }
 
-  // Left shifts multiply by 2^k in the width of the wider side (numerics.md section 6.2).
   void check_requantize() const {
     if (input(0).format.is_float() || output_->format.is_float()) return;
     const int left = input(0).format.exponent - output_->format.exponent;
-    const int limit = input(0).format.bits == 8 && output_->format.bits == 8 ? 6 : 14;
+    const int limit = operators::most_left_shift(input(0).format.bits, output_->format.bits);
     if (left > limit) {
       refuse("exponents {} to {} shift {} bits left, the chip can do {}; choose exponents that are closer",
              input(0).format.exponent, output_->format.exponent, left, limit);

@@ -107,6 +107,7 @@ class Chooser {
       if (!changed) break;
     }
     for (Group& group : list_) limit(group);
+    keep_within_shifts();
   }
 
   void write(Plan& plan) const {
@@ -251,6 +252,21 @@ class Chooser {
                                                     : list_[edge.input].exponent);
     }
     return candidates;
+  }
+
+  // A sum that is always zero, or nearly, has a format that the chip can't bring its addends to.
+  void keep_within_shifts() {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const JoinEdge& edge : edges_) {
+        const Group& input = list_[edge.input];
+        Group& output = list_[edge.output];
+        const int finest = input.exponent - operators::most_left_shift(input.bits, output.bits);
+        if (output.fixed || output.exponent >= finest) continue;
+        output.exponent = finest;
+        changed = true;
+      }
+    }
   }
 
   // ESP-PPQ's alignment rules, for members that choose not to be joint: producers that feed only the join
