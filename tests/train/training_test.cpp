@@ -17,6 +17,7 @@
 #include "toolchain/integer/trial.h"
 #include "toolchain/pipeline/float_graph.h"
 #include "toolchain/pipeline/plan_of_file.h"
+#include "toolchain/rounding/weights.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 #include "toolchain/train/checkpoint.h"
@@ -180,6 +181,37 @@ TEST(TrainablePlan, CountsTheWeightsThatRoundToOtherValues) {
   const auto unit = std::ldexp(1.0f, format.per_channel() ? format.channel_exponents[0] : format.exponent);
   values[0][0] += values[0][0] < 0 ? unit : -unit;  // towards zero: nothing clips
   EXPECT_EQ(trainable.moved(values), 1);
+}
+
+// Finer weights leave less room for biases: the largest of the filters that share an exponent decides.
+TEST(TrainablePlan, ASharedExponentLeavesRoomForEveryBias) {
+  Started s("shared_set", Target::kEsp32s3);
+  for (auto& [node, code] : s.start.plan.weights) {
+    if (code.bias.size() < 2) continue;
+    code.bias[0] = 0;
+    code.bias[1] *= 64;
+  }
+  const TrainablePlan trainable(s.start.graph, s.start.plan, s.settings.target, 0.25);
+  const size_t groups = trainable.exponents().size() - s.start.plan.weights.size();
+  size_t weight = groups;
+  int refused = 0;
+  for (const graph::Node& node : trainable.quantized().nodes) {
+    const auto code = s.start.plan.weights.find(node.name);
+    if (code == s.start.plan.weights.end()) continue;
+    const quantize::ExponentRange range = quantize::shared_exponent_range(
+        s.settings.target, 8, trainable.quantized().tensor(node.inputs[0]).format.exponent,
+        trainable.quantized().tensor(node.outputs[0]).format.exponent, code->second.bias);
+    Values exponents = trainable.exponents();
+    for (int step = 1; step < 8; ++step) {
+      exponents[weight][0] -= 1;
+      const auto exponent = static_cast<int>(exponents[weight][0]);
+      if (code->second.format.exponent < range.lowest || exponent >= range.lowest) continue;
+      EXPECT_FALSE(trainable.computable({weight}, exponents)) << node.name << " " << exponent;
+      ++refused;
+    }
+    ++weight;
+  }
+  EXPECT_GT(refused, 20);
 }
 
 // From the file that a plan was written to, back to the plan and to the same file.

@@ -299,4 +299,13 @@ void check_constraints(const Graph& graph, Target target) {
   Checker(graph, target).run();
 }
 
+bool meets_constraints(const Graph& graph, Target target) {
+  try {
+    check_constraints(graph, target);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
+
 }  // namespace shrike::espdl

@@ -56,6 +56,7 @@ struct Program {
 // Checks the constraints of the design (right shifts, bias width, accumulator, operator x bits for the
 // target, one format per copy group) and throws Error naming the node.
 void check_constraints(const graph::Graph& graph, Target target);
+bool meets_constraints(const graph::Graph& graph, Target target);
 
 // Lays the materialized graph (formats chosen, constants' `integers` filled, RequantizeLinear in place) out
 // for the target: NHWC activations, blocked or plain filters, tables for activations, storage chain of

@@ -37,15 +37,6 @@ std::vector<std::string> without(const std::vector<std::string>& all, const std:
   return rest;
 }
 
-bool holds(const graph::Graph& graph, Target target) {
-  try {
-    espdl::check_constraints(graph, target);
-  } catch (const Error&) {
-    return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 AutoJudge::AutoJudge(const std::string& model_path, const std::string& calibration_folder,
@@ -107,7 +98,7 @@ Judgement AutoJudge::judge(const Plan& plan, const Settings& settings) const {
   Judgement judgement;
   const graph::Graph& graph = draft_->graph;
   graph::Graph materialized = materialize(graph, plan, settings.target);
-  if (!holds(materialized, settings.target)) {
+  if (!espdl::meets_constraints(materialized, settings.target)) {
     judgement.feasible = false;
     return judgement;
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "toolchain/espdl/writer.h"
+#include "toolchain/formats/materialize.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/rounding/round_weights.h"
 
@@ -44,6 +46,8 @@ SearchReport search_exponents(const graph::Graph& graph, const Statistics& stati
     for (const std::string& member : groups.members[candidate.group])
       trial.formats[member].exponent += candidate.step;
     round_weights(graph, target, options, trial);
+    progress(++done, candidates.size());
+    if (!espdl::meets_constraints(materialize(graph, trial, target), target)) continue;
     const double loss = output_loss(graph, trial, target, reference);
     ++report.trials;
     if (loss < report.loss_after * (1 - recipe::kExponentGain)) {
@@ -51,7 +55,6 @@ SearchReport search_exponents(const graph::Graph& graph, const Statistics& stati
       report.loss_after = loss;
       ++report.changes;
     }
-    progress(++done, candidates.size());
   }
   return report;
 }

@@ -12,8 +12,8 @@ struct SearchReport {
 };
 
 // Coordinate descent over the groups whose error curves leave the exponent open: each is tried one bit finer
-// and one bit coarser and keeps what lowers output_loss by more than a threshold. Changes plan.formats and
-// re-rounds the weights concerned.
+// and one bit coarser and keeps what lowers output_loss by more than a threshold; what the chip can't compute
+// is no candidate. Changes plan.formats and re-rounds the weights concerned.
 SearchReport search_exponents(const graph::Graph& graph, const Statistics& statistics,
                               const Reference& reference, Target target, const FormatOptions& options,
                               Plan& plan, const ProgressCallback& progress);

@@ -165,19 +165,16 @@ bool TrainablePlan::computable(const std::map<std::string, graph::Format>& forma
   std::map<std::string, graph::Format> biases;
   refresh_biases(trial, biases);
   for (const Weighted& weighted : weighted_) {
+    const size_t exponents = trial.tensor(weighted.weight).format.channel_exponents.size();
+    // Where filters share an exponent the largest bias asks for the coarsest.
     const size_t channels =
-        std::max<size_t>(1, trial.tensor(weighted.weight).format.channel_exponents.size());
+        weighted.bias.empty() ? std::max<size_t>(1, exponents) : start_[weighted.bias_index].size();
     for (size_t c = 0; c < channels; ++c) {
       // What the quantiser itself stretched (a bias that was corrected later, say) is none of ours.
       if (!fits(trial, weighted, c) && fits(quantized_, weighted, c)) return false;
     }
   }
-  try {
-    espdl::check_constraints(trial, target_);
-  } catch (const Error&) {
-    return false;
-  }
-  return true;
+  return espdl::meets_constraints(trial, target_);
 }
 
 void TrainablePlan::refresh_biases(graph::Graph& graph, std::map<std::string, graph::Format>& changed) const {
