@@ -90,5 +90,34 @@ TEST(TrialNetwork, TensorsThatMergedTransposesMadeAreHeldByOthers) {
   EXPECT_GT(held, 100);
 }
 
+// ESP-DL's Pad of two axes is written as one of joined axes, between Reshapes that the model has not.
+TEST(StoredVariables, APadBetweenReshapesKeepsTheOrder) {
+  const std::vector<int64_t> ones = {1, 1};
+  GraphBuilder builder;
+  builder.input("x", {1, 2, 3, 4})
+      .variable("p", {1, 2, 3, 4})
+      .variable("y", {1, 2, 5, 7})
+      .integers("pads", {0, 0, 1, 2, 0, 0, 1, 1})
+      .node("MaxPool", {"x"}, {"p"},
+            {{"kernel_shape", ones}, {"strides", ones}, {"pads", std::vector<int64_t>(4, 0)}})
+      .node("Pad", {"p", "pads"}, {"y"});
+  const graph::Graph graph = builder.graph();
+  Plan plan;
+  for (const auto& [name, tensor] : graph.tensors) plan.formats[name] = {8, 0, {}};
+  const espdl::Program program = espdl::lower(materialize(graph, plan, Target::kEsp32p4), Target::kEsp32p4);
+  ASSERT_EQ(std::count_if(program.nodes.begin(), program.nodes.end(),
+                          [](const espdl::StoredNode& node) { return node.op == "Reshape"; }),
+            2);
+  IntegerNetwork network =
+      network_of(host::IntegerModel::from_bytes(espdl::serialize(program), "pad.espdl", {}), graph);
+  const std::vector<float> input = integers(24);
+  network.set_input(input);
+  network.run();
+  const engine::Array got = network.values("y");
+  const engine::Array expected = engine::Engine(graph).run({{"x", {{1, 2, 3, 4}, input}}}).at("y");
+  EXPECT_EQ(got.shape, expected.shape);
+  EXPECT_EQ(got.values, expected.values);
+}
+
 }  // namespace
 }  // namespace shrike::quantize

@@ -1,6 +1,7 @@
 #include "toolchain/integer/stored.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "toolchain/host/tensors.h"
@@ -62,6 +63,7 @@ class Walk {
       const std::string name = host::to_string(output.name);
       if (!variables_.contains(name)) continue;
       variables_.at(name).producer = node;
+      remember_joined(node, op, name);
       settle(output, candidates(node, op, output), logical_name(node, op, name));
     }
   }
@@ -88,7 +90,11 @@ class Walk {
     if (kLogical.contains(op)) {
       // A Reshape that the graph does not know moves no byte, but says nothing about the order either.
       if (!in_graph) return {};
-      return {espdl::identity_order(rank)};
+      std::vector<Permutation> orders = {espdl::identity_order(rank)};
+      const auto joined = joined_.find(host::to_string(file_.model().node_input(node, 0).name));
+      if (joined != joined_.end() && !is_logical_in_graph(host::to_string(output.name)))
+        orders.insert(orders.begin(), joined->second);
+      return orders;
     }
     std::vector<Permutation> orders;
     for (int32_t i = 0; i < file_.model().node_input_count(node); ++i) {
@@ -100,6 +106,25 @@ class Walk {
       orders.push_back(espdl::identity_order(rank));
     }
     return orders;
+  }
+
+  // Axes are joined for one node and taken apart behind it (a Pad of height and width): what comes out has
+  // the order that went in.
+  void remember_joined(int32_t node, const std::string& op, const std::string& output) {
+    if (graph_.tensors.contains(output)) return;
+    const std::string input = host::to_string(file_.model().node_input(node, 0).name);
+    const auto joined = joined_.find(input);
+    if (joined != joined_.end()) {
+      joined_[output] = joined->second;
+    } else if (const auto from = variables_.find(input); op == "Reshape" && from != variables_.end()) {
+      joined_[output] = from->second.order;
+    }
+  }
+
+  bool is_logical_in_graph(const std::string& tensor) const {
+    const auto producer = links_.producer.find(tensor);
+    return producer == links_.producer.end() || producer->second < 0 ||
+           kLogical.contains(graph_.nodes[static_cast<size_t>(producer->second)].op);
   }
 
   Permutation transposed_order(int32_t node, const std::string& output, size_t rank) const {
@@ -150,6 +175,8 @@ class Walk {
   const graph::Graph& graph_;
   graph::Links links_;
   StoredVariables variables_;
+  std::map<std::string, Permutation>
+      joined_;  // of variables that the graph does not know, before the Reshape
 };
 
 }  // namespace
