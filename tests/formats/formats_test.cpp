@@ -350,16 +350,27 @@ TEST(WeightExponent, CoversTheLargestWeightUnlessClippingIsCheaper) {
 }
 
 TEST(ExponentRange, KeepsTheShiftRightAndTheBiasInItsBits) {
-  const ExponentRange p4 = exponent_range(Target::kEsp32p4, 8, -5, -3, 0.0f);
+  const ExponentRange p4 = exponent_range({Target::kEsp32p4, -5, {8, -3, {}}}, 0.0f);
   EXPECT_EQ(p4.highest, 2);
   EXPECT_EQ(p4.lowest, -28);
   // 20 bits on esp32s3: |bias| 8 = 2^3 needs e_in + e_w >= 3 - 18.
-  EXPECT_EQ(exponent_range(Target::kEsp32s3, 8, -5, -3, 8.0f).lowest, -10);
+  EXPECT_EQ(exponent_range({Target::kEsp32s3, -5, {8, -3, {}}}, 8.0f).lowest, -10);
 }
 
 // A channel whose weights are all below the finest grid becomes zeros; nothing has to be refused.
+// Sums of 20 bits end at 524287: of 3.2 that is 2^-17 with nothing to spare.
+TEST(ExponentRange, HoldsTheLargestSum) {
+  const graph::Format output = {8, -5, {}};
+  EXPECT_EQ(exponent_range({Target::kEsp32s3, -5, output, 3.2f}, 0.0f).lowest, -12);
+  EXPECT_EQ(exponent_range({Target::kEsp32s3, -5, output, 1.9f}, 0.0f).lowest, -13);
+  EXPECT_EQ(exponent_range({Target::kEsp32s3, -5, output, 900.0f}, 0.0f).lowest, -12)
+      << "beyond 127 * 2^-5 the output ends";
+  EXPECT_LT(exponent_range({Target::kEsp32p4, -5, output, 3.2f}, 0.0f).lowest, -13);
+  EXPECT_EQ(exponent_range({Target::kEsp32s3, -5, output}, 0.0f).lowest, -30) << "nothing is known";
+}
+
 TEST(ExponentRange, EndsWhereTheChipsPowersOfTwoEnd) {
-  const ExponentRange range = exponent_range(Target::kEsp32p4, 8, -2, -20, 0.0f);
+  const ExponentRange range = exponent_range({Target::kEsp32p4, -2, {8, -20, {}}}, 0.0f);
   EXPECT_EQ(range.lowest, -30);
   EXPECT_EQ(range.highest, -18);
   for (const float dead : {1e-20f, 1e-40f}) {

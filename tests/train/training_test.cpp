@@ -199,8 +199,10 @@ TEST(TrainablePlan, ASharedExponentLeavesRoomForEveryBias) {
     const auto code = s.start.plan.weights.find(node.name);
     if (code == s.start.plan.weights.end()) continue;
     const quantize::ExponentRange range = quantize::shared_exponent_range(
-        s.settings.target, 8, trainable.quantized().tensor(node.inputs[0]).format.exponent,
-        trainable.quantized().tensor(node.outputs[0]).format.exponent, code->second.bias);
+        {s.settings.target, trainable.quantized().tensor(node.inputs[0]).format.exponent,
+         trainable.quantized().tensor(node.outputs[0]).format,
+         quantize::largest_of(s.start.plan, node.outputs[0])},
+        code->second.bias);
     Values exponents = trainable.exponents();
     for (int step = 1; step < 8; ++step) {
       exponents[weight][0] -= 1;

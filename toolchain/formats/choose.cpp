@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "runtime/chips/chip.h"
 #include "toolchain/formats/clip.h"
 #include "toolchain/formats/widths.h"
 #include "toolchain/graph/nearest.h"
@@ -61,8 +62,12 @@ double squared_error_of(const graph::Tensor& constant, int exponent) {
 class Chooser {
  public:
   Chooser(const graph::Graph& graph, const Statistics& statistics, const FormatOptions& options,
-          const std::map<std::string, int>& bits)
-      : graph_(graph), statistics_(statistics), options_(options), groups_(find_groups(graph)) {
+          const std::map<std::string, int>& bits, Target target)
+      : graph_(graph),
+        statistics_(statistics),
+        options_(options),
+        target_(target),
+        groups_(find_groups(graph)) {
     for (const std::vector<std::string>& members : groups_.members) {
       Group group;
       group.root = members.front();
@@ -107,6 +112,7 @@ class Chooser {
       if (!changed) break;
     }
     for (Group& group : list_) limit(group);
+    keep_within_sums();
     keep_within_shifts();
   }
 
@@ -114,6 +120,7 @@ class Chooser {
     for (size_t i = 0; i < list_.size(); ++i) {
       for (const std::string& member : groups_.members[i]) {
         plan.formats[member] = {list_[i].bits, list_[i].exponent, {}};
+        plan.largest[member] = list_[i].statistics->largest();
         if (list_[i].bits == 16) {
           plan.narrow_exponents[member] =
               std::clamp(list_[i].statistics->best_exponent(), kLowestExponent, list_[i].highest);
@@ -254,6 +261,28 @@ class Chooser {
     return candidates;
   }
 
+  // Sums of products of two variables, which the chip may cut: the operand that loses less by it gets a
+  // coarser format. (Filters are seen to where they are rounded.)
+  void keep_within_sums() {
+    for (const graph::Node& node : graph_.nodes) {
+      if (!operators::has_role(node.op, operators::Role::kMatrix) || graph_.tensor(node.inputs[1]).constant)
+        continue;
+      const Group& output = list_[group_of(node.outputs[0])];
+      Group *a = &list_[group_of(node.inputs[0])], *b = &list_[group_of(node.inputs[1])];
+      const float largest = output.statistics->largest();
+      if (a->bits != output.bits || b->bits != output.bits || !(largest > 0)) continue;
+      const int lowest = lowest_sum_exponent(largest, {output.bits, output.exponent, {}},
+                                             chip_of(target_).arithmetic(output.bits).sum_bits);
+      const auto loss = [](const Group* group) {
+        return group->fixed ? 1e30
+                            : group->statistics->noise_to_signal(group->exponent + 1) -
+                                  group->statistics->noise_to_signal(group->exponent);
+      };
+      while (a->exponent + b->exponent < lowest && !(a->fixed && b->fixed))
+        ++(loss(a) <= loss(b) ? a : b)->exponent;
+    }
+  }
+
   // A sum that is always zero, or nearly, has a format that the chip can't bring its addends to.
   void keep_within_shifts() {
     for (bool changed = true; changed;) {
@@ -276,6 +305,7 @@ class Chooser {
   const graph::Graph& graph_;
   const Statistics& statistics_;
   const FormatOptions& options_;
+  Target target_;
   FormatGroups groups_;
   std::vector<Group> list_;
   std::vector<JoinEdge> edges_;
@@ -323,9 +353,10 @@ void check_exponent_names(const graph::Graph& graph, const FormatOptions& option
   }
 }
 
-Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, const FormatOptions& options) {
+Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, const FormatOptions& options,
+                    Target target) {
   const std::map<std::string, int> bits = choose_bits(graph, options);
-  Chooser chooser(graph, statistics, options, bits);
+  Chooser chooser(graph, statistics, options, bits, target);
   chooser.run();
   Plan plan;
   chooser.write(plan);

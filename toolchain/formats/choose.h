@@ -11,7 +11,9 @@ namespace shrike::quantize {
 // not, with the nearest.
 void check_exponent_names(const graph::Graph& graph, const FormatOptions& options);
 
-// Chooses the formats of all variables (Plan::formats, narrow_exponents) from the statistics.
-Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, const FormatOptions& options);
+// Chooses the formats of all variables (Plan::formats, narrow_exponents) from the statistics, for the sums
+// that the target has.
+Plan choose_formats(const graph::Graph& graph, const Statistics& statistics, const FormatOptions& options,
+                    Target target = kDefaultTarget);
 
 }  // namespace shrike::quantize

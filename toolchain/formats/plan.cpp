@@ -36,6 +36,18 @@ int seen_exponent(const Plan& plan, const graph::Node& node, const std::string& 
   return output.bits == 16 ? widened(present.exponent) : plan.narrow_exponents.at(input);
 }
 
+float largest_of(const Plan& plan, const std::string& tensor) {
+  const auto found = plan.largest.find(tensor);
+  return found == plan.largest.end() ? 0.0f : found->second;
+}
+
+int lowest_sum_exponent(float largest, const graph::Format& output, int sum_bits) {
+  const auto highest_code = [](int bits) { return std::ldexp(1.0, bits - 1) - 1; };
+  const double needed =
+      std::min<double>(largest, highest_code(output.bits) * std::ldexp(1.0, output.exponent));
+  return static_cast<int>(std::ceil(std::log2(needed / highest_code(sum_bits))));
+}
+
 int widened(int exponent) {
   return std::max(exponent - 8, kLowestExponent);
 }

@@ -29,6 +29,7 @@ struct Plan {
   std::map<std::string, int>
       narrow_exponents;  // 16-bit tensors that 8-bit nodes read: exponent of their 8-bit form
   std::map<std::string, WeightCode> weights;  // by node name
+  std::map<std::string, float> largest;       // magnitudes on the calibration images; absent: not known
 };
 
 // Tensors that must share one format because the nodes between them only copy.
@@ -41,6 +42,11 @@ FormatGroups find_groups(const graph::Graph& graph);
 // Exponent in which a Conv, Gemm, MatMul or Mul sees the variable `input` (after the conversion between 8 and
 // 16 bit, if any).
 int seen_exponent(const Plan& plan, const graph::Node& node, const std::string& input);
+// Largest magnitude of a variable on the calibration images; 0: not known.
+float largest_of(const Plan& plan, const std::string& tensor);
+// The lowest exponent of a sum of products that saturates at `sum_bits` bits and still holds `largest`, as
+// far as the output's format does. `largest` above 0.
+int lowest_sum_exponent(float largest, const graph::Format& output, int sum_bits);
 // An 8-bit tensor's exponent once it has 16 bits: the same values, eight bits finer.
 int widened(int exponent);
 

@@ -121,7 +121,7 @@ void run_steps(Part part, Draft& draft, const Settings& settings, const PhasePro
 }
 
 Plan rounded_plan(const graph::Graph& graph, const Statistics& statistics, const Settings& settings) {
-  Plan plan = choose_formats(graph, statistics, settings);
+  Plan plan = choose_formats(graph, statistics, settings, settings.target);
   round_weights(graph, settings.target, settings, plan);
   return plan;
 }

@@ -98,13 +98,12 @@ class Rounder {
  public:
   Rounder(const graph::Graph& graph, Target target, const Plan& plan, const Layer& layer)
       : graph_(graph),
-        target_(target),
         plan_(plan),
         layer_(layer),
         node_(*layer.node),
         view_(weight_view(graph, node_)),
-        input_exponent_(seen_exponent(plan, node_, node_.inputs[0])),
-        output_exponent_(plan.formats.at(layer.written).exponent) {}
+        around_{target, seen_exponent(plan, node_, node_.inputs[0]), plan.formats.at(layer.written),
+                largest_of(plan, node_.outputs[0])} {}
 
   WeightCode run() {
     code_ = plan_.weights.at(node_.name);
@@ -157,8 +156,7 @@ class Rounder {
   // Of all filters: the one that rounding to nearest took, or a neighbour with a smaller error. Half the step
   // may be worth the largest weights, which are clipped then, and the other way round.
   int best_exponent() {
-    const ExponentRange range =
-        shared_exponent_range(target_, code_.format.bits, input_exponent_, output_exponent_, bias_);
+    const ExponentRange range = shared_exponent_range(around_, bias_);
     const int nearest = code_.format.exponent;
     int best = nearest;
     double least = round_all();
@@ -204,8 +202,7 @@ class Rounder {
     if (code_.format.per_channel()) {
       std::vector<float> real(w.size());
       for (int64_t k = 0; k < size; ++k) real[k] = weights_[view_.index(n, k)];
-      const ExponentRange range =
-          exponent_range(target_, bits, input_exponent_, output_exponent_, bias_[static_cast<size_t>(n)]);
+      const ExponentRange range = exponent_range(around_, bias_[static_cast<size_t>(n)]);
       exponent = best_weight_exponent(real.data(), filters.power.data(), size, bits, range);
       code_.format.channel_exponents[static_cast<size_t>(n)] = exponent;
       code_.format.exponent =
@@ -240,12 +237,11 @@ class Rounder {
   }
 
   const graph::Graph& graph_;
-  Target target_;
   const Plan& plan_;
   const Layer& layer_;
   const graph::Node& node_;
   operators::FilterLayout view_;
-  int input_exponent_, output_exponent_;
+  Surroundings around_;
   WeightCode code_;
   std::vector<float> weights_, bias_;
   std::vector<Filters> filters_;

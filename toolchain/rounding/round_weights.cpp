@@ -59,8 +59,9 @@ void round_weights(const graph::Graph& graph, Target target, const FormatOptions
     const operators::FilterLayout view = weight_view(graph, node);
     const graph::Tensor& weight = graph.tensor(node.inputs[1]);
     const int bits = plan.formats.at(node.outputs[0]).bits;
-    const int output_exponent = plan.formats.at(espdl::written_output(graph, relus, index)).exponent;
-    const int input_exponent = seen_exponent(plan, node, node.inputs[0]);
+    const Surroundings around = {target, seen_exponent(plan, node, node.inputs[0]),
+                                 plan.formats.at(espdl::written_output(graph, relus, index)),
+                                 largest_of(plan, node.outputs[0])};
     WeightCode code;
     const bool has_bias = operators::has_role(node.op, operators::Role::kWeighted);
     if (has_bias) code.bias = bias_values(graph, node);
@@ -70,8 +71,7 @@ void round_weights(const graph::Graph& graph, Target target, const FormatOptions
     const bool per_channel = has_bias && has_channel_exponents(options, target);
     if (per_channel) {
       for (int64_t n = 0; n < view.outputs; ++n) {
-        const ExponentRange range =
-            exponent_range(target, bits, input_exponent, output_exponent, has_bias ? code.bias[n] : 0.0f);
+        const ExponentRange range = exponent_range(around, has_bias ? code.bias[n] : 0.0f);
         std::vector<float> taps(static_cast<size_t>(view.taps));
         for (int64_t k = 0; k < view.taps; ++k)
           taps[static_cast<size_t>(k)] = weight.values[view.index(n, k)];
@@ -80,8 +80,7 @@ void round_weights(const graph::Graph& graph, Target target, const FormatOptions
       code.format.channel_exponents = exponents;
       code.format.exponent = *std::max_element(exponents.begin(), exponents.end());
     } else {
-      const ExponentRange range =
-          shared_exponent_range(target, bits, input_exponent, output_exponent, code.bias);
+      const ExponentRange range = shared_exponent_range(around, code.bias);
       code.format.exponent = weight_exponent(weight.values, bits, options, range);
       std::fill(exponents.begin(), exponents.end(), code.format.exponent);
     }

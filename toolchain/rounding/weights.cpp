@@ -21,25 +21,30 @@ std::vector<float> bias_values(const graph::Graph& graph, const graph::Node& nod
   return std::vector<float>(static_cast<size_t>(weight_view(graph, node).outputs), 0.0f);
 }
 
-ExponentRange exponent_range(Target target, int bits, int input_exponent, int output_exponent, float bias) {
+ExponentRange exponent_range(const Surroundings& around, float bias) {
+  const Chip& chip = chip_of(around.target);
+  const int bits = around.output.bits;
   ExponentRange range;
-  range.highest = output_exponent - input_exponent;
+  range.highest = around.output.exponent - around.input_exponent;
   range.lowest = std::max(range.highest - 30, kLowestExponent);
   if (bias != 0) {
     // |bias| / 2^(e_in + e_w) < 2^(B-1), half of the range left to the products.
     const int needed = static_cast<int>(std::ceil(std::log2(std::fabs(bias)))) -
-                       (chip_of(target).usable_bias_bits(bits) - 2) - input_exponent;
+                       (chip.usable_bias_bits(bits) - 2) - around.input_exponent;
     range.lowest = std::max(range.lowest, needed);
+  }
+  if (around.largest_sum > 0) {
+    const int needed = lowest_sum_exponent(around.largest_sum, around.output, chip.arithmetic(bits).sum_bits);
+    range.lowest = std::max(range.lowest, needed - around.input_exponent);
   }
   range.lowest = std::min(range.lowest, range.highest);
   return range;
 }
 
-ExponentRange shared_exponent_range(Target target, int bits, int input_exponent, int output_exponent,
-                                    const std::vector<float>& biases) {
+ExponentRange shared_exponent_range(const Surroundings& around, const std::vector<float>& biases) {
   float largest = 0;
   for (const float bias : biases) largest = std::max(largest, std::fabs(bias));
-  return exponent_range(target, bits, input_exponent, output_exponent, largest);
+  return exponent_range(around, largest);
 }
 
 int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int bits,

@@ -15,16 +15,23 @@ operators::FilterLayout weight_view(const graph::Graph& graph, const graph::Node
 // The node's bias, one value a channel; zeros when it has none.
 std::vector<float> bias_values(const graph::Graph& graph, const graph::Node& node);
 
+// What a layer's weights are rounded between.
+struct Surroundings {
+  Target target = kDefaultTarget;
+  int input_exponent = 0;
+  graph::Format output;   // as it is written
+  float largest_sum = 0;  // magnitude on the calibration images; 0: not known
+};
+
 // Exponents a channel may take: [lowest, highest]. The shift e_out - e_in - e_w stays within 0..30, the bias
-// fits and the chip can build the power of two: a channel whose weights are smaller still is rounded to
-// zeros.
+// and the largest sum fit and the chip can build the power of two: a channel whose weights are smaller still
+// is rounded to zeros.
 struct ExponentRange {
   int lowest = 0, highest = 0;
 };
-ExponentRange exponent_range(Target target, int bits, int input_exponent, int output_exponent, float bias);
+ExponentRange exponent_range(const Surroundings& around, float bias);
 // The same of channels that share an exponent: every bias fits.
-ExponentRange shared_exponent_range(Target target, int bits, int input_exponent, int output_exponent,
-                                    const std::vector<float>& biases);
+ExponentRange shared_exponent_range(const Surroundings& around, const std::vector<float>& biases);
 
 // Exponent within the range that rounds `weights` (with importance `weight_power`, null: equal) with the
 // least squared error.

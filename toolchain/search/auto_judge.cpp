@@ -137,7 +137,8 @@ Plan AutoJudge::widen(const Fit& fit, const std::vector<std::string>& layers) co
   Settings settings = fit.settings;
   settings.int16_layers.insert(settings.int16_layers.end(), layers.begin(), layers.end());
   Plan plan = fit.plan;
-  for (const auto& [tensor, format] : choose_formats(graph, draft_->statistics, settings).formats) {
+  for (const auto& [tensor, format] :
+       choose_formats(graph, draft_->statistics, settings, settings.target).formats) {
     graph::Format& present = plan.formats.at(tensor);
     if (format.bits == present.bits) continue;
     plan.narrow_exponents[tensor] = present.exponent;

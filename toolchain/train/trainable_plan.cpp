@@ -153,9 +153,10 @@ bool TrainablePlan::fits(const graph::Graph& graph, const Weighted& weighted, si
   const graph::Format& weight = graph.tensor(weighted.weight).format;
   const int exponent = weight.per_channel() ? weight.channel_exponents[channel] : weight.exponent;
   const float bias = weighted.bias.empty() ? 0.0f : start_[weighted.bias_index][channel];
-  const quantize::ExponentRange range =
-      quantize::exponent_range(target_, weight.bits, graph.tensor(weighted.input).format.exponent,
-                               graph.tensor(weighted.output).format.exponent, bias);
+  const quantize::ExponentRange range = quantize::exponent_range(
+      {target_, graph.tensor(weighted.input).format.exponent, graph.tensor(weighted.output).format,
+       quantize::largest_of(plan_, weighted.output)},
+      bias);
   return exponent >= range.lowest && exponent <= range.highest;
 }
 
