@@ -361,12 +361,12 @@ TEST(ExponentRange, KeepsTheShiftRightAndTheBiasInItsBits) {
 // Sums of 20 bits end at 524287: of 3.2 that is 2^-17 with nothing to spare.
 TEST(ExponentRange, HoldsTheLargestSum) {
   const graph::Format output = {8, -5, {}};
-  EXPECT_EQ(exponent_range({Target::kEsp32s3, -5, output, 3.2f}, 0.0f).lowest, -12);
-  EXPECT_EQ(exponent_range({Target::kEsp32s3, -5, output, 1.9f}, 0.0f).lowest, -13);
-  EXPECT_EQ(exponent_range({Target::kEsp32s3, -5, output, 900.0f}, 0.0f).lowest, -12)
+  EXPECT_EQ(shared_exponent_range({Target::kEsp32s3, -5, output, 3.2f}, {}).lowest, -12);
+  EXPECT_EQ(shared_exponent_range({Target::kEsp32s3, -5, output, 1.9f}, {}).lowest, -13);
+  EXPECT_EQ(shared_exponent_range({Target::kEsp32s3, -5, output, 900.0f}, {}).lowest, -12)
       << "beyond 127 * 2^-5 the output ends";
-  EXPECT_LT(exponent_range({Target::kEsp32p4, -5, output, 3.2f}, 0.0f).lowest, -13);
-  EXPECT_EQ(exponent_range({Target::kEsp32s3, -5, output}, 0.0f).lowest, -30) << "nothing is known";
+  EXPECT_LT(shared_exponent_range({Target::kEsp32p4, -5, output, 3.2f}, {}).lowest, -13);
+  EXPECT_EQ(shared_exponent_range({Target::kEsp32s3, -5, output}, {}).lowest, -30) << "nothing is known";
 }
 
 TEST(ExponentRange, EndsWhereTheChipsPowersOfTwoEnd) {

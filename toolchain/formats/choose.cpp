@@ -93,8 +93,10 @@ class Chooser {
         if (logits.bits == 8) logits.highest = kHighestLogits;
       }
     }
-    for (const JoinEdge& edge : edges_) {
-      if (edge.sum) cover(edge);
+    for (size_t i = 0; i < edges_.size(); ++i) {
+      if (edges_[i].sum) cover(edges_[i]);
+      for (const int group : {edges_[i].input, edges_[i].output})
+        edges_of_[group].push_back(static_cast<int>(i));
     }
     for (const graph::Node& node : graph.nodes) {
       if (!operators::is_join(node.op) && operators::wants_output_format(node, 16))
@@ -193,10 +195,13 @@ class Chooser {
 
   double cost_around(const std::set<int>& groups) const {
     double cost = 0;
-    for (const int index : groups) cost += list_[index].statistics->noise_to_signal(list_[index].exponent);
-    for (const JoinEdge& edge : edges_) {
-      if (groups.contains(edge.input) || groups.contains(edge.output)) cost += edge_cost(edge);
+    std::set<int> edges;
+    for (const int index : groups) {
+      cost += list_[index].statistics->noise_to_signal(list_[index].exponent);
+      if (const auto own = edges_of_.find(index); own != edges_of_.end())
+        edges.insert(own->second.begin(), own->second.end());
     }
+    for (const int edge : edges) cost += edge_cost(edges_[edge]);
     return cost;
   }
 
@@ -309,7 +314,8 @@ class Chooser {
   FormatGroups groups_;
   std::vector<Group> list_;
   std::vector<JoinEdge> edges_;
-  std::map<int, std::set<int>> joined_;  // by the join's output, what it joins
+  std::map<int, std::vector<int>> edges_of_;  // by group
+  std::map<int, std::set<int>> joined_;       // by the join's output, what it joins
 };
 
 void Chooser::align() {

@@ -22,20 +22,15 @@ std::vector<float> bias_values(const graph::Graph& graph, const graph::Node& nod
 }
 
 ExponentRange exponent_range(const Surroundings& around, float bias) {
-  const Chip& chip = chip_of(around.target);
-  const int bits = around.output.bits;
+  const int usable_bits = chip_of(around.target).usable_bias_bits(around.output.bits);
   ExponentRange range;
   range.highest = around.output.exponent - around.input_exponent;
   range.lowest = std::max(range.highest - 30, kLowestExponent);
   if (bias != 0) {
     // |bias| / 2^(e_in + e_w) < 2^(B-1), half of the range left to the products.
-    const int needed = static_cast<int>(std::ceil(std::log2(std::fabs(bias)))) -
-                       (chip.usable_bias_bits(bits) - 2) - around.input_exponent;
+    const int needed =
+        static_cast<int>(std::ceil(std::log2(std::fabs(bias)))) - (usable_bits - 2) - around.input_exponent;
     range.lowest = std::max(range.lowest, needed);
-  }
-  if (around.largest_sum > 0) {
-    const int needed = lowest_sum_exponent(around.largest_sum, around.output, chip.arithmetic(bits).sum_bits);
-    range.lowest = std::max(range.lowest, needed - around.input_exponent);
   }
   range.lowest = std::min(range.lowest, range.highest);
   return range;
@@ -44,7 +39,13 @@ ExponentRange exponent_range(const Surroundings& around, float bias) {
 ExponentRange shared_exponent_range(const Surroundings& around, const std::vector<float>& biases) {
   float largest = 0;
   for (const float bias : biases) largest = std::max(largest, std::fabs(bias));
-  return exponent_range(around, largest);
+  ExponentRange range = exponent_range(around, largest);
+  if (around.largest_sum > 0) {
+    const int sum_bits = chip_of(around.target).arithmetic(around.output.bits).sum_bits;
+    const int needed = lowest_sum_exponent(around.largest_sum, around.output, sum_bits);
+    range.lowest = std::min(std::max(range.lowest, needed - around.input_exponent), range.highest);
+  }
+  return range;
 }
 
 int best_weight_exponent(const float* weights, const float* weight_power, int64_t count, int bits,

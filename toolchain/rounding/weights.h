@@ -24,13 +24,13 @@ struct Surroundings {
 };
 
 // Exponents a channel may take: [lowest, highest]. The shift e_out - e_in - e_w stays within 0..30, the bias
-// and the largest sum fit and the chip can build the power of two: a channel whose weights are smaller still
-// is rounded to zeros.
+// fits and the chip can build the power of two: a channel whose weights are smaller still is rounded to
+// zeros.
 struct ExponentRange {
   int lowest = 0, highest = 0;
 };
 ExponentRange exponent_range(const Surroundings& around, float bias);
-// The same of channels that share an exponent: every bias fits.
+// The same of channels that share an exponent: every bias fits, and the largest sum of any of them.
 ExponentRange shared_exponent_range(const Surroundings& around, const std::vector<float>& biases);
 
 // Exponent within the range that rounds `weights` (with importance `weight_power`, null: equal) with the
