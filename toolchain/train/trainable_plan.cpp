@@ -151,12 +151,15 @@ Values TrainablePlan::exponent_gradients(const std::map<std::string, std::vector
 
 bool TrainablePlan::fits(const graph::Graph& graph, const Weighted& weighted, size_t channel) const {
   const graph::Format& weight = graph.tensor(weighted.weight).format;
+  const quantize::Surroundings around = {target_, graph.tensor(weighted.input).format.exponent,
+                                         graph.tensor(weighted.output).format,
+                                         quantize::largest_of(plan_, weighted.output)};
+  static const std::vector<float> none;
+  const std::vector<float>& biases = weighted.bias.empty() ? none : start_[weighted.bias_index];
   const int exponent = weight.per_channel() ? weight.channel_exponents[channel] : weight.exponent;
-  const float bias = weighted.bias.empty() ? 0.0f : start_[weighted.bias_index][channel];
-  const quantize::ExponentRange range = quantize::exponent_range(
-      {target_, graph.tensor(weighted.input).format.exponent, graph.tensor(weighted.output).format,
-       quantize::largest_of(plan_, weighted.output)},
-      bias);
+  const quantize::ExponentRange range =
+      weight.per_channel() ? quantize::exponent_range(around, biases.empty() ? 0.0f : biases[channel])
+                           : quantize::shared_exponent_range(around, biases);
   return exponent >= range.lowest && exponent <= range.highest;
 }
 
@@ -166,11 +169,9 @@ bool TrainablePlan::computable(const std::map<std::string, graph::Format>& forma
   std::map<std::string, graph::Format> biases;
   refresh_biases(trial, biases);
   for (const Weighted& weighted : weighted_) {
-    const size_t exponents = trial.tensor(weighted.weight).format.channel_exponents.size();
-    // Where filters share an exponent the largest bias asks for the coarsest.
-    const size_t channels =
-        weighted.bias.empty() ? std::max<size_t>(1, exponents) : start_[weighted.bias_index].size();
-    for (size_t c = 0; c < channels; ++c) {
+    const size_t exponents =
+        std::max<size_t>(1, trial.tensor(weighted.weight).format.channel_exponents.size());
+    for (size_t c = 0; c < exponents; ++c) {
       // What the quantiser itself stretched (a bias that was corrected later, say) is none of ours.
       if (!fits(trial, weighted, c) && fits(quantized_, weighted, c)) return false;
     }

@@ -65,7 +65,8 @@ class TrainablePlan {
   void refresh_biases(graph::Graph& graph, std::map<std::string, graph::Format>& changed) const;
   // Formats of group or weight `index` with these exponents.
   std::map<std::string, graph::Format> formats_with(size_t index, const std::vector<float>& exponents) const;
-  // The exponent of a channel of a weight allows the shift, and leaves room for the bias.
+  // The exponent of a channel of a weight, or the one of all, allows the shift and leaves room for biases and
+  // sums.
   bool fits(const graph::Graph& graph, const Weighted& weighted, size_t channel) const;
   bool computable(const std::map<std::string, graph::Format>& formats) const;
 
