@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "tests/npy.h"
 #include "toolchain/data/decode.h"
 #include "toolchain/data/npy.h"
 #include "toolchain/data/samples.h"
@@ -18,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using tests::npy;
 
 template <typename Work>
 std::string error_of(Work work) {
@@ -110,26 +112,6 @@ TEST(InputSpec, ChannelsMayComeLast) {
               ElementsAre(0, 0.2f, 1, 1, 0.4f, 0));
   EXPECT_TRUE(input_spec({1, 8, 8, 3}, "")->channels_last);
   EXPECT_FALSE(input_spec({1, 40, 105}, "").has_value());
-}
-
-std::vector<uint8_t> npy(const std::string& descr, const std::string& shape, const std::vector<uint8_t>& data,
-                         const char* order = "False") {
-  std::string header = "{'descr': '" + descr + "', 'fortran_order': " + order + ", 'shape': " + shape + ", }";
-  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
-  header += '\n';
-  std::vector<uint8_t> bytes = {0x93,
-                                'N',
-                                'U',
-                                'M',
-                                'P',
-                                'Y',
-                                1,
-                                0,
-                                static_cast<uint8_t>(header.size()),
-                                static_cast<uint8_t>(header.size() >> 8)};
-  bytes.insert(bytes.end(), header.begin(), header.end());
-  bytes.insert(bytes.end(), data.begin(), data.end());
-  return bytes;
 }
 
 TEST(Npy, WholeNumbersAndFloats) {

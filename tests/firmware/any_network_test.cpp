@@ -9,6 +9,7 @@
 
 #include "tests/firmware/tools.h"
 #include "tests/import/onnx_builder.h"
+#include "tests/npy.h"
 #include "toolchain/data/image.h"
 #include "toolchain/support/files.h"
 
@@ -61,22 +62,10 @@ class AnyNetwork : public ::testing::Test {
   }
 
   std::string array(const std::string& name, const Ints& shape) {
-    std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
     int64_t count = 1;
-    for (const int64_t dim : shape) {
-      text += std::to_string(dim) + ", ";
-      count *= dim;
-    }
-    text += "), }";
-    std::string bytes = "\x93NUMPY\x01";
-    bytes += '\0';
-    bytes += static_cast<char>(text.size());
-    bytes += '\0';
-    bytes += text;
-    const Floats values = drawn(count, -1, 1);
-    bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+    for (const int64_t dim : shape) count *= dim;
     make_folder(fs::path(path(name)).parent_path().string());
-    write_file_atomically(path(name), bytes);
+    write_file_atomically(path(name), npy(shape, drawn(count, -1, 1)));
     return path(name);
   }
 

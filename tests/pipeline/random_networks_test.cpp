@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <map>
 
+#include "tests/npy.h"
 #include "tests/own_temporary.h"
 #include "tests/pipeline/random_network.h"
 #include "toolchain/integer/trial.h"
@@ -31,26 +31,8 @@ std::vector<std::string> write_arrays(const std::string& folder, const tests::In
       const double value = offset + 0.4 * std::sin(wave * static_cast<double>(k)) + random.uniform(-0.5, 0.5);
       values[k] = static_cast<float>(i % 3 == 0 ? value / 1000 : value);
     }
-    std::string header =
-        fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", fmt::join(shape, ", "));
-    while ((10 + header.size() + 1) % 64 != 0) header += ' ';
-    header += '\n';
-    std::vector<uint8_t> bytes = {0x93,
-                                  'N',
-                                  'U',
-                                  'M',
-                                  'P',
-                                  'Y',
-                                  1,
-                                  0,
-                                  static_cast<uint8_t>(header.size()),
-                                  static_cast<uint8_t>(header.size() >> 8)};
-    bytes.insert(bytes.end(), header.begin(), header.end());
-    const size_t begin = bytes.size();
-    bytes.resize(begin + values.size() * sizeof(float));
-    std::memcpy(&bytes[begin], values.data(), values.size() * sizeof(float));
     paths.push_back(folder + "/" + std::to_string(i) + ".npy");
-    write_file_atomically(paths.back(), bytes);
+    write_file_atomically(paths.back(), tests::npy(shape, values));
   }
   return paths;
 }

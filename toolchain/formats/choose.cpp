@@ -141,7 +141,6 @@ class Chooser {
       const graph::Tensor& tensor = graph_.tensor(input);
       const int output = group_of(node.outputs[0]);
       if (!tensor.constant) {
-        joined_[output].insert(group_of(input));
         edges_.push_back({group_of(input), output, nullptr, sum});
       } else if (sum && !tensor.values.empty()) {
         edges_.push_back({output, output, &tensor, sum});
@@ -230,10 +229,12 @@ class Chooser {
 
   // A join and what it joins may each be right to stay with the others at an exponent that is wrong for all.
   bool improve_together() {
+    std::map<int, std::set<int>> joins;  // by the output, which is one of the members
+    for (const JoinEdge& edge : edges_) {
+      if (edge.constant == nullptr) joins[edge.output].insert({edge.input, edge.output});
+    }
     bool changed = false;
-    for (const auto& [output, inputs] : joined_) {
-      std::set<int> members = inputs;
-      members.insert(output);
+    for (auto& [output, members] : joins) {
       for (auto member = members.begin(); member != members.end();)
         member = is_free(*member) ? std::next(member) : members.erase(member);
       std::map<int, int> best;

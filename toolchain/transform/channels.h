@@ -23,7 +23,8 @@ inline bool keeps_values(const graph::Node& node) {
 }
 
 // Fills in the outputs of Split and Concat along the channels, MaxPool, nearest Resize and Identity; a
-// Concat's inputs of which nothing is known give `plain`. False for other nodes.
+// Concat's inputs of which nothing is known give `plain`, and an output of which all is plain is not known.
+// False for other nodes.
 template <typename Entry>
 bool carry(const graph::Graph& graph, const graph::Node& node, const Entry& plain,
            Channels<Entry>& channels) {
@@ -44,7 +45,11 @@ bool carry(const graph::Graph& graph, const graph::Node& node, const Entry& plai
       entries[static_cast<size_t>(tie.output_channel)] =
           found->second[static_cast<size_t>(tie.input_channel)];
   });
-  for (auto& [output, entries] : made) channels[output] = std::move(entries);
+  for (auto& [output, entries] : made) {
+    const bool unknown =
+        std::all_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry == plain; });
+    if (!unknown) channels[output] = std::move(entries);
+  }
   return parts;
 }
 

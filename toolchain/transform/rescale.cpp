@@ -177,7 +177,7 @@ class Rescaler {
   }
 
   void pass_on(const graph::Node& node) {
-    if (carry(graph_, node, Channel{}, channels_)) return forget_unchanged(node.outputs);
+    if (carry(graph_, node, Channel{}, channels_)) return;
     const bool known = std::any_of(node.inputs.begin(), node.inputs.end(),
                                    [&](const std::string& input) { return channels_.contains(input); });
     if (!known) return;
@@ -196,18 +196,6 @@ class Rescaler {
       channels_[node.outputs[0]] = std::move(sum);
     } else {
       fail("{}: '{}' ({}) can't take up scales", kRescalingKey, node.name, node.op);
-    }
-  }
-
-  // A part of a Concat, say, in which no channel is of those that are rescaled: anything may read it.
-  void forget_unchanged(const std::vector<std::string>& tensors) {
-    for (const std::string& tensor : tensors) {
-      const auto found = channels_.find(tensor);
-      if (found == channels_.end()) continue;
-      const std::vector<Channel>& channels = found->second;
-      if (std::all_of(channels.begin(), channels.end(),
-                      [](const Channel& channel) { return channel == Channel{}; }))
-        channels_.erase(found);
     }
   }
 
