@@ -70,8 +70,11 @@ void print_text(const AnalyzeArguments& arguments, const analyze::Analysis& anal
     fmt::print("{} tensors of the file are not in the float model and were not compared\n",
                analysis.not_compared.size());
   }
-  fmt::print("{} images of {}x{}, {:.1f} s on {} threads\n", analysis.images, analysis.size.width,
-             analysis.size.height, analysis.seconds, analysis.threads);
+  std::vector<std::string> inputs;
+  for (const analyze::InputReport& input : analysis.inputs)
+    inputs.push_back(fmt::format("{} [{}]", input.name, fmt::join(input.shape, ", ")));
+  fmt::print("{} samples of {}, {:.1f} s on {} threads\n", analysis.samples, fmt::join(inputs, ", "),
+             analysis.seconds, analysis.threads);
 }
 
 void run(const AnalyzeArguments& arguments) {
@@ -101,10 +104,10 @@ void run(const AnalyzeArguments& arguments) {
   options.every_tensor = arguments.all;
   options.threads = arguments.integer.threads;
   options.integer = arguments.integer;
-  const analyze::Images images{feed.size(), [&](size_t index) { return feed.values(index); }};
+  const analyze::Samples samples{feed.size(), [&](size_t index) { return feed.inputs(index); }};
   std::optional<Progress> bar;
   analyze::Analysis analysis =
-      analyze::analyze(graph, bytes, arguments.file, images, options, [&](size_t done, size_t total) {
+      analyze::analyze(graph, bytes, arguments.file, samples, options, [&](size_t done, size_t total) {
         if (!bar) bar.emplace("analyze", static_cast<int64_t>(total));
         bar->update(static_cast<int64_t>(done));
       });
@@ -131,7 +134,7 @@ void add_analyze(Command& app) {
       "  shrike analyze yolo11n.onnx yolo11n.espdl --calib coco/images --html report.html\n\n"
       "Everything quantised is computed by the integer runtime from the file; everything else by the float "
       "engine.\n"
-      "Numbers are sum((q - f)^2) / sum(f^2) of a tensor, averaged over the images.\n"
+      "Numbers are sum((q - f)^2) / sum(f^2) of a tensor, averaged over the samples.\n"
       "graphwise  the whole file in integers: noise accumulated up to each layer's output, behind the "
       "activation\n"
       "           function that alone reads it. The rule of thumb: outputs below 1 % lose next to nothing.\n"
@@ -159,7 +162,10 @@ void add_analyze(Command& app) {
       "needs the same settings: --config with the file that `shrike quantize --save-config` wrote.");
   command->add_option("MODEL", arguments->model, "float model, .onnx")->required();
   command->add_option("FILE", arguments->file, "quantised model, .espdl")->required();
-  command->add_option("--calib", arguments->folder, "folder of images")->required();
+  command
+      ->add_option("--calib", arguments->folder,
+                   "pictures or .npy arrays to compare on: what quantize --calib takes")
+      ->required();
   command->add_option("--images", arguments->images, "how many of them, evenly spread (0: all) [32]")
       ->check(between(0, 1'000'000));
   command->add_flag("--all", arguments->all, "every tensor, not only Conv, ConvTranspose, Gemm and MatMul");

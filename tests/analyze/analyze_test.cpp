@@ -86,7 +86,7 @@ TEST(Analyze, OneMoreBitOnTheOutputBuysWhatItPromises) {
   // Given a layer whose output step is coarse, the gain foreseen for one more bit is what a file with half
   // the step really saves.
   const graph::Graph graph = two_convolutions(0.5f, 1.0f);
-  const Images images = even_images(2, -1, 1);
+  const Samples images = even_images(2, -1, 1);
   const LayerReport coarse = run(graph, write_file(graph, {-7, -4, -4}), images).layers[0];
   const LayerReport fine = run(graph, write_file(graph, {-7, -5, -4}), images).layers[0];
   EXPECT_NEAR(coarse.gain_of_output_bit(), coarse.mean() - fine.mean(), 0.03 * coarse.mean());
@@ -149,7 +149,7 @@ TEST(Analyze, ResultsDoNotDependOnTheThreads) {
     EXPECT_EQ(a.layers[i].noise_to_signal, b.layers[i].noise_to_signal);
     EXPECT_EQ(a.layers[i].shares.weights, b.layers[i].shares.weights);
   }
-  EXPECT_EQ(a.images, 5u);
+  EXPECT_EQ(a.samples, 5u);
 }
 
 TEST(Analyze, EveryTensorIncludesTheInputAsALayer) {

@@ -88,7 +88,8 @@ TEST_F(Report, TensorTableHasARowPerTensor) {
 TEST_F(Report, JsonHoldsEverything) {
   const nlohmann::json json = nlohmann::json::parse(to_json(*analysis_));
   EXPECT_EQ(json["images"], 2);
-  EXPECT_EQ(json["input"]["width"], kSize);
+  EXPECT_EQ(json["inputs"][0]["name"], "images");
+  EXPECT_EQ(json["inputs"][0]["shape"], (std::vector<int64_t>{1, 3, kSize, kSize}));
   EXPECT_EQ(json["outputs"][0]["name"], "out");
   EXPECT_DOUBLE_EQ(json["outputs"][0]["noise_to_signal"], analysis_->output_noise[0]);
   EXPECT_DOUBLE_EQ(json["mean_output_noise"], analysis_->output_noise[0]);

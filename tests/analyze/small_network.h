@@ -80,8 +80,8 @@ inline std::vector<uint8_t> write_file(const graph::Graph& graph, const Exponent
 }
 
 // Values spread evenly over [low, high), different in every image.
-inline Images even_images(size_t count, float low, float high) {
-  return {count, [low, high](size_t index) {
+inline Samples even_images(size_t count, float low, float high) {
+  return {count, [low, high](size_t index) -> std::map<std::string, engine::Array> {
             std::vector<float> values(3 * kSize * kSize);
             double position = 0.1234 + 0.01 * static_cast<double>(index);
             for (float& value : values) {
@@ -89,13 +89,13 @@ inline Images even_images(size_t count, float low, float high) {
               position -= std::floor(position);
               value = low + (high - low) * static_cast<float>(position);
             }
-            return values;
+            return {{"images", {{1, 3, kSize, kSize}, std::move(values)}}};
           }};
 }
 
-inline Analysis run(const graph::Graph& graph, const std::vector<uint8_t>& file, const Images& images,
+inline Analysis run(const graph::Graph& graph, const std::vector<uint8_t>& file, const Samples& samples,
                     const Options& options = {}) {
-  return analyze(graph, file, "small.espdl", images, options, [](size_t, size_t) {});
+  return analyze(graph, file, "small.espdl", samples, options, [](size_t, size_t) {});
 }
 
 }  // namespace shrike::analyze::tests

@@ -80,7 +80,7 @@ TEST_F(Yolo11n, All89ComputingLayersAreFoundWithWhatTheyReach) {
 
 TEST_F(Yolo11n, EveryTensorIsNearItsFloat) {
   const quantize::Feed feed(graph_, images_, settings_.threads);
-  const Images images{images_.size(), [&](size_t index) { return feed.values(index); }};
+  const Samples images{images_.size(), [&](size_t index) { return feed.inputs(index); }};
   const Analysis analysis =
       analyze(graph_, espdl::serialize(lowered()), "yolo11n.espdl", images, {}, [](size_t, size_t) {});
   EXPECT_GT(analysis.tensors.size(), 200u);

@@ -33,12 +33,12 @@ struct LayerPiece {
   LocalNoise local;
 };
 
-struct ImagePiece {
+struct SamplePiece {
   std::map<std::string, Distribution> tensors;  // by variable of the file
   std::vector<LayerPiece> layers;
 };
 
-// Everything that does not depend on the image.
+// Everything that does not depend on the sample.
 struct Plan {
   std::map<std::string, std::vector<std::string>> compared;  // float tensor -> variables that hold it
   std::map<std::string, quantize::Behind> behind;  // float tensor -> the activation that alone reads it
@@ -106,11 +106,9 @@ class Worker {
 
   const IntegerNetwork& file() const { return file_; }
 
-  ImagePiece analyze(const Plan& plan, std::vector<float> pixels, const std::function<void()>& tick) {
-    const graph::Tensor& input = graph_.tensor(graph_.inputs[0]);
-    const Arrays inputs = {{input.name, {input.shape, std::move(pixels)}}};
-    ImagePiece piece;
-    file_.set(input.name, inputs.at(input.name).values);
+  SamplePiece analyze(const Plan& plan, const Arrays& inputs, const std::function<void()>& tick) {
+    SamplePiece piece;
+    for (const auto& [name, array] : inputs) file_.set(name, array.values);
     file_.run();
     cache_.clear();
     engine_.observe(inputs, [&](const engine::TensorData& tensor) { see(plan, tensor, piece); });
@@ -130,7 +128,7 @@ class Worker {
     return integer;
   }
 
-  void see(const Plan& plan, const engine::TensorData& tensor, ImagePiece& piece) {
+  void see(const Plan& plan, const engine::TensorData& tensor, SamplePiece& piece) {
     const std::string& name = tensor.tensor->name;
     const auto found = plan.compared.find(name);
     const bool kept = plan.kept.contains(name);
@@ -225,7 +223,7 @@ class Worker {
   const graph::Graph& graph_;
   IntegerNetwork file_;
   engine::Engine engine_;
-  Arrays cache_;  // the float network's tensors on this image
+  Arrays cache_;  // the float network's tensors on this sample
 };
 
 // Changes of order hold values that are compared already.
@@ -236,12 +234,9 @@ bool is_compared(const IntegerNetwork& file, const StoredVariable& variable, con
          quantize::is_requantization(host::to_string(file.model().node_type(variable.producer)));
 }
 
-void require_same_outputs(const IntegerNetwork& file, const graph::Graph& graph,
-                          const std::string& file_name) {
-  if (graph.inputs.size() != 1 || file.model().input_count() != 1)
-    fail("'{}': models with exactly one input can be analysed", file_name);
+void require_same_ends(const IntegerNetwork& file, const graph::Graph& graph, const std::string& file_name) {
   std::vector<std::string> names = graph.outputs;
-  names.push_back(graph.inputs[0]);
+  names.insert(names.end(), graph.inputs.begin(), graph.inputs.end());
   for (const std::string& name : names) {
     const StoredVariable* variable = file.find(name);
     if (variable == nullptr || variable->logical != name) {
@@ -276,13 +271,13 @@ Plan make_plan(const IntegerNetwork& file, const graph::Graph& graph, const Opti
   return plan;
 }
 
-LayerReport report_of(const Layer& layer, const LayerPiece& sum, size_t images) {
+LayerReport report_of(const Layer& layer, const LayerPiece& sum, size_t samples) {
   LayerReport report;
   report.layer = layer.name;
   report.op = layer.op;
   report.tensor = layer.tensors[0];
   report.computing = is_computing(layer.op);
-  const double share = 1.0 / static_cast<double>(images);
+  const double share = 1.0 / static_cast<double>(samples);
   for (const quantize::Power& noise : sum.noise) report.noise_to_signal.push_back(noise.ratio());
   const LocalNoise& local = sum.local;
   report.local = local.total * share;
@@ -351,34 +346,34 @@ double Analysis::mean_output_noise() const {
 }
 
 Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, const std::string& file_name,
-                 const Images& images, const Options& options, const quantize::ProgressCallback& progress) {
+                 const Samples& samples, const Options& options, const quantize::ProgressCallback& progress) {
   const auto start = std::chrono::steady_clock::now();
-  if (images.count == 0) fail("no images were given to compare the two networks on");
-  const int threads = std::min<int>(resolve_threads(options.threads), static_cast<int>(images.count));
+  if (samples.count == 0) fail("no samples were given to compare the two networks on");
+  const int threads = std::min<int>(resolve_threads(options.threads), static_cast<int>(samples.count));
   std::vector<std::unique_ptr<Worker>> workers;
   workers.push_back(std::make_unique<Worker>(graph, file, file_name, options));
   const IntegerNetwork& network = workers[0]->file();
-  require_same_outputs(network, graph, file_name);
+  require_same_ends(network, graph, file_name);
   while (static_cast<int>(workers.size()) < threads)
     workers.push_back(std::make_unique<Worker>(graph, file, file_name, options));
   const Plan plan = make_plan(network, graph, options);
 
   std::mutex mutex;
   size_t done = 0;
-  const size_t steps = images.count * (1 + plan.layers.size());
+  const size_t steps = samples.count * (1 + plan.layers.size());
   const auto tick = [&] {
     const std::lock_guard lock(mutex);
     progress(++done, steps);
   };
   std::map<std::string, Distribution> tensor_sums;
   std::vector<LayerPiece> layer_sums(plan.layers.size());
-  ordered_parallel<ImagePiece>(
-      images.count, threads,
+  ordered_parallel<SamplePiece>(
+      samples.count, threads,
       [&](int worker, size_t index) {
-        engine::set_threads(1);  // one image a thread: the same sums whatever the number of threads
-        return workers[static_cast<size_t>(worker)]->analyze(plan, images.load(index), tick);
+        engine::set_threads(1);  // one sample a thread: the same sums whatever the number of threads
+        return workers[static_cast<size_t>(worker)]->analyze(plan, samples.load(index), tick);
       },
-      [&](size_t, ImagePiece&& piece) {
+      [&](size_t, SamplePiece&& piece) {
         for (const auto& [name, distribution] : piece.tensors) tensor_sums[name].merge(distribution);
         for (size_t i = 0; i < layer_sums.size(); ++i) {
           LayerPiece& sum = layer_sums[i];
@@ -393,16 +388,15 @@ Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, co
 
   Analysis analysis;
   analysis.file = file_name;
-  const graph::Shape& input = graph.tensor(graph.inputs[0]).shape;
-  if (input.size() == 4) analysis.size = {input[2], input[3]};
-  analysis.images = images.count;
+  for (const std::string& input : graph.inputs) analysis.inputs.push_back({input, graph.tensor(input).shape});
+  analysis.samples = samples.count;
   analysis.threads = threads;
   analysis.outputs = graph.outputs;
   for (const std::string& output : graph.outputs)
     analysis.output_noise.push_back(tensor_sums.at(output).noise_to_signal());
   fill_tensors(network, graph, tensor_sums, analysis);
   for (size_t i = 0; i < plan.layers.size(); ++i)
-    analysis.layers.push_back(report_of(plan.layers[i], layer_sums[i], images.count));
+    analysis.layers.push_back(report_of(plan.layers[i], layer_sums[i], samples.count));
   analysis.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return analysis;
 }

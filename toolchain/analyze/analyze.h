@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -54,10 +55,16 @@ struct LayerReport {
   double gain_of_bit() const;  // all three
 };
 
+// An input of the network.
+struct InputReport {
+  std::string name;
+  graph::Shape shape;  // logical order
+};
+
 struct Analysis {
   std::string model, file, target;
-  graph::ImageSize size;
-  size_t images = 0;
+  std::vector<InputReport> inputs;
+  size_t samples = 0;
   int threads = 0;
   double seconds = 0;
   std::vector<std::string> outputs;
@@ -69,15 +76,15 @@ struct Analysis {
   double mean_output_noise() const;
 };
 
-// The images as the float network wants them; asked from several threads at once.
-struct Images {
+// What both networks are run on; asked from several threads at once.
+struct Samples {
   size_t count = 0;
-  std::function<std::vector<float>(size_t index)> load;  // [1,3,H,W]
+  std::function<std::map<std::string, engine::Array>(size_t index)> load;  // every input, by name
 };
 
 // `file` are the bytes of an .espdl file that has the graph's tensors by name; `file_name` stands for it in
 // messages. Throws Error when its outputs are not the graph's.
 Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, const std::string& file_name,
-                 const Images& images, const Options& options, const quantize::ProgressCallback& progress);
+                 const Samples& samples, const Options& options, const quantize::ProgressCallback& progress);
 
 }  // namespace shrike::analyze

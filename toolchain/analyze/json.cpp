@@ -58,8 +58,9 @@ std::string to_json(const Analysis& analysis, int indent) {
   json["model"] = analysis.model;
   json["file"] = analysis.file;
   json["target"] = analysis.target;
-  json["input"] = {{"height", analysis.size.height}, {"width", analysis.size.width}};
-  json["images"] = analysis.images;
+  for (const InputReport& input : analysis.inputs)
+    json["inputs"].push_back({{"name", input.name}, {"shape", input.shape}});
+  json["images"] = analysis.samples;
   json["seconds"] = analysis.seconds;
   json["threads"] = analysis.threads;
   json["outputs"] = Json::array();

@@ -139,8 +139,8 @@ function sortable(table, columns, rows, start, choose) {
 }
 const matches = (text, filter) => text.toLowerCase().includes(filter.value.toLowerCase());
 
-$("about").textContent = `${data.file} (${data.target}) against ${data.model}, ${data.images} images of ` +
-  `${data.input.width}×${data.input.height}`;
+$("about").textContent = `${data.file} (${data.target}) against ${data.model}, ${data.images} ` +
+  `samples of ${data.inputs.map(i => `${i.name} [${i.shape.join(", ")}]`).join(", ")}`;
 for (const [name, value] of [["mean of the outputs", data.mean_output_noise],
                              ...data.outputs.map(o => [o.name, o.noise_to_signal])]) {
   const card = element("div", undefined, { class: "card" });

@@ -33,18 +33,19 @@ bool multiplies_what_is_folded(const host::IntegerModel& file, const graph::Grap
   return false;
 }
 
+// Of the one input whose size can be chosen; zero of other networks.
+graph::ImageSize picture_size(const InspectableModel& model) {
+  if (model.input_count() != 1 || model.input(0).shape.rank != 4) return {};
+  return {model.input(0).shape.dims[1], model.input(0).shape.dims[2]};
+}
+
 }  // namespace
 
 graph::Graph float_graph_of(const std::string& model_path, const host::IntegerModel& file,
                             Settings settings) {
   const InspectableModel& model = file.model();
-  if (model.input_count() != 1 || model.input(0).shape.rank != 4) {
-    fail("'{}': expected one input of rank 4, an image; found {}", file.name(),
-         model.input_count() == 1 ? host::shape_text(model.input(0).shape)
-                                  : fmt::format("{} inputs", model.input_count()));
-  }
   settings.target = file.target();
-  settings.size = {model.input(0).shape.dims[1], model.input(0).shape.dims[2]};
+  settings.size = picture_size(model);
   settings.outputs.clear();
   for (int32_t i = 0; i < model.output_count(); ++i)
     settings.outputs.push_back(host::to_string(model.output(i).name));
