@@ -10,7 +10,9 @@
 #include "shrike/image.h"
 #include "toolchain/data/image.h"
 #include "toolchain/data/samples.h"
+#include "toolchain/espdl/layout.h"
 #include "toolchain/host/tensors.h"
+#include "toolchain/integer/stored.h"
 #include "toolchain/support/error.h"
 #include "toolchain/support/files.h"
 
@@ -78,7 +80,9 @@ void load_input(const host::IntegerModel& file, const TensorView& input, const s
     case data::FileKind::kArray: {
       const data::Port port{
           host::to_string(input.name), {input.shape.dims, input.shape.dims + input.shape.rank}, std::nullopt};
-      return write_values(file, input, data::load_sample(path, {port})[0]);
+      const std::vector<float> values = data::load_sample(path, {port})[0];
+      const espdl::Permutation order = quantize::order_of_alike_dims(file, input);
+      return write_values(file, input, order.empty() ? values : espdl::transposed(values, port.shape, order));
     }
     case data::FileKind::kOther:
       return write_raw(file, input, path);

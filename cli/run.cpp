@@ -88,9 +88,9 @@ void add_run(Command& app) {
       "  shrike run yolo11n.espdl --input images=picture.bin --output dump/ --tensors\n"
       "Raw input: the elements in stored order ([N, H, W, C]), little-endian, no header. A .npy array holds "
       "real\n"
-      "values in the model's or the stored order of axes; a .jpg or .png picture becomes what the file "
-      "says,\n"
-      "as on the chip.\n"
+      "values in the model's or the stored order of axes, the model's where both have the same shape; a .jpg "
+      "or .png\n"
+      "picture becomes what the file says, as on the chip.\n"
       "Generated input: splitmix64 from the seed, the low bits of each number.\n"
       "Sums that met a limit of the chip's accumulators, and multiply-adds that were cut there, are\n"
       "reported on the error output and in --json.");

@@ -1,4 +1,4 @@
-// shrike train: detectors from pictures and labels.
+// shrike train: detectors from pictures and labels, and any network for a chip's integers.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,9 +10,11 @@
 
 #include "cli/commands.h"
 #include "cli/picture_options.h"
+#include "toolchain/data/samples.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/host/integer_model.h"
 #include "toolchain/import/import.h"
+#include "toolchain/measure/feed.h"
 #include "toolchain/pipeline/float_graph.h"
 #include "toolchain/pipeline/plan_of_file.h"
 #include "toolchain/pipeline/quantize.h"
@@ -73,26 +75,30 @@ void print_report(const TrainArguments& arguments, const train::FloatReport& rep
 }
 
 void print_report(const train::QuantizedReport& report, const std::string& output) {
-  // Without labels there is no mAP.
-  const char* form = report.labelled ? "{0:>9} {1:>9} {2:>9} {3:>9} {4:>9} {5:>8} {6:>9} {7:>16}{8}\n"
-                                     : "{0:>9} {1:>9} {2:>9} {3:>9} {4:>9} {5:>8} {6:>9}{8}\n";
+  // Without labels there is no mAP, without a detector's head nothing but outputs.
+  const char* form = report.labelled  ? "{0:>9} {1:>9} {2:>9} {3:>9} {4:>9} {5:>8} {6:>9} {7:>16}{8}\n"
+                     : report.detects ? "{0:>9} {1:>9} {2:>9} {3:>9} {4:>9} {5:>8} {6:>9}{8}\n"
+                                      : "{0:>9} {1:>9} {9:>9} {5:>8} {6:>9}{8}\n";
   const auto print = [&](const auto&... cells) { fmt::print(fmt::runtime(form), cells...); };
   const auto row = [&](const std::string& name, const train::QuantizedJudgement& j) {
     const auto number = [](double value) { return fmt::format("{:.5f}", value); };
-    print(name, number(j.features), number(j.classes), number(j.boxes), fmt::format("{:.4f}", j.labels),
-          j.moved_weights, number(j.verdict.error),
+    const train::DistillationTerms& terms = j.distillation;
+    print(name, number(terms.features), number(terms.classes), number(terms.boxes),
+          fmt::format("{:.4f}", j.labels), j.moved_weights, number(j.verdict.error),
           name == "start" ? fmt::format("{:.4f}         ", j.verdict.map)
                           : fmt::format("{:.4f} ± {:.4f}", j.verdict.map, j.map_deviation),
-          j.step == report.best.step ? "  <- kept" : "");
+          j.step == report.best.step ? "  <- kept" : "", number(terms.outputs));
   };
-  print("step", "features", "class", "box", "labels", "moved", "error", "mAP         ", "");
+  print("step", "features", "class", "box", "labels", "moved", "error", "mAP         ", "", "outputs");
   row("start", report.start);
   for (const train::QuantizedJudgement& j : report.judgements) row(std::to_string(j.step), j);
-  fmt::print("{} steps on {} pictures in {:.0f} s, judged by the integer runtime on {} others\n",
-             report.steps, report.training_pictures, report.seconds, report.judging_pictures);
-  fmt::print(
-      "with float weights the start's error would be {:.5f}: the formats of the tensors set that limit\n",
-      report.error_with_float_weights);
+  fmt::print("{} steps on {} {} in {:.0f} s, judged by the integer runtime on {} others\n", report.steps,
+             report.training_pictures, report.detects ? "pictures" : "samples", report.seconds,
+             report.judging_pictures);
+  fmt::print("with float weights the start's error would be {:.5f}: {}\n", report.error_with_float_weights,
+             report.error_with_float_weights < report.start.verdict.error
+                 ? "the formats of the tensors set that limit"
+                 : "rounding them costs nothing, what they make good in the formats is theirs");
   if (report.best.step == 0) {
     fmt::print("{}: nothing was better than the start, which was written\n", output);
     return;
@@ -156,6 +162,27 @@ host::IntegerModel open_start(const TrainArguments& arguments, quantize::Setting
   return file;
 }
 
+// A detector's pictures with their labels; of any other network what quantize --calib takes.
+train::LabelledSet open_set(const TrainArguments& arguments, const graph::Graph& network) {
+  if (const std::optional<train::DetectionHead> head = train::trainable_head(network)) {
+    const auto names = network.metadata.find("names");
+    return train::open_labelled_set(
+        arguments.data, evaluate::class_names(static_cast<int>(head->head.classes),
+                                              names == network.metadata.end() ? "" : names->second));
+  }
+  for (const char* option : {"--label-weight", "--mosaic", "--part"}) {
+    if (arguments.given(option))
+      fail("{}: {} is for detectors of YOLOv8's and YOLO11's kind; leave it out", arguments.model, option);
+  }
+  const std::vector<std::string> samples =
+      data::list_samples(arguments.data, quantize::Feed(network, {}, 1).ports());
+  for (const char* option : {"--scale", "--flip"}) {
+    if (arguments.given(option) && !std::all_of(samples.begin(), samples.end(), data::is_picture))
+      fail("{}: {} is for pictures, arrays are fed as they are; leave it out", arguments.data, option);
+  }
+  return train::unlabelled_set(samples);
+}
+
 void run_quantized(const TrainArguments& arguments) {
   quantize::Settings settings;
   if (!arguments.target.empty())
@@ -172,11 +199,7 @@ void run_quantized(const TrainArguments& arguments) {
     start = train::QuantizedStart{std::move(graph), std::move(plan)};
   }
   const graph::Graph network = start ? start->graph : quantize::load_float_graph(arguments.model, settings);
-  const train::DetectionHead head = train::find_head(network);
-  const auto names = network.metadata.find("names");
-  const train::LabelledSet set = train::open_labelled_set(
-      arguments.data, evaluate::class_names(static_cast<int>(head.head.classes),
-                                            names == network.metadata.end() ? "" : names->second));
+  const train::LabelledSet set = open_set(arguments, network);
   const train::Parts parts =
       train::hold_out(set, options.held_out, static_cast<size_t>(options.judging_pictures));
   if (!start) start = train::quantized_start(arguments.model, parts, settings);
@@ -228,16 +251,23 @@ void add_train(Command& app) {
   auto arguments = std::make_shared<TrainArguments>();
   train::FloatOptions& t = arguments->training;
   Command* command = app.add_subcommand(
-      "train", "Train a detector on pictures: in float, or for a chip's integers (--target)");
+      "train", "Train a detector on pictures in float, or any network for a chip's integers (--target)");
   command->footer(
       "Examples:\n"
       "  shrike train --new yolo11 --width 0.0625 --reg-max 8 --imgsz 160 --data shapes/ --epochs 60 -o "
       "small.onnx\n"
       "  shrike train yolo11n.onnx --data mine/ --imgsz 320 --epochs 20 --rate 0.0002 -o mine.onnx\n"
       "  shrike train yolo11n.onnx --data mine/ --target esp32p4 --steps 2000 -o mine.espdl\n"
-      "  shrike train yolo11n.onnx --from yolo11n.espdl --data mine/ --steps 2000 -o mine.espdl\n\n"
+      "  shrike train yolo11n.onnx --from yolo11n.espdl --data mine/ --steps 2000 -o mine.espdl\n"
+      "  shrike train keywords.onnx --target esp32s3 --data sounds/ -o keywords.espdl\n\n"
       "A tenth of the pictures (with --target a fifth) judges and is not trained on; the weights with the "
-      "best mAP on it are kept.\n"
+      "best mAP on it\n"
+      "are kept, without labels those whose outputs are nearest to the float network's.\n"
+      "With --target every network that quantize takes learns to say what it says in floats, on pictures or "
+      "arrays; labels\n"
+      "help detectors with a distribution for every side of a box (YOLOv8, YOLO11), which alone can be "
+      "trained "
+      "in float.\n"
       "OUT.ckpt holds everything that --resume needs, OUT.train.jsonl one line an evaluation.");
   command->add_option("MODEL", arguments->model, "model to start from, .onnx");
   command->add_option("--new", arguments->family, "build a network instead: yolo11")
@@ -254,7 +284,8 @@ void add_train(Command& app) {
   command
       ->add_option(
           "--data", arguments->data,
-          "pictures: what eval --data takes (of a data.yaml its train:), or a plain folder without labels")
+          "pictures: what eval --data takes (of a data.yaml its train:), or without labels what quantize "
+          "--calib takes")
       ->required();
   command->add_option("-o,--output", t.output, "file to write: .onnx, for a chip .espdl")->required();
   arguments->options["--epochs"] =
@@ -302,8 +333,9 @@ void add_train(Command& app) {
   train::QuantizedOptions& q = arguments->quantized;
   command->add_option("--distill-weight", q.distill_weight, "--target: of what the float network says [1]")
       ->check(between(0.0, 1e3));
-  command->add_option("--label-weight", q.label_weight, "--target: of what the labels say [0.3]")
-      ->check(between(0.0, 1e3));
+  arguments->options["--label-weight"] =
+      command->add_option("--label-weight", q.label_weight, "--target: of what the labels say [0.3]")
+          ->check(between(0.0, 1e3));
   command
       ->add_option("--exponent-rate", q.exponent_rate,
                    "--target: highest step of an exponent; 0: they stay [0.01]")

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "toolchain/support/random.h"
 
 namespace shrike::train {
@@ -11,13 +14,13 @@ namespace {
 constexpr int64_t kBins = 3, kClasses = 2, kCells = 4;
 
 // One level of 2 x 2 cells.
-DetectionHead small_head() {
+Results small_head() {
   DetectionHead head;
   head.head.bins = kBins;
   head.head.classes = kClasses;
   head.head.levels.push_back({{"box0", "score0"}, 2, 2, 8});
   head.outputs = {"box0", "score0"};
-  return head;
+  return {head, head.outputs, {}};
 }
 
 engine::Array filled(std::vector<int64_t> shape, float value) {
@@ -70,6 +73,51 @@ TEST(Distillation, GradientsAreThoseOfFiniteDifferences) {
           (terms_of(teacher, high, ignored).total() - terms_of(teacher, low, ignored).total()) /
           (static_cast<double>(high[i].values[k]) - low[i].values[k]);
       EXPECT_NEAR(derivatives[i].values[k], slope, 1e-4 + 1e-3 * std::abs(slope)) << i << " " << k;
+    }
+  }
+}
+
+// Numbers, and class logits that count from the background on.
+TEST(Distillation, OfANetworkWithoutAHeadIsTheNoiseOfItsOutputs) {
+  const Results results{std::nullopt, {"numbers", "logits"}, {-std::numeric_limits<float>::infinity(), -8}};
+  std::vector<engine::Array> teacher = {filled({1, 6}, 0), filled({1, 6}, 0)}, student = teacher;
+  Random random(6);
+  for (size_t i = 0; i < 2; ++i) {
+    for (float& value : teacher[i].values) value = static_cast<float>(random.uniform(-12, 2));
+    for (float& value : student[i].values) value = static_cast<float>(random.uniform(-12, 2));
+  }
+  teacher[1].values[0] = -20;
+  student[1].values[0] = -9;
+  const auto loss = [&](std::vector<engine::Array>& derivatives) {
+    derivatives = {filled({1, 6}, 0), filled({1, 6}, 0)};
+    return distillation_loss(results, teacher, student, {.output_gain = 1}, 1, derivatives).total();
+  };
+  double expected = 0;
+  for (size_t i = 0; i < 2; ++i) {
+    double error = 0, power = 0;
+    for (size_t k = 0; k < 6; ++k) {
+      const double floor = i == 1 ? -8 : -1e9, zero = i == 1 ? -8 : 0;
+      const double wanted = std::max<double>(teacher[i].values[k], floor),
+                   found = std::max<double>(student[i].values[k], floor);
+      error += (found - wanted) * (found - wanted);
+      power += (wanted - zero) * (wanted - zero);
+    }
+    expected += error / power / 2;
+  }
+  std::vector<engine::Array> derivatives, ignored;
+  EXPECT_NEAR(loss(derivatives), expected, 1e-6 * expected);
+  EXPECT_EQ(derivatives[1].values[0], 0);
+  constexpr float kStep = 1e-2f;
+  for (size_t i = 0; i < 2; ++i) {
+    for (size_t k = 0; k < 6; ++k) {
+      float& value = student[i].values[k];
+      const float old = value;
+      value = old + kStep;
+      const double high = loss(ignored);
+      value = old - kStep;
+      const double low = loss(ignored);
+      value = old;
+      EXPECT_NEAR(derivatives[i].values[k], (high - low) / (2 * kStep), 1e-3) << i << " " << k;
     }
   }
 }

@@ -85,15 +85,15 @@ TEST(Gradients, AreThoseOfFiniteDifferences) {
   std::vector<std::vector<float>> values = values_of(graph, options.parameters);
   const Array input = random_input({2, 2, 4, 4});  // a batch other than the graph's
   double loss = 0;
-  const engine::Gradients found = network->run(input, values, squares(loss), false);
+  const engine::Gradients found = network->run({{"x", input}}, values, squares(loss), false);
   for (size_t p = 0; p < values.size(); ++p) {
     for (size_t i = 0; i < values[p].size(); ++i) {
       const float old = values[p][i];
       double high = 0, low = 0;
       values[p][i] = old + 1e-2f;
-      network->run(input, values, squares(high), false);
+      network->run({{"x", input}}, values, squares(high), false);
       values[p][i] = old - 1e-2f;
-      network->run(input, values, squares(low), false);
+      network->run({{"x", input}}, values, squares(low), false);
       values[p][i] = old;
       const double expected = (high - low) / 2e-2;
       EXPECT_NEAR(found.parameters[p][i], expected, 2e-3 * (1 + std::abs(expected)))
@@ -116,7 +116,7 @@ TEST(Gradients, BatchStatisticsAreTheMeanAndVarianceOfTheBatch) {
   double mean = 0, square = 0;
   int64_t count = 0;
   const engine::Gradients found = network->run(
-      random_input({4, 3, 32, 32}), {},
+      {{graph.inputs[0], random_input({4, 3, 32, 32})}}, {},
       [&](const std::vector<Array>& outputs, std::vector<Array>&) {
         const Array& x = outputs[0];  // [4, 8, 16, 16]
         for (int64_t b = 0; b < x.shape[0]; ++b) {
@@ -165,7 +165,7 @@ struct OneWeight {
   std::array<double, 3> at(float weight) const {
     std::array<double, 3> result{};
     const engine::Gradients found = network->run(
-        {{1, 1, 1, 1}, {1.0f}}, {{weight}},
+        {{"x", {{1, 1, 1, 1}, {1.0f}}}}, {{weight}},
         [&](const std::vector<Array>& outputs, std::vector<Array>& derivatives) {
           result[0] = outputs[0].values[0];
           derivatives[0].values[0] = 1;
@@ -216,7 +216,7 @@ TEST(Rounding, AnExponentFollowsDataThatShrink) {
   int steps = 0;
   for (; steps < 300 && std::lround(exponent[0][0]) == -4; ++steps) {
     const engine::Gradients found = network->run(
-        input, {},
+        {{"x", input}}, {},
         [&](const std::vector<Array>& outputs, std::vector<Array>& derivatives) {
           for (size_t i = 0; i < 256; ++i)
             derivatives[0].values[i] = 2 * (outputs[0].values[i] - input.values[i]);  // of the squared error
@@ -232,6 +232,34 @@ TEST(Rounding, FollowsNewFormats) {
   OneWeight weight(-4);
   weight.network->set_formats({{"w", {8, -2, {}}}});
   EXPECT_EQ(weight.at(0.30f)[0], 0.25);
+}
+
+// The length of a vector of zeros has no slope; what no parameter decides has none either.
+TEST(Gradients, AreNumbersWhereThereIsNoSlope) {
+  graph::Graph graph = two_convolutions();
+  graph.nodes.push_back({"length", "ReduceL2", {"y", "axes"}, {"l"}, {}});
+  graph.nodes.push_back({"other", "Abs", {"x"}, {"o"}, {}});
+  graph.outputs = {"l", "o"};
+  for (const char* name : {"l", "o"}) graph.tensors[name].name = name;
+  graph::Tensor& axes = graph.tensors["axes"];
+  axes.name = "axes";
+  axes.shape = {1};
+  axes.constant = true;
+  axes.type = graph::ElementType::kInt64;
+  axes.integers = {2};
+  graph::infer_shapes(graph);
+  engine::GradientOptions options;
+  options.parameters = {"w", "bias", "v"};
+  options.outputs = {"l", "o"};
+  const auto network = engine::make_differentiable(graph, options);
+  std::vector<std::vector<float>> values = values_of(graph, options.parameters);
+  std::fill(values[2].begin(), values[2].end(), 0.0f);
+  double loss = 0;
+  const engine::Gradients found =
+      network->run({{"x", random_input({1, 2, 4, 4})}}, values, squares(loss), false);
+  for (const std::vector<float>& gradients : found.parameters) {
+    for (const float gradient : gradients) EXPECT_EQ(gradient, 0);
+  }
 }
 
 TEST(Gradients, RefuseParametersThatAreNoConstants) {

@@ -308,7 +308,7 @@ TEST(TrainablePlan, WhatIsTrainedIsWhatTheIntegerRuntimeComputes) {
     integer.run(input);
     std::vector<engine::Array> found;
     network->run(
-        {{1, 3, 64, 64}, input}, values,
+        {{s.start.graph.inputs[0], {{1, 3, 64, 64}, input}}}, values,
         [&](const std::vector<engine::Array>& outputs, std::vector<engine::Array>&) { found = outputs; },
         false);
     for (size_t i = 0; i < found.size(); ++i)
@@ -329,13 +329,14 @@ TEST(QuantizedTraining, WithRoundingSwitchedOffTheStudentIsTheTeacher) {
   std::vector<engine::Array> expected;
   for (const std::string& name : head.outputs) expected.push_back(reference.at(name));
   network->run(
-      input, {},
+      {{s.start.graph.inputs[0], input}}, {},
       [&](const std::vector<engine::Array>& outputs, std::vector<engine::Array>& derivatives) {
         const LossTerms a = head_loss(head, outputs, {maker.plain(0).truths}, {}, derivatives);
         std::vector<engine::Array> ignored = derivatives;
         const LossTerms b = head_loss(head, expected, {maker.plain(0).truths}, {}, ignored);
         EXPECT_NEAR(a.total(), b.total(), 1e-5);
-        EXPECT_NEAR(distillation_loss(head, expected, outputs, {}, 1, ignored).total(), 0, 1e-5);
+        EXPECT_NEAR(distillation_loss(results_of(s.start.graph), expected, outputs, {}, 1, ignored).total(),
+                    0, 1e-5);
       },
       false);
 }
@@ -402,7 +403,7 @@ TEST(QuantizedTraining, NeverWritesAFileThatIsWorseThanItsStartAndResumesToTheSa
   const double lost = report.start.verdict.map - report.best.verdict.map;
   EXPECT_TRUE(report.best.step == 0 || report.best.verdict.error < report.start.verdict.error || lost < 0);
   EXPECT_LE(lost, 2 * report.best.map_deviation);
-  EXPECT_GT(report.start.features, 0);
+  EXPECT_GT(report.start.distillation.features, 0);
   QuantizedOptions resumed = options;
   resumed.output = tests::own_temporary("qat_resumed.espdl");
   resumed.threads = 1;
@@ -413,7 +414,7 @@ TEST(QuantizedTraining, NeverWritesAFileThatIsWorseThanItsStartAndResumesToTheSa
   }
   resumed.stop_after = 0;
   const QuantizedReport again = train_quantized(s.start, s.parts, s.settings, resumed);
-  EXPECT_EQ(again.start.features, report.start.features);
+  EXPECT_EQ(again.start.distillation.features, report.start.distillation.features);
   EXPECT_EQ(read_file(options.output), read_file(resumed.output));
   EXPECT_EQ(read_file(options.output + ".train.jsonl"), read_file(resumed.output + ".train.jsonl"));
 }

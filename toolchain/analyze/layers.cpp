@@ -41,6 +41,22 @@ class Finder {
     return quantize::behind(graph_, links_, tensor);
   }
 
+  // Whether the float network can compute the tensor from those given alone. Where the file reads a tensor
+  // under another name (Transposes that undo one another), it can't.
+  bool follows_from(std::set<std::string> given, const std::string& tensor) const {
+    std::vector<std::string> wanted = {tensor};
+    while (!wanted.empty()) {
+      const std::string name = wanted.back();
+      wanted.pop_back();
+      if (name.empty() || graph_.tensor(name).constant || !given.insert(name).second) continue;
+      const auto producer = links_.producer.find(name);
+      if (producer == links_.producer.end() || producer->second < 0) return false;
+      const graph::Node& node = graph_.nodes[static_cast<size_t>(producer->second)];
+      wanted.insert(wanted.end(), node.inputs.begin(), node.inputs.end());
+    }
+    return true;
+  }
+
   void find_suffix(Layer& layer) const {
     std::set<std::string> changed(layer.tensors.begin(), layer.tensors.end()), given;
     layer.first = static_cast<int>(graph_.nodes.size());
@@ -114,6 +130,8 @@ std::vector<Layer> find_layers(const quantize::IntegerNetwork& file, const graph
         layer.reads.push_back(host::to_string(input.name));
       }
     }
+    for (const std::string& name : layer.reads) feeds.insert(file.find(name)->logical);
+    layer.has_weights = layer.has_weights && finder.follows_from(feeds, layer.tensors[0]);
     layer.behind = finder.behind(layer.tensors[0]);
     finder.find_suffix(layer);
     layers.push_back(std::move(layer));

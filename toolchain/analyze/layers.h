@@ -17,7 +17,9 @@ struct Layer {
   std::vector<std::string> feeds;
   std::vector<int32_t> file_nodes;
   std::vector<std::string> reads;  // comparable variables that the layer's own node reads
-  bool has_weights = false;        // it reads parameters
+  // It reads parameters, and the float network can compute it from what it reads: their noise can be told
+  // from the input's.
+  bool has_weights = false;
   // The activation that alone reads tensors[0], if any. Noise is judged behind it.
   std::optional<quantize::Behind> behind;
   // Float side: first node that sees a difference, what those nodes read that does not change, and the

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <utility>
@@ -25,13 +26,24 @@ at::Tensor to_tensor(const std::vector<float>& values, const graph::Shape& shape
   return at::from_blob(const_cast<float*>(values.data()), shape, at::kFloat).clone();
 }
 
+// Their slope has no end, or is none, at some points (the length of a vector of zeros).
+const std::set<std::string> kSteep = {"Div",          "Log", "LpNormalization", "Pow", "ReduceL2",
+                                      "ReduceLogSum", "Sqrt"};
+
+// Nothing is learnt where a slope is no number.
+at::Tensor with_finite_gradient(const at::Tensor& value) {
+  if (!at::GradMode::is_enabled() || !value.defined() || !value.requires_grad()) return value;
+  const at::Tensor same = value.view_as(value);
+  same.register_hook([](const at::Tensor& gradient) { return at::nan_to_num(gradient, 0, 0, 0); });
+  return same;
+}
+
 class Network final : public DifferentiableNetwork {
  public:
   Network(const graph::Graph& graph, const GradientOptions& options) : graph_(graph), options_(options) {
     arithmetic_.fake_quantized = options.precision == Precision::kFakeQuantized;
     arithmetic_.rounding.half_even = options.half_even;
-    if (graph_.inputs.size() != 1)
-      fail("training needs a network with one input, found {}", graph_.inputs.size());
+    if (graph_.inputs.empty()) fail("training needs a network with an input");
     for (const graph::Node& node : graph_.nodes) {
       if (find_operator(node.op) == nullptr)
         fail("node '{}': the operator {} can't be trained; replace it in the model", node.name, node.op);
@@ -56,20 +68,20 @@ class Network final : public DifferentiableNetwork {
     guarded([&] { make_constants(); });
   }
 
-  Gradients run(const Array& input, const std::vector<std::vector<float>>& parameters, const OutputLoss& loss,
-                bool exponents_too) const override {
+  Gradients run(const Inputs& inputs, const std::vector<std::vector<float>>& parameters,
+                const OutputLoss& loss, bool exponents_too) const override {
     at::init_num_threads();
     Run run{*this, exponents_too, {}, {}, {}};
-    return guarded([&] { return run.execute(input, parameters, loss); });
+    return guarded([&] { return run.execute(inputs, parameters, loss); });
   }
 
-  std::vector<Array> outputs(const Array& input,
+  std::vector<Array> outputs(const Inputs& inputs,
                              const std::vector<std::vector<float>>& parameters) const override {
     at::init_num_threads();
     const at::NoGradGuard forward_only;
     Run run{*this, false, {}, {}, {}};
     return guarded([&] {
-      run.forward(input, parameters);
+      run.forward(inputs, parameters);
       return run.outputs();
     });
   }
@@ -84,7 +96,7 @@ class Network final : public DifferentiableNetwork {
     Gradients result;
 
     // Returns the parameters as leaves.
-    std::vector<at::Tensor> forward(const Array& input, const std::vector<std::vector<float>>& parameters) {
+    std::vector<at::Tensor> forward(const Inputs& inputs, const std::vector<std::vector<float>>& parameters) {
       const graph::Graph& graph = network.graph_;
       std::vector<at::Tensor> leaves;
       for (size_t i = 0; i < parameters.size(); ++i) {
@@ -92,10 +104,13 @@ class Network final : public DifferentiableNetwork {
         leaves.push_back(to_tensor(parameters[i], tensor.shape).requires_grad_());
         values[tensor.name] = on_grid(tensor, leaves.back(), network.weight_rounding(tensor));
       }
-      const graph::Tensor& described = graph.tensor(graph.inputs[0]);
-      values[described.name] =
-          on_grid(described, to_tensor(input.values, input.shape), network.options_.half_even);
-      for (const graph::Node& node : graph.nodes) step(node, input.shape[0]);
+      for (const std::string& name : graph.inputs) {
+        const Array& input = inputs.at(name);
+        values[name] =
+            on_grid(graph.tensor(name), to_tensor(input.values, input.shape), network.options_.half_even);
+      }
+      const int64_t batch = inputs.at(graph.inputs[0]).shape.at(0);
+      for (const graph::Node& node : graph.nodes) step(node, batch);
       return leaves;
     }
 
@@ -105,20 +120,22 @@ class Network final : public DifferentiableNetwork {
       return arrays;
     }
 
-    Gradients execute(const Array& input, const std::vector<std::vector<float>>& parameters,
+    Gradients execute(const Inputs& inputs, const std::vector<std::vector<float>>& parameters,
                       const OutputLoss& loss) {
-      const std::vector<at::Tensor> leaves = forward(input, parameters);
+      const std::vector<at::Tensor> leaves = forward(inputs, parameters);
       const std::vector<Array> found_outputs = outputs();
       std::vector<Array> derivatives;
       for (const Array& output : found_outputs)
         derivatives.push_back({output.shape, std::vector<float>(output.values.size(), 0)});
-      variable_list ends;
-      for (const std::string& name : network.options_.outputs) ends.push_back(values.at(name));
       loss(found_outputs, derivatives);
-      variable_list starts = leaves, slopes;
+      variable_list starts = leaves, ends, slopes;
       for (const auto& [name, leaf] : exponents) starts.push_back(leaf);
-      for (const Array& derivative : derivatives)
-        slopes.push_back(to_tensor(derivative.values, derivative.shape));
+      for (size_t i = 0; i < derivatives.size(); ++i) {
+        const at::Tensor& end = values.at(network.options_.outputs[i]);
+        if (!end.requires_grad()) continue;  // it depends on inputs alone
+        ends.push_back(end);
+        slopes.push_back(to_tensor(derivatives[i].values, derivatives[i].shape));
+      }
       values.clear();
       if (starts.empty()) return std::move(result);
       const variable_list found = torch::autograd::grad(ends, starts, slopes, c10::nullopt, false, true);
@@ -170,6 +187,8 @@ class Network final : public DifferentiableNetwork {
         const auto found = values.find(name);
         call.inputs.push_back(found != values.end() ? found->second : network.constants_.at(name));
       }
+      if (kSteep.contains(node.op))
+        std::transform(call.inputs.begin(), call.inputs.end(), call.inputs.begin(), with_finite_gradient);
       const Results results = compute(call);
       const operators::Operator* row = operators::find(node.op);
       const bool moved = row != nullptr && row->stays_on_grid && network.same_format(node);

@@ -40,21 +40,25 @@ struct Gradients {
 // in the same shapes.
 using OutputLoss = std::function<void(const std::vector<Array>& outputs, std::vector<Array>& derivatives)>;
 
+// Of a network, by name.
+using Inputs = std::map<std::string, Array>;
+
 class DifferentiableNetwork {
  public:
   virtual ~DifferentiableNetwork() = default;
   // May be called from several threads at once: each runs on the calling thread alone while
   // engine::set_threads(1) holds, so that results depend on nothing but the arguments.
-  virtual Gradients run(const Array& input, const std::vector<std::vector<float>>& parameters,
+  virtual Gradients run(const Inputs& inputs, const std::vector<std::vector<float>>& parameters,
                         const OutputLoss& loss, bool exponents_too) const = 0;
   // The way forward alone: the outputs in the order of GradientOptions::outputs. Threads as with run().
-  virtual std::vector<Array> outputs(const Array& input,
+  virtual std::vector<Array> outputs(const Inputs& inputs,
                                      const std::vector<std::vector<float>>& parameters) const = 0;
   // Other formats for tensors of the graph; not while a run is under way.
   virtual void set_formats(const std::map<std::string, graph::Format>& formats) = 0;
 };
 
-// For a graph with one input. Throws Error naming the operator that has no gradient.
+// Inputs may hold other batches than the graph says, all the same. Throws Error naming the operator that has
+// no gradient.
 std::unique_ptr<DifferentiableNetwork> make_differentiable(const graph::Graph& graph,
                                                            const GradientOptions& options);
 

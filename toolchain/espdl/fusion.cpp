@@ -25,4 +25,8 @@ const std::string& written_output(const graph::Graph& graph, const std::map<size
   return graph.nodes[relu == relus.end() ? node : relu->second].outputs.at(0);
 }
 
+void clear_unwritten_formats(graph::Graph& graph) {
+  for (const auto& [node, relu] : fused_relus(graph)) graph.tensor(graph.nodes[node].outputs[0]).format = {};
+}
+
 }  // namespace shrike::espdl

@@ -16,4 +16,8 @@ std::map<size_t, size_t> fused_relus(const graph::Graph& graph);
 const std::string& written_output(const graph::Graph& graph, const std::map<size_t, size_t>& relus,
                                   size_t node);
 
+// Takes the formats off what such nodes compute in front of their Relus: the chip rounds nothing there, and
+// no more must who computes its integers in floats.
+void clear_unwritten_formats(graph::Graph& graph);
+
 }  // namespace shrike::espdl

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <span>
 
+#include "toolchain/espdl/fusion.h"
 #include "toolchain/formats/materialize.h"
 #include "toolchain/heads/head.h"
 #include "toolchain/integer/trial.h"
@@ -54,14 +55,14 @@ Network float_weights(const graph::Graph& graph, const Plan& plan, Target target
       }
     }
   }
+  espdl::clear_unwritten_formats(rounded);
   engine::EngineOptions options;
   options.precision = engine::Precision::kFakeQuantized;
   options.half_even = rounding_of(target) == Rounding::kHalfEven;
   const auto engine = std::make_shared<engine::Engine>(rounded, options);
-  return [&, engine](int, size_t index) {
+  return [&, engine, feed = Feed(graph, {}, 1)](int, size_t index) {
     engine::set_threads(1);
-    const std::string& input = graph.inputs[0];
-    return engine->run({{input, {graph.tensor(input).shape, reference.inputs[index]}}});
+    return engine->run(feed.inputs(reference.inputs[index]));
   };
 }
 

@@ -1,8 +1,11 @@
 #include "toolchain/integer/stored.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "toolchain/host/tensors.h"
 
@@ -37,10 +40,28 @@ Permutation transpose_perm(const host::IntegerModel& file, int32_t node, size_t 
   return perm.size() == rank && espdl::is_identity(sorted) ? perm : Permutation{};
 }
 
+// Of a name what no file says, and no permutation, counts for nothing.
+std::map<std::string, Permutation> noted_orders(const host::IntegerModel& file) {
+  std::map<std::string, Permutation> orders;
+  std::istringstream lines(host::to_string(file.model().metadata(kOrdersKey)));
+  for (std::string line; std::getline(lines, line);) {
+    const size_t space = line.find(' ');
+    if (space == std::string::npos) continue;
+    Permutation order;
+    std::istringstream axes(line.substr(0, space));
+    for (std::string axis; std::getline(axes, axis, ',');)
+      order.push_back(axis.size() == 1 ? axis[0] - '0' : -1);
+    Permutation sorted = order;
+    std::sort(sorted.begin(), sorted.end());
+    if (espdl::is_identity(sorted)) orders[line.substr(space + 1)] = order;
+  }
+  return orders;
+}
+
 class Walk {
  public:
   Walk(const host::IntegerModel& file, const graph::Graph& graph)
-      : file_(file), graph_(graph), links_(graph) {
+      : file_(file), graph_(graph), links_(graph), noted_(noted_orders(file)) {
     const InspectableModel& model = file.model();
     for (int32_t i = 0; i < model.variable_count(); ++i)
       variables_.emplace(host::to_string(model.variable(i).name), StoredVariable{});
@@ -64,7 +85,11 @@ class Walk {
       if (!variables_.contains(name)) continue;
       variables_.at(name).producer = node;
       remember_joined(node, op, name);
-      settle(output, candidates(node, op, output), logical_name(node, op, name));
+      std::vector<Permutation> orders = candidates(node, op, output);
+      if (op != "Transpose") {
+        for (Permutation& order : orders) order = behind_transposes(name, std::move(order));
+      }
+      settle(output, orders, logical_name(node, op, name));
     }
   }
 
@@ -140,15 +165,32 @@ class Walk {
     // Transposes that met were merged: what is left gives the logical order.
     if (transposition.op != "Transpose" || transposition.inputs[0] != input->logical)
       return espdl::identity_order(rank);
+    return behind_transpose(transposition, moved);
+  }
+
+  // The order of what a Transpose of the graph gives, when no byte of what it reads, stored in `order`,
+  // moves.
+  static Permutation behind_transpose(const graph::Node& transposition, const Permutation& order) {
     Permutation logical;
     for (const int64_t axis : transposition.integers("perm")) logical.push_back(static_cast<int>(axis));
     if (logical.empty()) {
-      logical = espdl::identity_order(rank);
+      logical = espdl::identity_order(order.size());
       std::reverse(logical.begin(), logical.end());
     }
-    Permutation order;
-    for (const int axis : moved) order.push_back(espdl::position_of(logical, axis));
-    return order;
+    Permutation behind;
+    for (const int axis : order) behind.push_back(espdl::position_of(logical, axis));
+    return behind;
+  }
+
+  // A node of the file may give what Transposes behind it give in the graph: what they read is in no variable
+  // then. `order` is the node's own result's.
+  Permutation behind_transposes(const std::string& tensor, Permutation order) const {
+    const auto producer = links_.producer.find(tensor);
+    if (producer == links_.producer.end() || producer->second < 0) return order;
+    const graph::Node& node = graph_.nodes[static_cast<size_t>(producer->second)];
+    if (node.op != "Transpose" || variables_.contains(node.inputs[0])) return order;
+    order = behind_transposes(node.inputs[0], std::move(order));
+    return order.size() == graph_.tensor(tensor).shape.size() ? behind_transpose(node, order) : order;
   }
 
   void settle(const TensorView& view, const std::vector<Permutation>& orders, const std::string& logical) {
@@ -163,17 +205,23 @@ class Walk {
       return;
     }
     variable.logical = logical;
-    for (const Permutation& order : orders) {
-      if (order.size() != tensor->second.shape.size()) continue;
-      if (espdl::permuted(tensor->second.shape, order) != dims_of(view.shape)) continue;
-      variable.order = order;
+    const auto take_over = [&](const Permutation& order) {
+      const bool fits = order.size() == tensor->second.shape.size() &&
+                        espdl::permuted(tensor->second.shape, order) == dims_of(view.shape);
+      if (fits) variable.order = order;
+      return fits;
+    };
+    if (const auto noted = noted_.find(found->first); noted != noted_.end() && take_over(noted->second))
       return;
+    for (const Permutation& order : orders) {
+      if (take_over(order)) return;
     }
   }
 
   const host::IntegerModel& file_;
   const graph::Graph& graph_;
   graph::Links links_;
+  std::map<std::string, Permutation> noted_;
   StoredVariables variables_;
   std::map<std::string, Permutation>
       joined_;  // of variables that the graph does not know, before the Reshape
@@ -206,6 +254,29 @@ StoredVariables stored_variables(const espdl::Program& program) {
 
 StoredVariables stored_variables(const host::IntegerModel& file, const graph::Graph& graph) {
   return Walk(file, graph).take();
+}
+
+void note_orders(espdl::Program& program, const graph::Graph& graph) {
+  program.metadata.erase(kOrdersKey);
+  const auto file = host::IntegerModel::from_bytes(espdl::serialize(program), "the new file", {});
+  const StoredVariables found = Walk(file, graph).take();
+  std::string lines;
+  for (const auto& [name, told] : stored_variables(program)) {
+    const auto variable = found.find(name);
+    if (variable == found.end() || !graph.tensors.contains(name) || variable->second.order == told.order)
+      continue;
+    lines += fmt::format("{} {}\n", fmt::join(told.order, ","), name);
+  }
+  if (!lines.empty()) program.metadata[kOrdersKey] = lines;
+}
+
+Permutation order_of_alike_dims(const host::IntegerModel& file, const TensorView& input) {
+  const Dims dims = dims_of(input.shape);
+  const Permutation usual = espdl::channels_last(dims.size());
+  if (espdl::is_identity(usual) || espdl::permuted(dims, usual) != dims) return {};
+  const std::map<std::string, Permutation> noted = noted_orders(file);
+  const auto order = noted.find(host::to_string(input.name));
+  return order != noted.end() && order->second.size() == dims.size() ? order->second : usual;
 }
 
 }  // namespace shrike::quantize

@@ -72,6 +72,7 @@ Result quantize(const std::string& model_path, const std::string& calibration_fo
     result.quantized_graph = materialize(draft.graph, draft.plan, settings.target);
     espdl::check_constraints(result.quantized_graph, settings.target);
     result.program = espdl::lower(result.quantized_graph, settings.target);
+    note_orders(result.program, draft.graph);
     result.requantize_nodes = count_requantize_nodes(result.quantized_graph);
   }
   {

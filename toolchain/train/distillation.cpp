@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "toolchain/operators/operator.h"
 #include "toolchain/pipeline/recipe.h"
@@ -16,19 +17,25 @@ double sigmoid(double x) {
 // Class scores above this make a place worth a box.
 constexpr double kObject = 0.05;
 
-double feature_loss(const engine::Array& teacher, const engine::Array& student, double gain, double weight,
-                    engine::Array& derivatives) {
+constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
+
+// Noise to signal of what rises above `floor`.
+double noise_loss(const engine::Array& teacher, const engine::Array& student, float floor, double gain,
+                  double weight, engine::Array& derivatives) {
+  const double zero = std::isinf(floor) ? 0 : floor;
+  const auto difference = [&](size_t i) {
+    return static_cast<double>(std::max(student.values[i], floor)) - std::max(teacher.values[i], floor);
+  };
   double power = 0, error = 0;
   for (size_t i = 0; i < teacher.values.size(); ++i) {
-    const double difference = static_cast<double>(student.values[i]) - teacher.values[i];
-    power += static_cast<double>(teacher.values[i]) * teacher.values[i];
-    error += difference * difference;
+    const double signal = std::max(teacher.values[i], floor) - zero;
+    power += signal * signal;
+    error += difference(i) * difference(i);
   }
   if (power <= 0) return 0;
   const double slope = 2 * gain * weight / power;
   for (size_t i = 0; i < teacher.values.size(); ++i) {
-    derivatives.values[i] +=
-        static_cast<float>(slope * (static_cast<double>(student.values[i]) - teacher.values[i]));
+    if (student.values[i] > floor) derivatives.values[i] += static_cast<float>(slope * difference(i));
   }
   return gain * error / power;
 }
@@ -137,17 +144,35 @@ std::vector<std::string> branching_features(const graph::Graph& graph) {
   return features;
 }
 
-DistillationTerms distillation_loss(const DetectionHead& head, const std::vector<engine::Array>& teacher,
+Results results_of(const graph::Graph& graph) {
+  Results results{trainable_head(graph), graph.outputs, {}};
+  if (results.head) results.outputs = results.head->outputs;
+  const std::optional<heads::Head> named = heads::named(graph);
+  for (const std::string& output : results.outputs) {
+    const bool logits = named && heads::is_class_logits(*named, output);
+    results.floors.push_back(logits ? quantize::recipe::kBackgroundLogit : kNoFloor);
+  }
+  return results;
+}
+
+DistillationTerms distillation_loss(const Results& results, const std::vector<engine::Array>& teacher,
                                     const std::vector<engine::Array>& student,
                                     const DistillationOptions& options, double weight,
                                     std::vector<engine::Array>& derivatives) {
   DistillationTerms terms;
-  const size_t outputs = head.outputs.size(), features = student.size() - outputs;
+  const size_t outputs = results.outputs.size(), features = student.size() - outputs;
   for (size_t i = outputs; i < student.size(); ++i) {
-    terms.features += feature_loss(
-        teacher[i], student[i], options.feature_gain / static_cast<double>(features), weight, derivatives[i]);
+    const double gain = options.feature_gain / static_cast<double>(features);
+    terms.features += noise_loss(teacher[i], student[i], kNoFloor, gain, weight, derivatives[i]);
   }
-  HeadDistillation(head, teacher, student, options, weight, derivatives).run(terms);
+  if (results.head) {
+    HeadDistillation(*results.head, teacher, student, options, weight, derivatives).run(terms);
+    return terms;
+  }
+  for (size_t i = 0; i < outputs; ++i) {
+    const double gain = options.output_gain / static_cast<double>(outputs);
+    terms.outputs += noise_loss(teacher[i], student[i], results.floors[i], gain, weight, derivatives[i]);
+  }
   return terms;
 }
 

@@ -155,7 +155,8 @@ class Run {
     Augmentation augmentation = options_.augmentation;
     if (static_cast<double>(step) >= (1 - options_.plain_end) * static_cast<double>(steps_))
       augmentation.mosaic = 0;
-    return train::make_batch(maker_, step, options_.batch, options_.part, augmentation, options_.processes);
+    return train::make_batch(maker_, graph_.inputs[0], step, options_.batch, options_.part, augmentation,
+                             options_.processes);
   }
 
   // One step; none, with stop_ set, when a process is asked to stop before all parts of the batch are done.

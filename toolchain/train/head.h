@@ -1,6 +1,7 @@
 // The raw detection head whose loss is trained.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,10 @@ struct DetectionHead {
   data::InputSpec input;             // what the network is fed with
 };
 
-// Throws Error when the graph does not end in boxes with a distribution per side, or has another input than
-// one picture [1,C,H,W].
+// Nothing when the graph does not end in boxes with a distribution per side, or has another input than one
+// picture [1,C,H,W].
+std::optional<DetectionHead> trainable_head(const graph::Graph& graph);
+// The same; throws Error saying why there is none.
 DetectionHead find_head(const graph::Graph& graph);
 
 // The loss of outputs in the order of DetectionHead::outputs; adds `options.weight` times its gradients (of B

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <vector>
 
+#include "toolchain/data/samples.h"
 #include "toolchain/engine/float_path.h"
 #include "toolchain/graph/passes.h"
 #include "toolchain/support/error.h"
@@ -25,9 +26,12 @@ std::string hash_of(const graph::Graph& graph) {
 
 void append(const LabelledSet& set, std::string& all) {
   for (const LabelledPicture& picture : set.pictures) {
-    const std::filesystem::path path(picture.path);
-    std::error_code ignored;
-    all += fmt::format("{} {}", path.filename().generic_string(), std::filesystem::file_size(path, ignored));
+    for (const std::string& file : data::paths_of(picture.path)) {
+      const std::filesystem::path path(file);
+      std::error_code ignored;
+      all +=
+          fmt::format("{} {}", path.filename().generic_string(), std::filesystem::file_size(path, ignored));
+    }
     for (const Truth& truth : picture.truths)
       all += fmt::format(" {} {} {} {} {}", truth.category, truth.x1, truth.y1, truth.x2, truth.y2);
     all += '\n';

@@ -88,6 +88,13 @@ LabelledSet open_labelled_set(const std::string& path, const evaluate::ClassName
   return set;
 }
 
+LabelledSet unlabelled_set(const std::vector<std::string>& samples) {
+  LabelledSet set;
+  set.labelled = false;
+  for (const std::string& sample : samples) set.pictures.push_back({sample, {}});
+  return set;
+}
+
 Parts hold_out(const LabelledSet& set, double share, size_t most) {
   const size_t count = set.pictures.size();
   if (count < 2) fail("training needs at least two pictures, one of them to judge by; found {}", count);
@@ -161,9 +168,8 @@ Sample SampleMaker::load(size_t picture) const {
   return sample;
 }
 
-size_t SampleMaker::picture_of(uint64_t number) const {
-  const uint64_t count = set_.pictures.size(), round = number / count;
-  Random random(seed_, kOrder, round);
+size_t drawn_sample(uint64_t number, size_t count, uint64_t seed) {
+  Random random(seed, kOrder, number / count);
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t{0});
   for (size_t i = count; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
@@ -172,7 +178,7 @@ size_t SampleMaker::picture_of(uint64_t number) const {
 
 Sample SampleMaker::make(uint64_t number, const Augmentation& augmentation) const {
   Random random(seed_, kSample, number);
-  Sample sample = load(picture_of(number));
+  Sample sample = load(drawn_sample(number, set_.pictures.size(), seed_));
   if (random.unit() < augmentation.mosaic) {
     std::vector<Sample> four = {std::move(sample)};
     while (four.size() < 4) four.push_back(load(random.below(set_.pictures.size())));

@@ -15,7 +15,7 @@
 namespace shrike::train {
 
 struct LabelledPicture {
-  std::string path;
+  std::string path;           // a sample as in data/samples.h: also an array, or the files of several inputs
   std::vector<Truth> truths;  // in shares of the picture's width and height, 0..1
 };
 
@@ -33,6 +33,8 @@ struct Parts {
 // Holds `share` of the pictures back, evenly spread, at most `most` and at least one.
 Parts hold_out(const LabelledSet& set, double share, size_t most);
 
+// Samples without labels, of any network.
+LabelledSet unlabelled_set(const std::vector<std::string>& samples);
 // A labelled set (anything that `shrike eval --data` takes; of a data.yaml the pictures of `train:`), or a
 // plain folder of pictures. The set's categories become the model's classes as in evaluation; without `model`
 // they are the classes, in order. Crowd regions are left out. Throws Error naming what is missing.
@@ -52,6 +54,9 @@ struct Sample {
   std::vector<Truth> truths;
 };
 
+// Which of `count` samples is number n of a run: every round goes through all of them, in a new order.
+size_t drawn_sample(uint64_t number, size_t count, uint64_t seed);
+
 // Makes the samples of a run. Everything about sample number n of a run follows from the seed and n alone.
 class SampleMaker {
  public:
@@ -60,7 +65,7 @@ class SampleMaker {
               size_t cache_bytes = size_t{512} << 20);
   ~SampleMaker();
 
-  // The run goes through the set in a new order every time; safe to call from several threads.
+  // Safe to call from several threads.
   Sample make(uint64_t number, const Augmentation& augmentation) const;
   // The picture fitted as for evaluation, nothing else.
   Sample plain(size_t picture) const;
@@ -70,7 +75,6 @@ class SampleMaker {
   struct Cache;
   // The picture at about the network's size, and its objects in pixels.
   Sample load(size_t picture) const;
-  size_t picture_of(uint64_t number) const;
 
   const LabelledSet& set_;
   data::InputSpec input_;

@@ -14,6 +14,7 @@
 #include "toolchain/espdl/writer.h"
 #include "toolchain/formats/materialize.h"
 #include "toolchain/integer/reference.h"
+#include "toolchain/integer/stored.h"
 #include "toolchain/pipeline/recipe.h"
 #include "toolchain/pipeline/steps.h"
 #include "toolchain/support/error.h"
@@ -42,8 +43,8 @@ constexpr double kReach = 2, kLargestStep = 0.005;
 constexpr int64_t kLargePicture = 448 * 448;
 // Held-out pictures on which outputs are compared: a few boxes decide the error of sixteen.
 constexpr int kComparedPictures = 64;
-// Parts of a batch that are asked whether changed exponents are any good.
-constexpr size_t kAskedParts = 2;
+// Parts of a batch that are asked whether changed exponents are any good: of several pictures, of one sample.
+constexpr size_t kAskedParts = 2, kAskedSamples = 8;
 constexpr double kMomentum = 0.9;  // of weights and exponents
 
 // Times that the pictures that judge are redrawn, for the standard error of a difference in mAP.
@@ -51,11 +52,18 @@ constexpr int kDraws = 200;
 
 struct Interrupted {};
 
-QuantizedOptions with_part(QuantizedOptions options, const graph::Graph& graph) {
+QuantizedOptions with_part(QuantizedOptions options, const graph::Graph& graph, bool detects) {
+  if (!detects) options.part = 1;  // no axis of theirs is known to be the samples'
   if (options.part > 0) return options;
   const std::vector<int64_t>& shape = graph.tensor(graph.inputs[0]).shape;
   options.part = shape.size() == 4 && shape[2] * shape[3] > kLargePicture ? 2 : 4;
   return options;
+}
+
+std::vector<std::string> samples_of(const LabelledSet& set) {
+  std::vector<std::string> paths;
+  for (const LabelledPicture& picture : set.pictures) paths.push_back(picture.path);
+  return paths;
 }
 
 class Run {
@@ -65,11 +73,10 @@ class Run {
       : graph_(start.graph),
         parts_(parts),
         settings_(settings),
-        options_(with_part(options, start.graph)),
-        head_(find_head(start.graph)),
+        results_(results_of(start.graph)),
+        options_(with_part(options, start.graph, results_.head.has_value())),
         plan_(start.graph, start.plan, settings.target, options.start_within),
         first_plan_(start.plan),
-        maker_(parts.training, head_.input, options.seed),
         teacher_(start.graph),
         values_(plan_.start()),
         average_(values_),
@@ -80,7 +87,8 @@ class Run {
     steps_ = options.steps > 0
                  ? options.steps
                  : std::max<int64_t>(1, std::llround(std::ceil(options.epochs * pictures / options.batch)));
-    watched_ = head_.outputs;
+    open_samples();
+    watched_ = results_.outputs;
     for (const std::string& feature : branching_features(graph_)) watched_.push_back(feature);
     engine::GradientOptions gradients;
     gradients.precision = engine::Precision::kFakeQuantized;
@@ -92,7 +100,8 @@ class Run {
 
   QuantizedReport run() {
     const auto begin = std::chrono::steady_clock::now();
-    report_.labelled = parts_.judging.labelled;
+    report_.detects = results_.head.has_value();
+    report_.labelled = learns_labels();
     judge_start();
     if (options_.resume) resume();
     keep_freed_memory();
@@ -103,10 +112,7 @@ class Run {
         Progress progress("train", steps_);
         data::in_order<Batch>(
             static_cast<size_t>(steps_ - step_), thread_count(options_.threads), 2,
-            [&, first = step_](size_t i) {
-              return make_batch(maker_, first + static_cast<int64_t>(i), options_.batch, options_.part,
-                                options_.augmentation, options_.processes);
-            },
+            [&, first = step_](size_t i) { return make_batch(first + static_cast<int64_t>(i)); },
             [&](size_t, const Batch& batch) {
               train_on(batch, signals);
               if (stop_) throw Interrupted{};
@@ -134,7 +140,27 @@ class Run {
     LossTerms labels;
   };
 
+  // Pictures are varied; arrays, and what several inputs get, are fed as they are.
+  void open_samples() {
+    const std::vector<data::Port> ports = data::ports_of(graph_);
+    const std::vector<std::string> samples = samples_of(parts_.training);
+    if (ports.size() == 1 && ports[0].picture &&
+        std::all_of(samples.begin(), samples.end(), data::is_picture)) {
+      maker_.emplace(parts_.training, *ports[0].picture, options_.seed);
+    } else {
+      feed_.emplace(graph_, samples, settings_.threads);
+    }
+  }
+
+  Batch make_batch(int64_t step) const {
+    const QuantizedOptions& o = options_;
+    if (!maker_) return train::make_batch(*feed_, o.seed, step, o.batch, o.processes);
+    return train::make_batch(*maker_, graph_.inputs[0], step, o.batch, o.part, o.augmentation, o.processes);
+  }
+
   std::string checkpoint_path() const { return options_.output + ".ckpt"; }
+  bool learns_labels() const { return results_.head && parts_.training.labelled; }
+  size_t asked_parts() const { return results_.head ? kAskedParts : kAskedSamples; }
   bool exponents_move() const { return options_.exponent_rate > 0 && step_ * 3 < steps_; }
 
   // One step; none, with stop_ set, when a process is asked to stop before all parts of the batch are done.
@@ -146,7 +172,7 @@ class Run {
     std::vector<std::vector<engine::Array>> teachers(parts);  // of parts that are asked once more
     for_each_part(parts, options_.threads, [&](size_t part) {
       if (!options_.processes.has(part) || signals.asked()) return;
-      const auto reference = teacher_.run({{graph_.inputs[0], batch.inputs[part]}}, watched_);
+      const auto reference = teacher_.run(batch.inputs[part], watched_);
       for (const std::string& name : watched_) teachers[part].push_back(reference.at(name));
       found[part] = network_->run(
           batch.inputs[part], values_,
@@ -154,7 +180,7 @@ class Run {
             sums[part] = losses(batch, part, teachers[part], student, derivatives);
           },
           move_exponents);
-      if (!move_exponents || part >= kAskedParts) teachers[part].clear();  // not asked again
+      if (!move_exponents || part >= asked_parts()) teachers[part].clear();  // not asked again
     });
     Values gradients = zeros_like(values_), exponent_gradients = zeros_like(exponents_);
     for (const engine::Gradients& part : found) {
@@ -163,13 +189,14 @@ class Run {
     }
     options_.processes.sum(gradients);
     if (move_exponents) options_.processes.sum(exponent_gradients);
-    std::vector<double> shared = {signals.asked() ? 1.0 : 0.0, 0, 0, 0, 0};
+    std::vector<double> shared = {signals.asked() ? 1.0 : 0.0, 0, 0, 0, 0, 0};
     for (const Sums& sum : sums) {
       const double share = 1.0 / static_cast<double>(parts);
       shared[1] += share * sum.distillation.features;
       shared[2] += share * sum.distillation.classes;
       shared[3] += share * sum.distillation.boxes;
       shared[4] += share * sum.labels.total();
+      shared[5] += share * sum.distillation.outputs;
     }
     options_.processes.sum(shared);
     stop_ = shared[0] > 0;
@@ -178,6 +205,7 @@ class Run {
     sum_.distillation.classes += shared[2];
     sum_.distillation.boxes += shared[3];
     sum_.labels.box += shared[4];
+    sum_.distillation.outputs += shared[5];
     if (step_ == 0) note_start();
     ++summed_;
     move_values(gradients);
@@ -196,10 +224,10 @@ class Run {
               const std::vector<engine::Array>& student, std::vector<engine::Array>& derivatives) const {
     const double share = static_cast<double>(batch.truths[part].size()) / options_.batch;
     Sums sums;
-    sums.distillation = distillation_loss(head_, teacher, student, options_.distillation,
+    sums.distillation = distillation_loss(results_, teacher, student, options_.distillation,
                                           options_.distill_weight * share, derivatives);
-    if (parts_.training.labelled && options_.label_weight > 0)
-      sums.labels = head_loss(head_, student, batch.truths[part],
+    if (learns_labels() && options_.label_weight > 0)
+      sums.labels = head_loss(*results_.head, student, batch.truths[part],
                               {.weight = options_.label_weight / options_.batch,
                                .background = quantize::recipe::kBackgroundLogit},
                               derivatives);
@@ -208,7 +236,7 @@ class Run {
 
   // What is minimised, of the first parts of a batch with the network as it stands.
   double loss_of(const Batch& batch, const std::vector<std::vector<engine::Array>>& teachers) const {
-    const size_t parts = std::min(kAskedParts, batch.inputs.size());
+    const size_t parts = std::min(asked_parts(), batch.inputs.size());
     std::vector<double> found(parts, 0);
     for_each_part(parts, options_.threads, [&](size_t part) {
       if (!options_.processes.has(part)) return;
@@ -223,9 +251,7 @@ class Run {
   }
 
   void note_start() {
-    report_.start.features = sum_.distillation.features;
-    report_.start.classes = sum_.distillation.classes;
-    report_.start.boxes = sum_.distillation.boxes;
+    report_.start.distillation = sum_.distillation;
     report_.start.labels = sum_.labels.box;
   }
 
@@ -258,10 +284,12 @@ class Run {
 
   std::string note() const {
     const double count = static_cast<double>(std::max<int64_t>(1, summed_));
-    std::string text =
-        fmt::format("features {:.4f}, class {:.4f}, box {:.4f}", sum_.distillation.features / count,
-                    sum_.distillation.classes / count, sum_.distillation.boxes / count);
-    if (parts_.training.labelled) text += fmt::format(", labels {:.3f}", sum_.labels.box / count);
+    const DistillationTerms& sum = sum_.distillation;
+    if (!results_.head)
+      return fmt::format("features {:.4f}, outputs {:.4f}", sum.features / count, sum.outputs / count);
+    std::string text = fmt::format("features {:.4f}, class {:.4f}, box {:.4f}", sum.features / count,
+                                   sum.classes / count, sum.boxes / count);
+    if (learns_labels()) text += fmt::format(", labels {:.3f}", sum_.labels.box / count);
     return text;
   }
 
@@ -272,13 +300,15 @@ class Run {
 
   std::string file_of(const quantize::Plan& plan) const {
     const graph::Graph quantized = quantize::materialize(graph_, plan, settings_.target);
-    const std::vector<uint8_t> bytes = espdl::serialize(espdl::lower(quantized, settings_.target));
+    espdl::Program program = espdl::lower(quantized, settings_.target);
+    quantize::note_orders(program, graph_);
+    const std::vector<uint8_t> bytes = espdl::serialize(program);
     return {bytes.begin(), bytes.end()};
   }
 
   Verdict verdict_on(const quantize::Plan& plan, const std::string& file) {
     Verdict verdict;
-    if (parts_.judging.labelled) {
+    if (learns_labels()) {
       const evaluate::Folder& folder = parts_.judging.folder;
       const TrialFile trial(options_.output, options_.processes, file);
       const std::vector<evaluate::Detection> found =
@@ -303,9 +333,7 @@ class Run {
 
   const quantize::Reference& reference() {
     if (!reference_) {
-      std::vector<std::string> paths;
-      for (const LabelledPicture& picture : parts_.judging.pictures) paths.push_back(picture.path);
-      const quantize::Feed feed(graph_, std::move(paths), settings_.threads);
+      const quantize::Feed feed(graph_, samples_of(parts_.judging), settings_.threads);
       reference_ = quantize::make_reference(
           graph_, feed.fitted_by(settings_.calibration_fit).evenly(kComparedPictures));
     }
@@ -327,10 +355,12 @@ class Run {
     Verdict verdict = verdict_on(plan, file);
     const double deviation = standard_error(verdict, report_.start.verdict);
     const double count = static_cast<double>(std::max<int64_t>(1, summed_));
+    const DistillationTerms& sum = sum_.distillation;
     const QuantizedJudgement judgement{step_,
-                                       sum_.distillation.features / count,
-                                       sum_.distillation.classes / count,
-                                       sum_.distillation.boxes / count,
+                                       {.features = sum.features / count,
+                                        .classes = sum.classes / count,
+                                        .boxes = sum.boxes / count,
+                                        .outputs = sum.outputs / count},
                                        sum_.labels.box / count,
                                        std::move(verdict),
                                        deviation,
@@ -340,13 +370,13 @@ class Run {
     summed_ = 0;
     report_.judgements.push_back(judgement);
     const auto measured = [&](double value) {
-      return parts_.judging.labelled ? fmt::format("{:.6f}", value) : std::string("null");
+      return learns_labels() ? fmt::format("{:.6f}", value) : std::string("null");
     };
     lines_ += fmt::format(
-        "{{\"step\": {}, \"features\": {:.6f}, \"class\": {:.6f}, \"box\": {:.6f}, \"labels\": {:.6f}, "
+        "{{\"step\": {}, \"features\": {:.6f}, {}, "
         "\"mAP\": {}, \"mAP_deviation\": {}, \"error\": {:.6g}, \"changed_exponents\": {}, "
         "\"moved_weights\": {}}}\n",
-        judgement.step, judgement.features, judgement.classes, judgement.boxes, judgement.labels,
+        judgement.step, judgement.distillation.features, own_terms(judgement),
         measured(judgement.verdict.map), measured(judgement.map_deviation), judgement.verdict.error,
         judgement.changed_exponents, judgement.moved_weights);
     if (is_better(judgement.verdict, report_.best.verdict) &&
@@ -355,6 +385,13 @@ class Run {
       best_file_ = file;
     }
     save();
+  }
+
+  std::string own_terms(const QuantizedJudgement& judgement) const {
+    const DistillationTerms& terms = judgement.distillation;
+    if (!results_.head) return fmt::format("\"outputs\": {:.6f}", terms.outputs);
+    return fmt::format("\"class\": {:.6f}, \"box\": {:.6f}, \"labels\": {:.6f}", terms.classes, terms.boxes,
+                       judgement.labels);
   }
 
   // Everything that the run depends on: another run must not go on from this checkpoint.
@@ -392,12 +429,14 @@ class Run {
                           {"features", sum_.distillation.features},
                           {"classes", sum_.distillation.classes},
                           {"boxes", sum_.distillation.boxes},
+                          {"outputs", sum_.distillation.outputs},
                           {"labels", sum_.labels.box},
                           {"summed", static_cast<double>(summed_)},
                           {"changed", changed_exponents_},
-                          {"start features", report_.start.features},
-                          {"start classes", report_.start.classes},
-                          {"start boxes", report_.start.boxes},
+                          {"start features", report_.start.distillation.features},
+                          {"start classes", report_.start.distillation.classes},
+                          {"start boxes", report_.start.distillation.boxes},
+                          {"start outputs", report_.start.distillation.outputs},
                           {"start labels", report_.start.labels},
                           {"best step", static_cast<double>(report_.best.step)},
                           {"best map", report_.best.verdict.map},
@@ -422,13 +461,12 @@ class Run {
     step_ = optimizer_.steps = static_cast<int64_t>(checkpoint.numbers["step"]);
     exponent_optimizer_.steps = static_cast<int64_t>(checkpoint.numbers["exponent steps"]);
     sum_.distillation = {checkpoint.numbers["features"], checkpoint.numbers["classes"],
-                         checkpoint.numbers["boxes"]};
+                         checkpoint.numbers["boxes"], checkpoint.numbers["outputs"]};
     sum_.labels.box = checkpoint.numbers["labels"];
     summed_ = static_cast<int64_t>(checkpoint.numbers["summed"]);
     changed_exponents_ = static_cast<int>(checkpoint.numbers["changed"]);
-    report_.start.features = checkpoint.numbers["start features"];
-    report_.start.classes = checkpoint.numbers["start classes"];
-    report_.start.boxes = checkpoint.numbers["start boxes"];
+    report_.start.distillation = {checkpoint.numbers["start features"], checkpoint.numbers["start classes"],
+                                  checkpoint.numbers["start boxes"], checkpoint.numbers["start outputs"]};
     report_.start.labels = checkpoint.numbers["start labels"];
     lines_ = checkpoint.texts["lines"];
     best_file_ = checkpoint.texts["best"];
@@ -445,14 +483,15 @@ class Run {
   const graph::Graph graph_;
   const Parts& parts_;
   const quantize::Settings settings_;
+  const Results results_;
   const QuantizedOptions options_;
-  const DetectionHead head_;
   TrainablePlan plan_;
   const quantize::Plan first_plan_;
-  const SampleMaker maker_;
+  std::optional<SampleMaker> maker_;  // of pictures; of everything else:
+  std::optional<quantize::Feed> feed_;
   engine::Engine teacher_;
   std::unique_ptr<engine::DifferentiableNetwork> network_;
-  std::vector<std::string> watched_;  // the head's outputs, then the features
+  std::vector<std::string> watched_;  // the results, then the features
   Values values_, average_, exponents_;
   Optimizer optimizer_, exponent_optimizer_;
   std::optional<quantize::Reference> reference_;
@@ -469,9 +508,9 @@ class Run {
 QuantizedStart quantized_start(const std::string& model, const Parts& parts,
                                const quantize::Settings& settings) {
   graph::Graph graph = quantize::load_float_graph(model, settings);
-  std::vector<std::string> paths;
-  for (const LabelledPicture& picture : parts.training.pictures) paths.push_back(picture.path);
-  quantize::Feed feed(graph, quantize::choose_samples(paths, settings.calibration_images), settings.threads);
+  quantize::Feed feed(graph,
+                      quantize::choose_samples(samples_of(parts.training), settings.calibration_images),
+                      settings.threads);
   feed = feed.fitted_by(settings.calibration_fit);
   std::optional<Progress> bar;
   std::string phase;

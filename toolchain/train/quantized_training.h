@@ -1,4 +1,6 @@
 // Quantisation-aware training: a plan of the quantiser, made better by what it does to the network's results.
+// Any network is trained to say what it says in floats; a detection head that has a loss (head.h) learns from
+// labels besides.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -18,7 +20,7 @@ struct QuantizedOptions {
   int64_t steps = 0;   // 0: `epochs` through the training pictures
   double epochs = 2;
   int batch = 16;
-  int part = 0;  // pictures that go through the network together; 0: four, above 448x448 two
+  int part = 0;  // pictures that go through a detector together; 0: four, above 448x448 two. Else it is one
   // Highest step of a weight, in its own units, and of a bias, in units of the node's output; 0: such that
   // the whole run could move them by two, but no more than what a network stands (kLargestStep).
   double rate = 0;
@@ -54,8 +56,9 @@ struct QuantizedStart {
 
 struct QuantizedJudgement {
   int64_t step = 0;
-  double features = 0, classes = 0, boxes = 0, labels = 0;  // mean losses since the judgement before
-  Verdict verdict;                                          // on the integer file, by the pictures that judge
+  DistillationTerms distillation;  // mean losses since the judgement before
+  double labels = 0;
+  Verdict verdict;           // on the integer file, by the pictures that judge
   double map_deviation = 0;  // standard error of its mAP's difference to the start's
   int changed_exponents = 0;
   int64_t moved_weights = 0;  // that round to another value than the start's
@@ -71,6 +74,7 @@ struct QuantizedReport {
   std::vector<QuantizedJudgement> judgements;
   int64_t steps = 0;
   size_t training_pictures = 0, judging_pictures = 0;
+  bool detects = false;  // a head with a loss: terms of its own, and labels where there are any
   bool labelled = false, interrupted = false;
   double seconds = 0;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "toolchain/espdl/fusion.h"
 #include "toolchain/espdl/writer.h"
 #include "toolchain/formats/materialize.h"
 #include "toolchain/operators/operator.h"
@@ -36,13 +37,16 @@ TrainablePlan::TrainablePlan(const graph::Graph& graph, const quantize::Plan& pl
       plan_(plan),
       target_(target),
       quantized_(quantize::materialize(graph, plan, target)) {
-  for (const graph::Node& node : quantized_.nodes) {
+  const auto relus = espdl::fused_relus(quantized_);
+  for (size_t index = 0; index < quantized_.nodes.size(); ++index) {
+    const graph::Node& node = quantized_.nodes[index];
     const auto code = plan_.weights.find(node.name);
     if (code == plan_.weights.end()) continue;
     Weighted weighted;
     weighted.node = node.name;
     weighted.input = node.inputs[0];
     weighted.output = node.outputs[0];
+    weighted.written = espdl::written_output(quantized_, relus, index);
     weighted.weight = node.inputs[1];
     weighted.weight_index = parameters_.size();
     const graph::Tensor& tensor = quantized_.tensor(weighted.weight);
@@ -64,6 +68,7 @@ TrainablePlan::TrainablePlan(const graph::Graph& graph, const quantize::Plan& pl
     }
     weighted_.push_back(weighted);
   }
+  espdl::clear_unwritten_formats(quantized_);
   collect_groups();
 }
 
@@ -112,7 +117,7 @@ std::vector<double> TrainablePlan::units() const {
     }
     units[weighted.weight_index] = std::exp2(sum);
     if (!weighted.bias.empty())
-      units[weighted.bias_index] = std::ldexp(1.0, quantized_.tensor(weighted.output).format.exponent);
+      units[weighted.bias_index] = std::ldexp(1.0, quantized_.tensor(weighted.written).format.exponent);
   }
   return units;
 }
@@ -152,7 +157,7 @@ Values TrainablePlan::exponent_gradients(const std::map<std::string, std::vector
 bool TrainablePlan::fits(const graph::Graph& graph, const Weighted& weighted, size_t channel) const {
   const graph::Format& weight = graph.tensor(weighted.weight).format;
   const quantize::Surroundings around = {target_, graph.tensor(weighted.input).format.exponent,
-                                         graph.tensor(weighted.output).format,
+                                         graph.tensor(weighted.written).format,
                                          quantize::largest_of(plan_, weighted.output)};
   static const std::vector<float> none;
   const std::vector<float>& biases = weighted.bias.empty() ? none : start_[weighted.bias_index];
@@ -276,7 +281,10 @@ int64_t TrainablePlan::moved(const Values& values) const {
 
 quantize::Plan TrainablePlan::plan(const Values& values) const {
   quantize::Plan plan = plan_;
-  for (auto& [name, format] : plan.formats) format = quantized_.tensor(name).format;
+  for (auto& [name, format] : plan.formats) {
+    const graph::Format& present = quantized_.tensor(name).format;
+    if (!present.is_float()) format = present;
+  }
   for (const Weighted& weighted : weighted_) {
     quantize::WeightCode& code = plan.weights.at(weighted.node);
     code.format = quantized_.tensor(weighted.weight).format;

@@ -57,8 +57,9 @@ class TrainablePlan {
  private:
   struct Weighted {
     std::string node, input, output, weight, bias;  // bias: empty without
-    size_t weight_index = 0, bias_index = 0;        // in parameters_
-    std::vector<uint32_t> channels;                 // of every element of the weight
+    std::string written;                      // the output, or that of the Relu that the node does itself
+    size_t weight_index = 0, bias_index = 0;  // in parameters_
+    std::vector<uint32_t> channels;           // of every element of the weight
   };
   void collect_groups();
   // Biases follow the exponents of input and weight.
