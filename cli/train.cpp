@@ -98,7 +98,7 @@ void print_report(const train::QuantizedReport& report, const std::string& outpu
   fmt::print("with float weights the start's error would be {:.5f}: {}\n", report.error_with_float_weights,
              report.error_with_float_weights < report.start.verdict.error
                  ? "the formats of the tensors set that limit"
-                 : "rounding them costs nothing, what they make good in the formats is theirs");
+                 : "rounding the weights costs nothing here");
   if (report.best.step == 0) {
     fmt::print("{}: nothing was better than the start, which was written\n", output);
     return;

@@ -235,6 +235,10 @@ bool is_compared(const IntegerNetwork& file, const StoredVariable& variable, con
 }
 
 void require_same_ends(const IntegerNetwork& file, const graph::Graph& graph, const std::string& file_name) {
+  if (static_cast<size_t>(file.model().input_count()) != graph.inputs.size()) {
+    fail("'{}' has {} inputs, the float model {}; give the model that the file was made from", file_name,
+         file.model().input_count(), graph.inputs.size());
+  }
   std::vector<std::string> names = graph.outputs;
   names.insert(names.end(), graph.inputs.begin(), graph.inputs.end());
   for (const std::string& name : names) {

@@ -185,12 +185,20 @@ class Walk {
   // A node of the file may give what Transposes behind it give in the graph: what they read is in no variable
   // then. `order` is the node's own result's.
   Permutation behind_transposes(const std::string& tensor, Permutation order) const {
-    const auto producer = links_.producer.find(tensor);
-    if (producer == links_.producer.end() || producer->second < 0) return order;
-    const graph::Node& node = graph_.nodes[static_cast<size_t>(producer->second)];
-    if (node.op != "Transpose" || variables_.contains(node.inputs[0])) return order;
-    order = behind_transposes(node.inputs[0], std::move(order));
-    return order.size() == graph_.tensor(tensor).shape.size() ? behind_transpose(node, order) : order;
+    std::vector<const graph::Node*> transposes;  // the last one first
+    std::string made = tensor;
+    for (;;) {
+      const auto producer = links_.producer.find(made);
+      if (producer == links_.producer.end() || producer->second < 0) break;
+      const graph::Node& node = graph_.nodes[static_cast<size_t>(producer->second)];
+      if (node.op != "Transpose" || variables_.contains(node.inputs[0])) break;
+      transposes.push_back(&node);
+      made = node.inputs[0];
+    }
+    if (transposes.empty() || order.size() != graph_.tensor(tensor).shape.size()) return order;
+    std::reverse(transposes.begin(), transposes.end());
+    for (const graph::Node* transposition : transposes) order = behind_transpose(*transposition, order);
+    return order;
   }
 
   void settle(const TensorView& view, const std::vector<Permutation>& orders, const std::string& logical) {
