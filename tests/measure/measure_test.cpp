@@ -106,7 +106,7 @@ TEST(NoiseToSignal, IsTheRatioOfPowers) {
   EXPECT_NEAR(compare(wanted.data(), got.data(), 3).ratio(), 1.0 / 25, 1e-8);
 }
 
-// A shift that the decoder does not see is no signal, and its images have a vote each.
+// A shift that the decoder does not see is no signal.
 TEST(NoiseToSignal, OfAnOutputIsThatOfWhatItMeans) {
   graph::Graph graph = tests::small_detector(1, 1).graph();
   graph::Tensor& box = graph.tensor("box0");
@@ -116,8 +116,18 @@ TEST(NoiseToSignal, OfAnOutputIsThatOfWhatItMeans) {
   const engine::Array wanted = {box.shape, std::vector<float>(count, -8)},
                       got = {box.shape, std::vector<float>(count, -9)};
   const Power power = output_noise(graph, "box0", wanted, got);
-  EXPECT_NEAR(power.noise, 1.0 / 4, 1e-6);
-  EXPECT_EQ(power.signal, 1);
+  EXPECT_EQ(power.noise, static_cast<double>(count));
+  EXPECT_EQ(power.signal, static_cast<double>(4 * count));
+}
+
+TEST(NoiseToSignal, ImagesHaveAVoteEachButQuietOnes) {
+  const graph::Graph graph = tests::small_detector(1, 1).graph();
+  // The mean signal is 100: an image counts by 6.25 at least.
+  EXPECT_NEAR(noise_to_signal(graph, "box0", {{1, 100}, {4, 200}, {2, 1e-3}, {0, 99.999}}),
+              (0.01 + 0.02 + 2 / 6.25) / 4, 1e-6);
+  EXPECT_NEAR(noise_to_signal(graph, "score0", {{1, 100}, {4, 200}}), 5.0 / 300, 1e-9);
+  EXPECT_EQ(noise_to_signal(graph, "box0", {{0, 0}, {0, 0}}), 0);
+  EXPECT_EQ(noise_to_signal(graph, "box0", {}), 0);
 }
 
 TEST(NoiseToSignal, OfClassLogitsIsAboveTheBackground) {

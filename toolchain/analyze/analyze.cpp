@@ -33,8 +33,24 @@ struct LayerPiece {
   LocalNoise local;
 };
 
+// The pieces of all samples.
+struct LayerSum {
+  std::vector<std::vector<quantize::Power>> noise;  // by graph output, of every sample
+  LocalNoise local;
+
+  void add(const LayerPiece& piece) {
+    noise.resize(piece.noise.size());
+    for (size_t i = 0; i < noise.size(); ++i) noise[i].push_back(piece.noise[i]);
+    local.total += piece.local.total;
+    local.from_input += piece.local.from_input;
+    local.from_output += piece.local.from_output;
+    local.from_output_one_more_bit += piece.local.from_output_one_more_bit;
+  }
+};
+
 struct SamplePiece {
-  std::map<std::string, Distribution> tensors;  // by variable of the file
+  std::map<std::string, Distribution> tensors;     // by variable of the file
+  std::map<std::string, quantize::Power> outputs;  // those of the graph's outputs
   std::vector<LayerPiece> layers;
 };
 
@@ -143,9 +159,7 @@ class Worker {
                                file_.view(variable).exponent);
         if (graph_.is_output(name)) {
           const Array wanted = {tensor.values.shape, reference};
-          const quantize::Power noise = quantize::output_noise(graph_, name, wanted, quantized);
-          distribution.ratio_sum = distribution.behind_sum = noise.noise;
-          distribution.weight = noise.signal;
+          piece.outputs[variable] = quantize::output_noise(graph_, name, wanted, quantized);
           continue;
         }
         if (!tensor.tensor->scales.empty()) {
@@ -275,14 +289,15 @@ Plan make_plan(const IntegerNetwork& file, const graph::Graph& graph, const Opti
   return plan;
 }
 
-LayerReport report_of(const Layer& layer, const LayerPiece& sum, size_t samples) {
+LayerReport report_of(const graph::Graph& graph, const Layer& layer, const LayerSum& sum, size_t samples) {
   LayerReport report;
   report.layer = layer.name;
   report.op = layer.op;
   report.tensor = layer.tensors[0];
   report.computing = is_computing(layer.op);
   const double share = 1.0 / static_cast<double>(samples);
-  for (const quantize::Power& noise : sum.noise) report.noise_to_signal.push_back(noise.ratio());
+  for (size_t i = 0; i < graph.outputs.size(); ++i)
+    report.noise_to_signal.push_back(quantize::noise_to_signal(graph, graph.outputs[i], sum.noise[i]));
   const LocalNoise& local = sum.local;
   report.local = local.total * share;
   // What rounding input and output does not explain comes from weights and bias, or without those, from what
@@ -370,7 +385,8 @@ Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, co
     progress(++done, steps);
   };
   std::map<std::string, Distribution> tensor_sums;
-  std::vector<LayerPiece> layer_sums(plan.layers.size());
+  std::map<std::string, std::vector<quantize::Power>> outputs;  // by variable, of every sample
+  std::vector<LayerSum> layer_sums(plan.layers.size());
   ordered_parallel<SamplePiece>(
       samples.count, threads,
       [&](int worker, size_t index) {
@@ -379,16 +395,14 @@ Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, co
       },
       [&](size_t, SamplePiece&& piece) {
         for (const auto& [name, distribution] : piece.tensors) tensor_sums[name].merge(distribution);
-        for (size_t i = 0; i < layer_sums.size(); ++i) {
-          LayerPiece& sum = layer_sums[i];
-          sum.noise.resize(graph.outputs.size());
-          for (size_t k = 0; k < sum.noise.size(); ++k) sum.noise[k] += piece.layers[i].noise[k];
-          sum.local.total += piece.layers[i].local.total;
-          sum.local.from_input += piece.layers[i].local.from_input;
-          sum.local.from_output += piece.layers[i].local.from_output;
-          sum.local.from_output_one_more_bit += piece.layers[i].local.from_output_one_more_bit;
-        }
+        for (const auto& [variable, noise] : piece.outputs) outputs[variable].push_back(noise);
+        for (size_t i = 0; i < layer_sums.size(); ++i) layer_sums[i].add(piece.layers[i]);
       });
+  for (const auto& [variable, noise] : outputs) {
+    Distribution& sum = tensor_sums.at(variable);
+    sum.weight = 1;
+    sum.ratio_sum = sum.behind_sum = quantize::noise_to_signal(graph, network.find(variable)->logical, noise);
+  }
 
   Analysis analysis;
   analysis.file = file_name;
@@ -400,7 +414,7 @@ Analysis analyze(const graph::Graph& graph, const std::vector<uint8_t>& file, co
     analysis.output_noise.push_back(tensor_sums.at(output).noise_to_signal());
   fill_tensors(network, graph, tensor_sums, analysis);
   for (size_t i = 0; i < plan.layers.size(); ++i)
-    analysis.layers.push_back(report_of(plan.layers[i], layer_sums[i], samples.count));
+    analysis.layers.push_back(report_of(graph, plan.layers[i], layer_sums[i], samples.count));
   analysis.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return analysis;
 }

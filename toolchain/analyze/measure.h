@@ -21,7 +21,7 @@ struct CodeCounts {
 
 struct Distribution {
   int64_t count = 0;
-  // Of the images' noise-to-signal ratios, and of their votes: of class logits at an output noise and signal
+  // Of the images' noise-to-signal ratios, and how many there are; of the network's outputs one figure of all
   // (measure/noise.h).
   double ratio_sum = 0, weight = 0;
   // The same behind the activation function that alone reads the tensor, which flattens part of the noise;

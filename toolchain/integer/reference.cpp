@@ -89,9 +89,9 @@ std::vector<double> noise_of(const graph::Graph& graph, const Reference& referen
       });
   std::vector<double> ratios;
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
-    Power sum;
-    for (const std::vector<Power>& noise : per_image) sum += noise[i];
-    ratios.push_back(sum.ratio());
+    std::vector<Power> images;
+    for (const std::vector<Power>& noise : per_image) images.push_back(noise[i]);
+    ratios.push_back(noise_to_signal(graph, graph.outputs[i], images));
   }
   return ratios;
 }

@@ -28,7 +28,8 @@ double output_loss(const graph::Graph& graph, const Plan& plan, Target target, c
 double output_loss_with_float_weights(const graph::Graph& graph, const Plan& plan, Target target,
                                       const Reference& reference);
 
-// Noise to signal of every graph output, averaged over the reference's images, in the order of graph.outputs.
+// Noise to signal of every graph output over the reference's images (measure/noise.h), in the order of
+// graph.outputs.
 std::vector<double> output_noise(const graph::Graph& graph, const Plan& plan, Target target,
                                  const Reference& reference);
 

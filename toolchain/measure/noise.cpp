@@ -9,6 +9,15 @@
 
 namespace shrike::quantize {
 
+namespace {
+
+bool is_of_class_logits(const graph::Graph& graph, const std::string& output) {
+  const std::optional<heads::Head> head = heads::named(graph);
+  return head && heads::is_class_logits(*head, output);
+}
+
+}  // namespace
+
 std::vector<double> voting_powers(std::vector<double> powers) {
   const double mean = std::accumulate(powers.begin(), powers.end(), 0.0) /
                       static_cast<double>(std::max<size_t>(powers.size(), 1));
@@ -51,8 +60,7 @@ Power compare_above(float floor, const engine::Array& reference, const engine::A
 
 Power output_noise(const graph::Graph& graph, const std::string& output, const engine::Array& reference,
                    const engine::Array& quantized) {
-  const std::optional<heads::Head> head = heads::named(graph);
-  if (head && heads::is_class_logits(*head, output)) {
+  if (is_of_class_logits(graph, output)) {
     Power power = compare_above(recipe::kBackgroundLogit, reference, quantized);
     power.signal += recipe::kBackgroundLogit * recipe::kBackgroundLogit;
     return power;
@@ -61,7 +69,22 @@ Power output_noise(const graph::Graph& graph, const std::string& output, const e
   const auto count = static_cast<int64_t>(reference.values.size());
   const std::vector<float> wanted = meaning(tensor, reference.values.data(), count),
                            got = meaning(tensor, quantized.values.data(), count);
-  return {compare(wanted.data(), got.data(), count).ratio(), 1};
+  return compare(wanted.data(), got.data(), count);
+}
+
+double noise_to_signal(const graph::Graph& graph, const std::string& output,
+                       const std::vector<Power>& images) {
+  if (is_of_class_logits(graph, output)) {
+    Power sum;
+    for (const Power& image : images) sum += image;
+    return sum.ratio();
+  }
+  std::vector<double> signals;
+  for (const Power& image : images) signals.push_back(image.signal);
+  signals = voting_powers(std::move(signals));
+  double sum = 0;
+  for (size_t i = 0; i < images.size(); ++i) sum += Power{images[i].noise, signals[i]}.ratio();
+  return images.empty() ? 0 : sum / static_cast<double>(images.size());
 }
 
 }  // namespace shrike::quantize

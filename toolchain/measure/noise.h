@@ -56,11 +56,14 @@ Power compare_above(float floor, const engine::Array& reference, const engine::A
 // What values of the tensor stand for in the model: scale and offset of their channel taken off.
 std::vector<float> meaning(const graph::Tensor& tensor, const float* values, int64_t count);
 
-// What an image says of the noise of an output; images add up, and the ratio of the sums is the figure. Most
-// outputs say their ratio, with the weight 1, so that every image has the same vote. Class logits say what
-// rises above the background, and the signal of one place with an even chance more: an image without objects
-// has hardly a vote.
+// Noise and signal of an output on one image, of what its values mean. Of class logits what rises above the
+// background, and the signal of one place with an even chance more.
 Power output_noise(const graph::Graph& graph, const std::string& output, const engine::Array& reference,
                    const engine::Array& quantized);
+// The figure of an output over images: the mean of their ratios, every image with the same vote but quiet
+// ones (voting_powers). Class logits' noise and signal add up instead: an image without objects has hardly a
+// vote.
+double noise_to_signal(const graph::Graph& graph, const std::string& output,
+                       const std::vector<Power>& images);
 
 }  // namespace shrike::quantize

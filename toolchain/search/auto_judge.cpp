@@ -107,17 +107,18 @@ Judgement AutoJudge::judge(const Plan& plan, const Settings& settings) const {
   judgement.cost.bytes = static_cast<double>(trial.network().file_bytes());
   if (const auto latency = estimate_latency(trial.network().model(), settings.target))
     judgement.cost.milliseconds = latency->milliseconds;
-  std::vector<Power> noise(graph.outputs.size());
+  std::vector<std::vector<Power>> noise(graph.outputs.size());  // by output, of every image
   for (size_t image = 0; image < reference_->inputs.size(); ++image) {
     trial.run(reference_->inputs[image]);
     for (size_t i = 0; i < graph.outputs.size(); ++i) {
       const std::string& output = graph.outputs[i];
-      noise[i] += output_noise(graph, output, reference_->outputs[image].at(output), trial.values(output));
+      noise[i].push_back(
+          output_noise(graph, output, reference_->outputs[image].at(output), trial.values(output)));
     }
   }
-  for (const Power& power : noise) {
-    judgement.noise.push_back(power.ratio());
-    judgement.error += power.ratio() / static_cast<double>(noise.size());
+  for (size_t i = 0; i < noise.size(); ++i) {
+    judgement.noise.push_back(noise_to_signal(graph, graph.outputs[i], noise[i]));
+    judgement.error += judgement.noise.back() / static_cast<double>(noise.size());
   }
   return judgement;
 }
