@@ -148,6 +148,16 @@ TEST(AnalyzeInputs, ThatLookAlikeInEveryOrderAreReadInTheirOwn) {
   EXPECT_EQ(order_of_input(analyzed(oblong.bytes(), {{"x", {1, 6, 5}}})), std::vector<int>{});
 }
 
+// A Reshape reads [1,1,6,8] as it is; its second and third number are no height and width.
+TEST(AnalyzeInputs, PicturesThatAreStoredAsTheModelHasThemKeepTheirSize) {
+  OnnxBuilder b;
+  b.input("x", {1, 1, 6, 8}).integers("shape", {1, 6, 8}).floats("w", {8, 4}, wave(32, 1));
+  b.node("Reshape", {"x", "shape"}, {"rows"}).node("MatMul", {"rows", "w"}, {"y"}).output("y");
+  const Analyzed found = analyzed(b.bytes(), {{"x", {1, 1, 6, 8}}});
+  EXPECT_EQ(found.quantized.program.values[0].permutation, (std::vector<int>{0, 1, 2, 3}));
+  expect_same_noise(found);
+}
+
 // The convolution itself writes what the Transpose gives: no byte moves.
 TEST(AnalyzeInputs, ATransposedOutputIsReadInItsOrder) {
   for (const int64_t length : {7, 4}) {  // of the latter, nothing can be told by the shape

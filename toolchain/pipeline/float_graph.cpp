@@ -1,5 +1,7 @@
 #include "toolchain/pipeline/float_graph.h"
 
+#include <algorithm>
+
 #include "toolchain/data/input_spec.h"
 #include "toolchain/formats/materialize.h"
 #include "toolchain/graph/passes.h"
@@ -33,10 +35,15 @@ bool multiplies_what_is_folded(const host::IntegerModel& file, const graph::Grap
   return false;
 }
 
-// Of the one input whose size can be chosen; zero of other networks.
-graph::ImageSize picture_size(const InspectableModel& model) {
-  if (model.input_count() != 1 || model.input(0).shape.rank != 4) return {};
-  return {model.input(0).shape.dims[1], model.input(0).shape.dims[2]};
+// The size that the float model is to be given, if its one picture's is open or another: channels are stored
+// last then. Zero where its own fits the file as it is.
+graph::ImageSize picture_size(const InspectableModel& model, const graph::Graph& graph) {
+  if (model.input_count() != 1 || model.input(0).shape.rank != 4 || graph.inputs.size() != 1) return {};
+  const Shape shape = model.input(0).shape;
+  const int32_t* stored = shape.dims;
+  const graph::Shape& own = graph.tensor(graph.inputs[0]).shape;
+  if (own.size() == 4 && std::equal(own.begin() + 1, own.end(), stored + 1)) return {};
+  return {stored[1], stored[2]};
 }
 
 }  // namespace
@@ -45,13 +52,14 @@ graph::Graph float_graph_of(const std::string& model_path, const host::IntegerMo
                             Settings settings) {
   const InspectableModel& model = file.model();
   settings.target = file.target();
-  settings.size = picture_size(model);
+  graph::Graph graph = graph::import_model(model_path);
+  settings.size = picture_size(model, graph);
   settings.outputs.clear();
   for (int32_t i = 0; i < model.output_count(); ++i)
     settings.outputs.push_back(host::to_string(model.output(i).name));
   if (!heads::in_head_order(settings.outputs).empty()) settings.outputs.clear();
-  graph::Graph graph = load_float_graph(model_path, settings, nullptr,
-                                        parse_grouping(host::to_string(model.metadata(kGroupsKey))));
+  graph = prepare_float_graph(std::move(graph), settings, nullptr,
+                              parse_grouping(host::to_string(model.metadata(kGroupsKey))));
   if (multiplies_what_is_folded(file, graph)) graph = with_attention_scale(model_path, settings);
   const std::string rescaling = host::to_string(model.metadata(kRescalingKey));
   rescale(graph, parse_rescaling(rescaling));
