@@ -72,7 +72,7 @@ void print_text(const AnalyzeArguments& arguments, const analyze::Analysis& anal
   }
   std::vector<std::string> inputs;
   for (const analyze::InputReport& input : analysis.inputs)
-    inputs.push_back(fmt::format("{} [{}]", input.name, fmt::join(input.shape, ", ")));
+    inputs.push_back(fmt::format("{} [{}]", input.name, graph::shape_text(input.shape, ", ")));
   fmt::print("{} samples of {}, {:.1f} s on {} threads\n", analysis.samples, fmt::join(inputs, ", "),
              analysis.seconds, analysis.threads);
 }

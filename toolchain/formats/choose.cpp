@@ -316,7 +316,6 @@ class Chooser {
   std::vector<Group> list_;
   std::vector<JoinEdge> edges_;
   std::map<int, std::vector<int>> edges_of_;  // by group
-  std::map<int, std::set<int>> joined_;       // by the join's output, what it joins
 };
 
 void Chooser::align() {

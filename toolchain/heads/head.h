@@ -106,6 +106,7 @@ class Loss {
 bool has_loss(const Head& head);
 // A tensor of logits of classes, in which what lies far below zero is background whatever it is.
 bool is_class_logits(const Head& head, const std::string& tensor);
+bool is_class_logits(const graph::Graph& graph, const std::string& tensor);  // of the head that is named
 // A tensor of logits whose softmax over bins is where a side of the box is: a constant added to all of them
 // changes nothing.
 bool is_side_logits(const Head& head, const std::string& tensor);

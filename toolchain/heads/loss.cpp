@@ -113,6 +113,11 @@ bool is_class_logits(const Head& head, const std::string& tensor) {
   return has_place(head, kScore, tensor);
 }
 
+bool is_class_logits(const graph::Graph& graph, const std::string& tensor) {
+  const std::optional<Head> head = named(graph);
+  return head && is_class_logits(*head, tensor);
+}
+
 bool is_side_logits(const Head& head, const std::string& tensor) {
   return head.row->code == BoxCode::kDistances && head.bins > 1 && has_place(head, kBox, tensor);
 }

@@ -27,6 +27,11 @@ Dims dims_of(const Shape& shape) {
   return {shape.dims, shape.dims + shape.rank};
 }
 
+bool is_permutation(Permutation axes) {
+  std::sort(axes.begin(), axes.end());
+  return espdl::is_identity(axes);
+}
+
 // The attribute `perm` of a Transpose; without it the axes are reversed. Empty when it is no permutation.
 Permutation transpose_perm(const host::IntegerModel& file, int32_t node, size_t rank) {
   const std::vector<int64_t> stored = file.node_integers(node, "perm");
@@ -35,9 +40,7 @@ Permutation transpose_perm(const host::IntegerModel& file, int32_t node, size_t 
     perm = espdl::identity_order(rank);
     std::reverse(perm.begin(), perm.end());
   }
-  Permutation sorted = perm;
-  std::sort(sorted.begin(), sorted.end());
-  return perm.size() == rank && espdl::is_identity(sorted) ? perm : Permutation{};
+  return perm.size() == rank && is_permutation(perm) ? perm : Permutation{};
 }
 
 // Of a name what no file says, and no permutation, counts for nothing.
@@ -51,9 +54,7 @@ std::map<std::string, Permutation> noted_orders(const host::IntegerModel& file) 
     std::istringstream axes(line.substr(0, space));
     for (std::string axis; std::getline(axes, axis, ',');)
       order.push_back(axis.size() == 1 ? axis[0] - '0' : -1);
-    Permutation sorted = order;
-    std::sort(sorted.begin(), sorted.end());
-    if (espdl::is_identity(sorted)) orders[line.substr(space + 1)] = order;
+    if (is_permutation(order)) orders[line.substr(space + 1)] = order;
   }
   return orders;
 }

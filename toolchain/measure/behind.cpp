@@ -30,8 +30,7 @@ std::optional<Behind> behind(const graph::Graph& graph, const graph::Links& link
 std::optional<Behind> behind_or_decoded(const graph::Graph& graph, const graph::Links& links,
                                         const std::string& tensor) {
   if (!graph.is_output(tensor) || links.consumers.contains(tensor)) return behind(graph, links, tensor);
-  const std::optional<heads::Head> head = heads::named(graph);
-  if (!head || !heads::is_class_logits(*head, tensor)) return std::nullopt;
+  if (!heads::is_class_logits(graph, tensor)) return std::nullopt;
   return Behind{nullptr, [](float logit) { return std::max(logit, recipe::kBackgroundLogit); },
                 recipe::kBackgroundLogit};
 }

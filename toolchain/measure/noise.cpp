@@ -2,21 +2,11 @@
 
 #include <algorithm>
 #include <numeric>
-#include <optional>
 
 #include "toolchain/heads/head.h"
 #include "toolchain/pipeline/recipe.h"
 
 namespace shrike::quantize {
-
-namespace {
-
-bool is_of_class_logits(const graph::Graph& graph, const std::string& output) {
-  const std::optional<heads::Head> head = heads::named(graph);
-  return head && heads::is_class_logits(*head, output);
-}
-
-}  // namespace
 
 std::vector<double> voting_powers(std::vector<double> powers) {
   const double mean = std::accumulate(powers.begin(), powers.end(), 0.0) /
@@ -60,7 +50,7 @@ Power compare_above(float floor, const engine::Array& reference, const engine::A
 
 Power output_noise(const graph::Graph& graph, const std::string& output, const engine::Array& reference,
                    const engine::Array& quantized) {
-  if (is_of_class_logits(graph, output)) {
+  if (heads::is_class_logits(graph, output)) {
     Power power = compare_above(recipe::kBackgroundLogit, reference, quantized);
     power.signal += recipe::kBackgroundLogit * recipe::kBackgroundLogit;
     return power;
@@ -74,7 +64,7 @@ Power output_noise(const graph::Graph& graph, const std::string& output, const e
 
 double noise_to_signal(const graph::Graph& graph, const std::string& output,
                        const std::vector<Power>& images) {
-  if (is_of_class_logits(graph, output)) {
+  if (heads::is_class_logits(graph, output)) {
     Power sum;
     for (const Power& image : images) sum += image;
     return sum.ratio();

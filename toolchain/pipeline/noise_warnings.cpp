@@ -1,7 +1,6 @@
 #include "toolchain/pipeline/noise_warnings.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "toolchain/heads/head.h"
 #include "toolchain/operators/operator.h"
@@ -31,14 +30,13 @@ std::vector<std::string> tensors_to_cut_at(const graph::Graph& graph, const std:
 std::vector<std::string> noise_warnings(const graph::Graph& graph, const std::vector<double>& noise) {
   std::vector<std::string> noisy, cuts;
   bool can_cut = false;
-  const std::optional<heads::Head> head = heads::named(graph);
   const auto add = [&](const std::string& tensor) {
     const std::string item = list_item(tensor);
     if (std::find(cuts.begin(), cuts.end(), item) == cuts.end()) cuts.push_back(item);
   };
   for (size_t i = 0; i < noise.size(); ++i) {
     const std::string& output = graph.outputs[i];
-    const double useful = head && heads::is_class_logits(*head, output) ? kUsefulLogitNoise : kUsefulNoise;
+    const double useful = heads::is_class_logits(graph, output) ? kUsefulLogitNoise : kUsefulNoise;
     if (noise[i] <= useful) {
       add(output);
       continue;

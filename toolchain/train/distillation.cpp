@@ -147,11 +147,9 @@ std::vector<std::string> branching_features(const graph::Graph& graph) {
 Results results_of(const graph::Graph& graph) {
   Results results{trainable_head(graph), graph.outputs, {}};
   if (results.head) results.outputs = results.head->outputs;
-  const std::optional<heads::Head> named = heads::named(graph);
-  for (const std::string& output : results.outputs) {
-    const bool logits = named && heads::is_class_logits(*named, output);
-    results.floors.push_back(logits ? quantize::recipe::kBackgroundLogit : kNoFloor);
-  }
+  for (const std::string& output : results.outputs)
+    results.floors.push_back(heads::is_class_logits(graph, output) ? quantize::recipe::kBackgroundLogit
+                                                                   : kNoFloor);
   return results;
 }
 
