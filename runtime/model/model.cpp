@@ -5,20 +5,10 @@
 #include "kernels/kernels.h"
 #include "model/loader.h"
 #include "model/view.h"
+#include "ops/parallel.h"
 
 namespace shrike {
 namespace {
-
-class CallingThread final : public WorkerPool {
- public:
-  constexpr CallingThread() = default;
-  int threads() const override { return 1; }
-  void run(void (*task)(void* argument, int index), void* argument, int count) override {
-    for (int i = 0; i < count; ++i) task(argument, i);
-  }
-};
-
-constinit CallingThread calling_thread;
 
 bool aligned(const void* memory) {
   return reinterpret_cast<uintptr_t>(memory) % 16 == 0;
@@ -74,7 +64,7 @@ Status load_into(Loader& loader, const format::Payload& payload) {
   state->metadata = format::Table{format::follow(payload.data)}.vector(format::model_slot::kMetadata);
   SHRIKE_RETURN_IF_ERROR(choose_chip(loader.options, *state));
   state->kernels = loader.options.kernels;
-  state->workers = loader.options.workers != nullptr ? loader.options.workers : &calling_thread;
+  state->workers = loader.options.workers != nullptr ? loader.options.workers : calling_thread();
   SHRIKE_RETURN_IF_ERROR(build_tables(loader, payload));
   SHRIKE_RETURN_IF_ERROR(prepare_nodes(loader));
   return plan_memory(loader);

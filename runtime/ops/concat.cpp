@@ -57,9 +57,7 @@ Status prepare(Prepare& node) {
 
 void run(const Run& node) {
   const Parameters& parameters = *static_cast<const Parameters*>(node.parameters);
-  for (int32_t k = 0; k < node.input_count; ++k) {
-    run_copy(parameters.copies[k], node.inputs[k]->data, node.outputs[0]->data, node.workers);
-  }
+  run_copies(parameters.copies, Parts::kInputs, node);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // (spec/espdl-format.md 6.2-6.4).
 #include "ops/checks.h"
 #include "ops/conv_plan.h"
+#include "ops/parallel.h"
 
 namespace shrike {
 namespace {
@@ -14,7 +15,13 @@ struct Parameters {
   // Elements from one product's operand to the next along each batch axis; 0 where the operand is broadcast.
   int64_t left_step[kMaxRank], right_step[kMaxRank];
   int64_t output_elements;
+  // Threads that compute whole products side by side, each with scratch of its own: its count of saturated
+  // sums, then that of the plan. 1: every product is shared out by itself.
+  int32_t slots;
+  uint64_t slot_scratch;
 };
+
+constexpr uint64_t kCountBytes = 64;
 
 // Leading axes of an operand, right-aligned to `rank` axes and filled up with ones.
 void leading_axes(const Shape& shape, int32_t matrix_rank, int32_t rank, int32_t* dims) {
@@ -93,26 +100,57 @@ Status prepare(Prepare& node) {
   request.filter = &right;
   request.output = &output;
   request.weights_vary = !right.constant || right.shape.elements() != int64_t{inner} * columns;
-  return plan_convolution(node, request, &parameters->plan);
+  // Where every thread gets a product, each packs its own right operands: sharing out single products would
+  // leave that to one.
+  constexpr int64_t kMacsWorthSharing = 200000;
+  const int64_t all_macs = products * rows * inner * columns;
+  const bool whole = request.weights_vary && products >= node.threads && all_macs >= kMacsWorthSharing;
+  parameters->slots = whole ? slots_for(node.threads, request.images) : 1;
+  if (whole) node.threads = 1;
+  SHRIKE_RETURN_IF_ERROR(plan_convolution(node, request, &parameters->plan));
+  if (parameters->slots > 1) {
+    parameters->slot_scratch = kCountBytes + (node.scratch_bytes + 63) / 64 * 64;
+    node.scratch_bytes = parameters->slot_scratch * static_cast<uint64_t>(parameters->slots);
+  }
+  return {};
 }
 
-void run(const Run& node) {
-  const Parameters& parameters = *static_cast<const Parameters*>(node.parameters);
+void run_product(const Parameters& parameters, const Run& node, int32_t product) {
   const int64_t size = size_of(node.outputs[0]->type);
   const uint8_t* left = static_cast<const uint8_t*>(node.inputs[0]->data);
   const uint8_t* right = static_cast<const uint8_t*>(node.inputs[1]->data);
   uint8_t* output = static_cast<uint8_t*>(node.outputs[0]->data);
-  for (int32_t product = 0; product < parameters.plan.images; ++product) {
-    int64_t left_offset = 0, right_offset = 0;
-    for (int32_t i = parameters.batch_rank - 1, rest = product; i >= 0; --i) {
-      const int32_t index = rest % parameters.batch[i];
-      rest /= parameters.batch[i];
-      left_offset += index * parameters.left_step[i];
-      right_offset += index * parameters.right_step[i];
-    }
-    run_convolution(parameters.plan, node, left + left_offset * size, right + right_offset * size,
-                    output + product * parameters.output_elements * size);
+  int64_t left_offset = 0, right_offset = 0;
+  for (int32_t i = parameters.batch_rank - 1, rest = product; i >= 0; --i) {
+    const int32_t index = rest % parameters.batch[i];
+    rest /= parameters.batch[i];
+    left_offset += index * parameters.left_step[i];
+    right_offset += index * parameters.right_step[i];
   }
+  run_convolution(parameters.plan, node, left + left_offset * size, right + right_offset * size,
+                  output + product * parameters.output_elements * size);
+}
+
+void run(const Run& node) {
+  const Parameters& parameters = *static_cast<const Parameters*>(node.parameters);
+  const int32_t products = parameters.plan.images;
+  if (parameters.slots == 1) {
+    for (int32_t product = 0; product < products; ++product) run_product(parameters, node, product);
+    return;
+  }
+  const auto scratch_of = [&](int32_t slot) {
+    return static_cast<uint8_t*>(node.scratch) + static_cast<uint64_t>(slot) * parameters.slot_scratch;
+  };
+  const auto count_of = [&](int32_t slot) { return reinterpret_cast<SaturationCount*>(scratch_of(slot)); };
+  for (int32_t slot = 0; slot < parameters.slots; ++slot) *count_of(slot) = {};
+  share_out(node.workers, products, parameters.slots, [&](int32_t product, int32_t slot) {
+    Run own = node;
+    own.workers = calling_thread();
+    own.scratch = scratch_of(slot) + kCountBytes;
+    own.saturated = count_of(slot);
+    run_product(parameters, own, product);
+  });
+  for (int32_t slot = 0; slot < parameters.slots; ++slot) node.saturated->add(*count_of(slot));
 }
 
 }  // namespace

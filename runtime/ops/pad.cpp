@@ -4,6 +4,7 @@
 
 #include "ops/checks.h"
 #include "ops/constants.h"
+#include "ops/parallel.h"
 #include "ops/strided_copy.h"
 
 namespace shrike {
@@ -129,6 +130,35 @@ void fill(uint8_t* output, size_t bytes, const void* value, uint32_t element) {
   for (size_t i = 0; i < bytes; i += element) memcpy(output + i, value, element);
 }
 
+void pad_with_constant(const Parameters& parameters, const Run& node) {
+  const StridedCopy& inside = parameters.inside;
+  const uint8_t* input = static_cast<const uint8_t*>(node.inputs[0]->data);
+  uint8_t* output = static_cast<uint8_t*>(node.outputs[0]->data);
+  const size_t bytes = byte_count(*node.outputs[0]);
+  const auto fill_range = [&](size_t begin, size_t end) {
+    fill(output + begin, end - begin, parameters.fill, parameters.element);
+  };
+  if (inside.rank != 1) {
+    fill_range(0, bytes);
+    run_copy(inside, input, output, node.workers);
+    return;
+  }
+  // Rows with a gap behind each: every byte is written once.
+  constexpr int32_t kBytesWorthSharing = 32768;
+  const size_t first = static_cast<size_t>(inside.target_offset);
+  const size_t step = static_cast<size_t>(inside.target_strides[0]);
+  const int32_t rows = inside.dims[0];
+  const int32_t grain = static_cast<int32_t>(kBytesWorthSharing / step) + 1;
+  fill_range(0, first);
+  parallel_for(node.workers, rows, grain, [&](int32_t begin, int32_t end, int32_t) {
+    for (int32_t row = begin; row < end; ++row) {
+      const size_t at = first + static_cast<size_t>(row) * step;
+      memcpy(output + at, input + row * inside.source_strides[0], inside.block);
+      fill_range(at + inside.block, row + 1 < rows ? at + step : bytes);
+    }
+  });
+}
+
 // Output positions of `axis` and all axes below it, for one position of the axes above. Inlined into itself
 // it would be larger and no faster.
 [[gnu::noinline]] void pad_axis(const Parameters& parameters, const Shape& from, const Shape& to,
@@ -151,8 +181,7 @@ void run(const Run& node) {
   Tensor& output = *node.outputs[0];
   uint8_t* target = static_cast<uint8_t*>(output.data);
   if (parameters.mode == Mode::kConstant) {
-    fill(target, byte_count(output), parameters.fill, parameters.element);
-    run_copy(parameters.inside, input.data, output.data, node.workers);
+    pad_with_constant(parameters, node);
   } else if (input.shape.rank == 0) {
     memcpy(target, input.data, parameters.element);
   } else {

@@ -3,6 +3,17 @@
 namespace shrike {
 namespace {
 
+class CallingThread final : public WorkerPool {
+ public:
+  constexpr CallingThread() = default;
+  int threads() const override { return 1; }
+  void run(void (*task)(void* argument, int index), void* argument, int count) override {
+    for (int i = 0; i < count; ++i) task(argument, i);
+  }
+};
+
+constinit CallingThread the_calling_thread;
+
 // Where part `index` of `parts` of [0, count) begins.
 int32_t begin_of(int32_t count, int32_t index, int32_t parts) {
   return static_cast<int32_t>(static_cast<int64_t>(count) * index / parts);
@@ -36,6 +47,10 @@ struct Ranges {
 };
 
 }  // namespace
+
+WorkerPool* calling_thread() {
+  return &the_calling_thread;
+}
 
 void share_out(WorkerPool* workers, int32_t pieces, int32_t slots, const void* body, PieceBody call) {
   if (slots <= 1) {

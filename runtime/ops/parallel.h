@@ -8,6 +8,9 @@ namespace shrike {
 constexpr int32_t kMostSlots = 32;   // threads that take part in one node
 constexpr int32_t kPiecesASlot = 8;  // a thread that loses its core holds up no more than one of them
 
+// The workers of a model without any: the thread that calls.
+WorkerPool* calling_thread();
+
 // How many threads at most share `pieces` pieces; as many sets of scratch are in use at a time.
 inline int32_t slots_for(int32_t threads, int32_t pieces) {
   const int32_t slots = threads < kMostSlots ? threads : kMostSlots;

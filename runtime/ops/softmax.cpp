@@ -97,6 +97,33 @@ void log_softmax(const Parameters& parameters, const int16_t* input, float* outp
   for (int32_t i = 0; i < parameters.size; ++i) output[i * stride] -= log_sum;
 }
 
+// Groups whose logits lie side by side, kRows of them behind one another. A sum adds its terms one after the
+// other, as the chip does; several sums at a time don't wait for one another's additions.
+constexpr int32_t kRows = 4;
+
+void softmax_rows(const Parameters& parameters, const int8_t* input, float* output) {
+  const float* exponentials = parameters.exponentials + 128;
+  const ptrdiff_t size = parameters.size;
+  float sums[kRows] = {};
+  for (ptrdiff_t i = 0; i < size; ++i) {
+    for (ptrdiff_t row = 0; row < kRows; ++row) {
+      const float value = exponentials[input[row * size + i]];
+      output[row * size + i] = value;
+      sums[row] += value;
+    }
+  }
+  for (ptrdiff_t row = 0; row < kRows; ++row) {
+    const float sum = sums[row];
+    for (ptrdiff_t i = 0; i < size; ++i) output[row * size + i] /= sum;
+  }
+}
+
+void softmax_rows(const Parameters& parameters, const int16_t* input, float* output) {
+  for (ptrdiff_t row = 0; row < kRows; ++row) {
+    softmax(parameters, input + row * parameters.size, output + row * parameters.size, 1);
+  }
+}
+
 template <typename T, bool logarithmic>
 void run_groups(const Run& node) {
   const Parameters& parameters = *static_cast<const Parameters*>(node.parameters);
@@ -105,7 +132,14 @@ void run_groups(const Run& node) {
   const int32_t inner = parameters.inner;
   const int32_t grain = 4096 / parameters.size + 1;
   parallel_for(node.workers, parameters.outer * inner, grain, [&](int32_t begin, int32_t end, int32_t) {
-    for (int32_t group = begin; group < end; ++group) {
+    int32_t group = begin;
+    if (!logarithmic && inner == 1) {
+      for (; group + kRows <= end; group += kRows) {
+        const ptrdiff_t first = static_cast<ptrdiff_t>(group) * parameters.size;
+        softmax_rows(parameters, input + first, output + first);
+      }
+    }
+    for (; group < end; ++group) {
       const ptrdiff_t first = static_cast<ptrdiff_t>(group / inner) * parameters.size * inner + group % inner;
       if constexpr (logarithmic) {
         log_softmax(parameters, input + first, output + first, inner);

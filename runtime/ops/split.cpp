@@ -61,9 +61,7 @@ Status prepare(Prepare& node) {
 
 void run(const Run& node) {
   const Parameters& parameters = *static_cast<const Parameters*>(node.parameters);
-  for (int32_t k = 0; k < node.output_count; ++k) {
-    run_copy(parameters.copies[k], node.inputs[0]->data, node.outputs[k]->data, node.workers);
-  }
+  run_copies(parameters.copies, Parts::kOutputs, node);
 }
 
 }  // namespace

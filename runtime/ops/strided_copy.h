@@ -4,8 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shrike/model.h"
-#include "shrike/tensor.h"
+#include "ops/op.h"
 
 namespace shrike {
 
@@ -38,5 +37,11 @@ void simplify(StridedCopy* copy);
 
 // Source and target must not overlap. Shared out to `workers` when large.
 void run_copy(const StridedCopy& copy, const void* source, void* target, WorkerPool* workers);
+
+// The node's inputs put together in its output, or its input taken apart to its outputs: copies[k] is that of
+// input or output k, each of the same length of its outermost axis. All parts of a stretch of that axis are
+// copied before the next: the side that they share stays in the cache.
+enum class Parts { kInputs, kOutputs };
+void run_copies(const StridedCopy* copies, Parts parts, const Run& node);
 
 }  // namespace shrike

@@ -127,21 +127,20 @@ TEST(Conv8, TakesBiasesAtTheLimitsAndShiftsBeyondTheLane) {
   }
 }
 
-TEST(Conv8, EqualsThePortableKernelOnRandomConvolutions) {
-  std::mt19937 random(2024);
-  const auto between = [&random](int low, int high) {
-    return low + static_cast<int>(random() % static_cast<unsigned>(high - low + 1));
-  };
-  int compared = 0;
-  for (int round = 0; round < 400; ++round) {
-    const bool depthwise = round % 4 == 0;
+// Kernels and strides at random; the test gives the channels.
+class RandomConvolutions {
+ public:
+  int between(int low, int high) {
+    return low + static_cast<int>(random_() % static_cast<unsigned>(high - low + 1));
+  }
+
+  void check(int round, int widest, int in_c, int out_c, bool depthwise) {
     const int kernel_h = between(1, 5), kernel_w = between(1, 5), dilation = between(1, 3);
-    const ConvGeometry g =
-        geometry(between(1, 30), between(1, 40), between(1, 70), between(1, 70), kernel_h, kernel_w,
-                 between(1, 3), dilation, between(0, kernel_h), between(0, kernel_w), between(0, kernel_h),
-                 between(0, kernel_w), depthwise);
-    if (g.in_h + 2 * kernel_h < (kernel_h - 1) * dilation + 1 || g.out_h < 1 || g.out_w < 1) continue;
-    ConvCase test = make_case("random " + std::to_string(round), g, Fill::kRandom, Fill::kRandom, random());
+    const ConvGeometry g = geometry(between(1, 30), between(1, widest), in_c, out_c, kernel_h, kernel_w,
+                                    between(1, 3), dilation, between(0, kernel_h), between(0, kernel_w),
+                                    between(0, kernel_h), between(0, kernel_w), depthwise);
+    if (g.in_h + 2 * kernel_h < (kernel_h - 1) * dilation + 1 || g.out_h < 1 || g.out_w < 1) return;
+    ConvCase test = make_case("random " + std::to_string(round), g, Fill::kRandom, Fill::kRandom, random_());
     test.rounding = round % 2 == 0 ? Rounding::kHalfEven : Rounding::kHalfUp;
     test.layout = round % 3 == 0 ? WeightLayout::kPlain : WeightLayout::kBlocked;
     test.relu = round % 5 == 0;
@@ -150,12 +149,36 @@ TEST(Conv8, EqualsThePortableKernelOnRandomConvolutions) {
     for (int i = 1; const KernelSet* kernels = tested_kernels(i); ++i) {
       ASSERT_EQ(run_conv(*kernels, test, between(0, g.out_h - 1)), expected)
           << test.name << ": " << kernels->isa;
-      ++compared;
+      ++compared_;
     }
   }
-  if (available_kernels(1) != nullptr) {
-    EXPECT_GT(compared, 200);
+
+  void expect_compared(int least) const {
+    if (available_kernels(1) != nullptr) {
+      EXPECT_GT(compared_, least);
+    }
   }
+
+ private:
+  std::mt19937 random_{2024};
+  int compared_ = 0;
+};
+
+TEST(Conv8, EqualsThePortableKernelOnRandomConvolutions) {
+  RandomConvolutions random;
+  for (int round = 0; round < 400 && !HasFatalFailure(); ++round) {
+    random.check(round, 40, random.between(1, 70), random.between(1, 150), round % 4 == 0);
+  }
+  random.expect_compared(200);
+}
+
+TEST(Conv8, EqualsThePortableKernelOnRandomConvolutionsToFewChannels) {
+  RandomConvolutions random;
+  for (int round = 0; round < 300 && !HasFatalFailure(); ++round) {
+    const int in_c = round % 4 == 0 ? 3 : 4 * random.between(1, 12);
+    random.check(round, 150, in_c, random.between(1, 16), false);
+  }
+  random.expect_compared(200);
 }
 
 TEST(Conv8, RefusesWhatItCannotHoldInItsScratch) {

@@ -33,6 +33,21 @@ inline const Named kGeometries[] = {
     {"kernel as large as the input", geometry(6, 7, 11, 31, 6, 7, 1, 1, 0, 0, 0, 0)},
     {"taller stride than kernel", geometry(23, 23, 5, 6, 2, 2, 5, 1, 0, 0, 0, 0)},
     {"3x3, many rows", geometry(90, 6, 96, 8, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"3x3, 144 out", geometry(5, 9, 16, 144, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"1x1, 200 out", geometry(4, 7, 24, 200, 1, 1, 1, 1, 0, 0, 0, 0)},
+    // Few channels out of rows that are wide enough for pixels in the lanes.
+    {"wide stem, stride 2", geometry(19, 71, 3, 16, 3, 3, 2, 1, 1, 1, 1, 1)},
+    {"3 channels, 5 out", geometry(6, 50, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"4 channels, 8 out", geometry(5, 40, 4, 8, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"4 channels, 8 out, stride 2", geometry(9, 99, 4, 8, 3, 5, 2, 1, 1, 2, 1, 2)},
+    {"8 channels, 8 out", geometry(7, 64, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"8 channels, 16 out, dilation 3, stride 2", geometry(15, 80, 8, 16, 3, 3, 2, 3, 3, 3, 3, 3)},
+    {"12 channels, 10 out", geometry(6, 33, 12, 10, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"16 channels, 16 out", geometry(8, 49, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"16 channels, 7 out, stride 2", geometry(7, 67, 16, 7, 3, 3, 2, 1, 1, 1, 1, 1)},
+    {"20 channels, 16 out, stride 3", geometry(10, 52, 20, 16, 5, 4, 3, 1, 2, 1, 2, 2)},
+    {"32 channels, 1 out", geometry(5, 16, 32, 1, 3, 3, 1, 1, 1, 1, 1, 1)},
+    {"few channels, padding wider than the input", geometry(2, 3, 4, 12, 3, 3, 1, 1, 5, 16, 5, 17)},
 };
 
 inline const Named kDepthwise[] = {

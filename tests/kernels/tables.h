@@ -1,4 +1,4 @@
-// The tables of kernels under test: those this machine can run, and the AVX-512 ones and those for
+// The tables of kernels under test: those this machine can run, and the ones for AVX-512, AVX-VNNI and
 // WebAssembly with every instruction replaced by a plain function (emulation/, emulation_wasm/), so that
 // their arithmetic is tested on machines without them.
 #pragma once
@@ -11,6 +11,7 @@ namespace shrike::tests {
 
 #if defined(SHRIKE_EMULATED_AVX512)
 const KernelSet* emulated_avx512vnni();
+const KernelSet* emulated_avxvnni();
 #endif
 
 // i-th table, null past the end.
@@ -24,6 +25,7 @@ inline const KernelSet* tested_kernels(int index) {
 #endif
 #if defined(SHRIKE_EMULATED_AVX512)
     emulated_avx512vnni(),
+    emulated_avxvnni(),
 #endif
     nullptr
   };

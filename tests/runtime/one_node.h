@@ -83,6 +83,7 @@ class OneNode {
     return *this;
   }
   void reset() { model_.model().reset(); }
+  uint64_t saturated() const { return model_.model().saturated_accumulators(); }
 
   template <typename T>
   std::vector<T> output(int32_t index = 0) const {

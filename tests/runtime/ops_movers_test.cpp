@@ -201,6 +201,50 @@ TEST(StreamingCache, PutsEarlierFramesInFrontAndForgetsOnReset) {
   EXPECT_THAT(node.feed({7, 8}).run().output<int8_t>(), ElementsAre(0, 0, 0, 0, 7, 8));
 }
 
+// Large enough to be shared out, in stretches.
+TEST(ConcatSplitAndPad, GiveTheSameBytesForAnyNumberOfThreads) {
+  const int64_t rows = 90, columns = 70;
+  const auto values = [](int64_t count, int factor) {
+    std::vector<int8_t> result(static_cast<size_t>(count));
+    for (size_t i = 0; i < result.size(); ++i) result[i] = static_cast<int8_t>(i * 57 + i * i / 7 * factor);
+    return result;
+  };
+  const int64_t widths[] = {16, 5, 32};
+  std::vector<Operand> parts;
+  for (const int64_t width : widths) {
+    parts.push_back(int8s({rows, columns, width}, values(rows * columns * width, static_cast<int>(width))));
+  }
+  std::vector<int8_t> joined;
+  for (int64_t pixel = 0; pixel < rows * columns; ++pixel) {
+    for (size_t k = 0; k < parts.size(); ++k) {
+      const auto begin = parts[k].bytes.begin() + pixel * widths[k];
+      joined.insert(joined.end(), begin, begin + widths[k]);
+    }
+  }
+  const int64_t all = 53, row = columns * all;
+  std::vector<int8_t> padded(static_cast<size_t>(2 * (row + 4 * all)), 9);
+  for (int64_t y = 0; y < rows; ++y) {
+    padded.insert(padded.end(), static_cast<size_t>(all), 9);
+    padded.insert(padded.end(), joined.begin() + y * row, joined.begin() + (y + 1) * row);
+    padded.insert(padded.end(), static_cast<size_t>(3 * all), 9);
+  }
+  padded.insert(padded.end(), static_cast<size_t>(row + 4 * all), 9);
+  const Operand whole = int8s({rows, columns, all}, joined);
+  for (const int threads : {1, 2}) {
+    OneNode concat("Concat", parts, {{"axis", int64_t{2}}}, kOne, "esp32p4", threads);
+    EXPECT_EQ(concat.run().output<int8_t>(), joined);
+    OneNode split("Split", {whole, int64s({16, 5, 32})}, {{"axis", int64_t{2}}}, {kOne[0], kOne[0], kOne[0]},
+                  "esp32p4", threads);
+    split.run();
+    for (int32_t k = 0; k < 3; ++k) {
+      EXPECT_EQ(bytes_of(split.output<int8_t>(k)), parts[static_cast<size_t>(k)].bytes);
+    }
+    OneNode pad("Pad", {whole, int64s({2, 1, 0, 1, 3, 0}), constant(int8s({1}, {9}))},
+                {{"mode", std::string("constant")}}, kOne, "esp32p4", threads);
+    EXPECT_EQ(pad.run().output<int8_t>(), padded);
+  }
+}
+
 TEST(Transpose, GivesTheSameBytesForAnyNumberOfThreads) {
   std::vector<int8_t> values(300 * 40 * 17);
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<int8_t>(i * 31 + i / 127);

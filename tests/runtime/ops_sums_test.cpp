@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "tests/runtime/one_node.h"
 #include "toolchain/support/error.h"
@@ -157,6 +159,50 @@ TEST(Softmax, FollowsTheWorkedExample) {
   const float e = 2.7182817f, f = 0.36787945f;  // exp(1), exp(-1) rounded to float
   const float sum = e + 1.0f + f;
   EXPECT_THAT(node.run().output<float>(), ElementsAre(e / sum, 1.0f / sum, f / sum));
+}
+
+// Rows are summed several at a time, each in its own order.
+TEST(Softmax, OfManyRowsIsThatOfEveryRow) {
+  const int64_t size = 37;
+  for (const int64_t rows : {1, 3, 4, 9, 250}) {
+    std::vector<int8_t> logits(static_cast<size_t>(rows * size));
+    for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<int8_t>(i * 57 + i * i / 7);
+    for (const int threads : {1, 2}) {
+      OneNode all("Softmax", {int8s({rows, size}, logits, -5)}, {}, {{DataType::kFloat32, 0}}, "esp32p4",
+                  threads);
+      const std::vector<float> found = all.run().output<float>();
+      for (int64_t row = 0; row < rows; ++row) {
+        const std::vector<int8_t> own(logits.begin() + row * size, logits.begin() + (row + 1) * size);
+        OneNode one("Softmax", {int8s({1, size}, own, -5)}, {}, {{DataType::kFloat32, 0}});
+        ASSERT_TRUE(std::ranges::equal(
+            one.run().output<float>(),
+            std::span(found).subspan(static_cast<size_t>(row * size), static_cast<size_t>(size))));
+      }
+    }
+  }
+}
+
+// Two threads take whole products, four have to share each; sums that saturate are counted the same.
+TEST(MatMul, IsTheSameForAnyNumberOfThreads) {
+  const int64_t products = 3, rows = 40, inner = 96, columns = 48;
+  std::vector<int8_t> left(static_cast<size_t>(products * rows * inner));
+  std::vector<int8_t> right(static_cast<size_t>(products * inner * columns));
+  for (size_t i = 0; i < left.size(); ++i) left[i] = static_cast<int8_t>(100 + i % 27);
+  for (size_t i = 0; i < right.size(); ++i) right[i] = static_cast<int8_t>(i % 120);
+  const std::vector<Operand> operands = {int8s({products, rows, inner}, left, -7),
+                                         int8s({products, inner, columns}, right, -7)};
+  for (const char* target : {"esp32p4", "esp32s3"}) {
+    OneNode alone("MatMul", operands, {}, int8_at(-2), target);
+    const std::vector<int8_t> expected = alone.run().output<int8_t>();
+    if (std::string(target) == "esp32s3") {
+      EXPECT_GT(alone.saturated(), 0u);
+    }
+    for (const int threads : {2, 4}) {
+      OneNode shared("MatMul", operands, {}, int8_at(-2), target, threads);
+      EXPECT_EQ(shared.run().output<int8_t>(), expected) << target << ", " << threads << " threads";
+      EXPECT_EQ(shared.saturated(), alone.saturated());
+    }
+  }
 }
 
 TEST(Softmax, SixteenBitSubtractsTheMaximum) {  // logits 200, 200: e^200 has no float

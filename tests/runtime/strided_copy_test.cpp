@@ -96,6 +96,30 @@ TEST(StridedCopy, EqualsOneLoopPerElement) {
   }
 }
 
+// Matrices around the size of the squares that are transposed at once.
+TEST(StridedCopy, TransposesBytesOfAnyShape) {
+  std::mt19937 random(2);
+  TwoThreads workers;
+  for (const int32_t rows : {15, 16, 17, 40, 67}) {
+    for (const int32_t columns : {15, 16, 31, 64, 81}) {
+      for (const int32_t gap : {0, 3}) {
+        StridedCopy copy;
+        copy.block = 1;
+        copy.add_axis(3, rows * (columns + gap), columns * (rows + gap));
+        copy.add_axis(columns, 1, rows + gap);
+        copy.add_axis(rows, columns + gap, 1);
+        std::vector<uint8_t> source(static_cast<size_t>(3 * rows * (columns + gap)));
+        for (uint8_t& byte : source) byte = static_cast<uint8_t>(random());
+        std::vector<uint8_t> expected(static_cast<size_t>(3 * columns * (rows + gap)), 0xAA);
+        std::vector<uint8_t> actual = expected;
+        copy_element_by_element(copy, source.data(), expected.data());
+        run_copy(copy, source.data(), actual.data(), &workers);
+        ASSERT_TRUE(expected == actual) << rows << " by " << columns;
+      }
+    }
+  }
+}
+
 TEST(StridedCopy, DenseTensorBecomesOneBlock) {
   StridedCopy copy;
   copy.block = 2;

@@ -1,7 +1,7 @@
 // Convolution of group 1 for x86: everything but the inner loop. An instruction set `Isa` provides
 //   Element = uint8_t, kZero = 128, convert()   input rows as packed_conv.h wants them
-//   kLanes                        output channels per vector
-//   kPixels                       largest tile: kPixels x 2 vectors
+//   kLanes, kVectors              output channels of a vector, vectors of a block at most
+//   pixels(vectors)               of the largest tile of a block
 //   kSaturatingPairs              its multiply-add saturates pairs at 16 bits
 //   tile(tile, pixels, vectors)   the inner loop
 #pragma once
@@ -10,7 +10,7 @@
 namespace shrike {
 namespace {
 
-// Up to Isa::kPixels output pixels of one row x one block of output channels.
+// Up to Isa::pixels(vectors) output pixels of one row x one block of output channels.
 struct ConvTile {
   const uint8_t* const* runs;  // [run_count], at output pixel 0
   int32_t run_count;
@@ -48,11 +48,11 @@ class BlockedConv {
   static constexpr size_t kMaxScratch = 64u << 20;
 
   static PackedLayout layout_of(const ConvGeometry& g) {
-    return PackedLayout(g, Isa::kLanes, Isa::kSaturatingPairs);
+    return PackedLayout(g, Isa::kLanes, Isa::kVectors, Isa::kSaturatingPairs);
   }
 
   static size_t strip_of(const ConvGeometry& g) {
-    return strip_length(g, Isa::kPixels, kSlack, 1, kStripBytes);
+    return strip_length(g, Isa::pixels(1), kSlack, 1, kStripBytes);
   }
 
  public:
@@ -92,7 +92,7 @@ class BlockedConv {
       : conv_(conv), g_(conv.geometry), layout_(layout_of(conv.geometry)), packed_(layout_, conv.packed) {}
 
   ConvTile tile_of(int32_t block) const {
-    const int32_t first = block * layout_.block;
+    const int32_t first = layout_.first_channel(block), next = layout_.first_channel(block + 1);
     ConvTile tile;
     tile.run_count = layout_.runs;
     tile.groups = layout_.groups;
@@ -100,13 +100,13 @@ class BlockedConv {
     tile.weights = packed_.block_weights(layout_, block);
     tile.excess_count = packed_.excess_count[block];
     tile.excess = packed_.excess + static_cast<size_t>(block) * layout_.excess_limit;
-    tile.excess_weights = tile.weights + layout_.block_bytes;
+    tile.excess_weights = tile.weights + layout_.block_bytes(block);
     tile.bias = packed_.bias + first;
     tile.shift = packed_.shift + first;
     tile.low = packed_.low + first;
     tile.floor = conv_.relu ? 0 : -128;
     tile.output_stride = static_cast<size_t>(g_.out_c);
-    tile.channels = g_.out_c - first < layout_.block ? g_.out_c - first : layout_.block;
+    tile.channels = (next < g_.out_c ? next : g_.out_c) - first;
     tile.one_by_one = packed_.one_by_one[block] != 0 ? &conv_ : nullptr;
     tile.first_channel = first;
     return tile;
@@ -117,7 +117,8 @@ class BlockedConv {
                 int8_t* output) const {
     tile.runs = runs;
     // Tiles of nearly equal size waste less than full tiles and a small last one.
-    const int32_t tiles = (pixels + Isa::kPixels - 1) / Isa::kPixels;
+    const int32_t most = Isa::pixels(layout_.vectors(block));
+    const int32_t tiles = (pixels + most - 1) / most;
     int32_t done = 0;
     for (int32_t i = 0; i < tiles; ++i) {
       const int32_t count = (pixels - done) / (tiles - i);

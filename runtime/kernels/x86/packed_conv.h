@@ -25,7 +25,7 @@ namespace {
 constexpr int32_t kGroup = 4;  // inputs multiplied and added in one 32-bit lane
 constexpr int32_t kInputOffset = 128;
 constexpr int32_t kPairLimit = 128;
-constexpr int32_t kMostBlock = 32;  // output channels of a block, at most
+constexpr int32_t kMostBlock = 64;  // output channels of a block, at most
 
 // Inputs of an excess group.
 struct ExcessGroup {
@@ -33,33 +33,39 @@ struct ExcessGroup {
   int32_t element;  // of the run
 };
 
-// Numbers that follow from the geometry. `lanes`: output channels of a vector; a block has two vectors, the
-// last one only one when that is enough.
+// Numbers that follow from the geometry. `lanes`: output channels of a vector; a block has as many vectors
+// as a tile takes, `most_vectors` at most, and all blocks are nearly equal, earlier ones not smaller.
 struct PackedLayout {
-  int32_t runs, run_elements, groups, blocks, block, tail_vectors;
-  size_t block_bytes;   // weights of one block: [runs][groups][vectors][lanes][kGroup]
+  int32_t lanes, runs, run_elements, groups, all_vectors, blocks;
+  size_t vector_bytes;  // weights of one vector: [runs][groups][lanes][kGroup]
   size_t excess_limit;  // groups per block that may need splitting
 
-  PackedLayout(const ConvGeometry& g, int32_t lanes, bool saturating_pairs) {
+  PackedLayout(const ConvGeometry& g, int32_t vector_lanes, int32_t most_vectors, bool saturating_pairs)
+      : lanes(vector_lanes) {
     const bool contiguous = g.dilation_w == 1 || g.kernel_w == 1;
     runs = contiguous ? g.kernel_h : g.kernel_h * g.kernel_w;
     run_elements = contiguous ? g.kernel_w * g.in_c : g.in_c;
     groups = (run_elements + kGroup - 1) / kGroup;
-    block = 2 * lanes;
-    blocks = (g.out_c + block - 1) / block;
-    tail_vectors = g.out_c - (blocks - 1) * block <= lanes ? 1 : 2;
+    all_vectors = (g.out_c + lanes - 1) / lanes;
+    blocks = (all_vectors + most_vectors - 1) / most_vectors;
     const size_t all_groups = static_cast<size_t>(runs) * static_cast<size_t>(groups);
-    block_bytes = all_groups * static_cast<size_t>(block * kGroup);
+    vector_bytes = all_groups * static_cast<size_t>(lanes * kGroup);
     excess_limit = saturating_pairs ? all_groups : 0;
   }
-  int32_t vectors(int32_t index) const { return index == blocks - 1 ? tail_vectors : 2; }
-  size_t channels() const { return static_cast<size_t>(blocks * block); }
+  int32_t first_vector(int32_t block) const {
+    return static_cast<int32_t>((int64_t{all_vectors} * block + blocks - 1) / blocks);
+  }
+  int32_t vectors(int32_t block) const { return first_vector(block + 1) - first_vector(block); }
+  int32_t first_channel(int32_t block) const { return first_vector(block) * lanes; }
+  // Weights of one block: [runs][groups][vectors][lanes][kGroup].
+  size_t block_bytes(int32_t block) const { return static_cast<size_t>(vectors(block)) * vector_bytes; }
+  size_t channels() const { return static_cast<size_t>(all_vectors * lanes); }
   size_t head_bytes() const {
     const size_t numbers = 3 * channels() + 2 * static_cast<size_t>(blocks);
     return numbers * sizeof(int32_t) + static_cast<size_t>(blocks) * excess_limit * sizeof(ExcessGroup);
   }
   size_t bytes() const {
-    const size_t weights = static_cast<size_t>(blocks) * block_bytes;
+    const size_t weights = static_cast<size_t>(all_vectors) * vector_bytes;
     return kCacheLine + round_up(head_bytes(), kCacheLine) + (excess_limit > 0 ? 2 : 1) * weights;
   }
 };
@@ -82,7 +88,8 @@ struct PackedConv {
     weights = reinterpret_cast<int8_t*>(bias) + round_up(layout.head_bytes(), kCacheLine);
   }
   int8_t* block_weights(const PackedLayout& layout, int32_t block) const {
-    return weights + static_cast<size_t>(block) * layout.block_bytes * (layout.excess_limit > 0 ? 2 : 1);
+    return weights + static_cast<size_t>(layout.first_vector(block)) * layout.vector_bytes *
+                         (layout.excess_limit > 0 ? 2 : 1);
   }
 };
 
@@ -163,7 +170,7 @@ inline bool split_pairs(int8_t* group, int8_t* excess, size_t bytes) {
 
 inline void split_block(const PackedLayout& layout, const PackedConv& packed, int32_t block, size_t step) {
   int8_t* group = packed.block_weights(layout, block);
-  int8_t* excess = group + layout.block_bytes;
+  int8_t* excess = group + layout.block_bytes(block);
   ExcessGroup* place = packed.excess + static_cast<size_t>(block) * layout.excess_limit;
   int32_t count = 0;
   for (int32_t run = 0; run < layout.runs; ++run) {
@@ -180,19 +187,19 @@ inline void pack_conv(const Conv8& conv, const PackedLayout& layout, const Packe
   memset(packed.bias, 0, layout.channels() * 3 * sizeof(int32_t));
   const int32_t stored_in_blocks = blocked_channels<int8_t>(conv.geometry, conv.layout);
   for (int32_t block = 0; block < layout.blocks; ++block) {
-    const int32_t first = block * layout.block;
-    const int32_t end =
-        first + layout.block < conv.geometry.out_c ? first + layout.block : conv.geometry.out_c;
-    const size_t step = static_cast<size_t>(layout.vectors(block) * layout.block / 2 * kGroup);
+    const int32_t first = layout.first_channel(block), next = layout.first_channel(block + 1);
+    const int32_t end = next < conv.geometry.out_c ? next : conv.geometry.out_c;
+    const size_t step = static_cast<size_t>((next - first) * kGroup);
     int8_t* weights = packed.block_weights(layout, block);
-    memset(weights, 0, layout.block_bytes);
+    memset(weights, 0, layout.block_bytes(block));
     packed.one_by_one[block] = packed.excess_count[block] = 0;
     WeightSums all_sums[kMostBlock];
     for (int32_t n = first; n < end;) {
       int8_t* lane = weights + (n - first) * kGroup;
-      if (n + kBlockChannels<int8_t> <= stored_in_blocks) {
+      const int32_t after = n + kBlockChannels<int8_t>;
+      if (after <= stored_in_blocks && after <= next) {
         pack_stored_block(conv, layout, n, lane, step, all_sums + (n - first));
-        n += kBlockChannels<int8_t>;
+        n = after;
       } else {
         all_sums[n - first] = pack_channel(conv, layout, n, lane, step);
         ++n;

@@ -1,6 +1,6 @@
 // Tiles of a convolution with 8 lanes a vector (blocked_conv.h), for instruction sets with AVX2. `Isa`
 // provides
-//   kPixels                                   the largest tile
+//   pixels(vectors)                           of the largest tile
 //   multiply_add(sums, inputs, weights)       4 unsigned inputs by 4 signed weights a lane
 #pragma once
 #include "kernels/x86/blocked_conv.h"
@@ -97,16 +97,17 @@ class Tile256 {
   }
 };
 
-template <class Isa, int kPixels = Isa::kPixels>
-void run_tile_256(const ConvTile& tile, int32_t pixels, int32_t vectors) {
+template <class Isa, int kVectors, int kPixels = Isa::pixels(kVectors)>
+void choose_tile_256(const ConvTile& tile, int32_t pixels) {
   if constexpr (kPixels > 1) {
-    if (pixels < kPixels) return run_tile_256<Isa, kPixels - 1>(tile, pixels, vectors);
+    if (pixels < kPixels) return choose_tile_256<Isa, kVectors, kPixels - 1>(tile, pixels);
   }
-  if (vectors == 1) {
-    Tile256<Isa, kPixels, 1>::run(tile);
-  } else {
-    Tile256<Isa, kPixels, 2>::run(tile);
-  }
+  Tile256<Isa, kPixels, kVectors>::run(tile);
+}
+
+template <class Isa>
+void run_tile_256(const ConvTile& tile, int32_t pixels, int32_t vectors) {
+  vectors == 1 ? choose_tile_256<Isa, 1>(tile, pixels) : choose_tile_256<Isa, 2>(tile, pixels);
 }
 
 }  // namespace

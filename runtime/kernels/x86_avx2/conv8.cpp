@@ -11,8 +11,9 @@ namespace {
 struct Avx2 {
   using Element = uint8_t;
   static constexpr uint8_t kZero = kInputOffset;
-  static constexpr int32_t kLanes = 8, kPixels = 5;
+  static constexpr int32_t kLanes = 8, kVectors = 2;
   static constexpr bool kSaturatingPairs = true;
+  static constexpr int32_t pixels(int32_t) { return 5; }
 
   static void convert(const int8_t* input, uint8_t* output, size_t count) {
     flip_signs_256(input, output, count);

@@ -9,8 +9,9 @@ namespace {
 struct AvxVnni {
   using Element = uint8_t;
   static constexpr uint8_t kZero = kInputOffset;
-  static constexpr int32_t kLanes = 8, kPixels = 6;
+  static constexpr int32_t kLanes = 8, kVectors = 2;
   static constexpr bool kSaturatingPairs = false;
+  static constexpr int32_t pixels(int32_t vectors) { return vectors == 1 ? 10 : 6; }
 
   static void convert(const int8_t* input, uint8_t* output, size_t count) {
     flip_signs_256(input, output, count);

@@ -1,6 +1,6 @@
-// Found before the compiler's own <immintrin.h> when the AVX-512 kernels are built for tests on machines that
-// lack it: SIMDe's plain definitions take the names of the instructions. What SIMDe 0.7.4 does not define
-// follows here, after Intel's documentation.
+// Found before the compiler's own <immintrin.h> when the AVX-512 and AVX-VNNI kernels are built for tests on
+// machines that lack them: SIMDe's plain definitions take the names of the instructions. What SIMDe 0.7.4
+// does not define follows here, after Intel's documentation.
 #pragma once
 #include_next <immintrin.h>
 
@@ -54,6 +54,21 @@ inline uint16_t testn_epi32_mask(simde__m512i a, simde__m512i b) {
   return mask;
 }
 
+// Four products of unsigned by signed bytes a lane.
+template <typename Vector>
+Vector dpbusd(Vector sums, Vector inputs, Vector weights) {
+  constexpr size_t kLanes = sizeof sums / sizeof(uint32_t);
+  uint32_t lanes[kLanes];
+  uint8_t a[4 * kLanes];
+  int8_t b[4 * kLanes];
+  std::memcpy(lanes, &sums, sizeof sums);
+  std::memcpy(a, &inputs, sizeof inputs);
+  std::memcpy(b, &weights, sizeof weights);
+  for (size_t i = 0; i < 4 * kLanes; ++i) lanes[i / 4] += static_cast<uint32_t>(a[i] * b[i]);
+  std::memcpy(&sums, lanes, sizeof sums);
+  return sums;
+}
+
 }  // namespace shrike::emulation
 
 #undef _mm512_maskz_loadu_epi8
@@ -62,6 +77,8 @@ inline uint16_t testn_epi32_mask(simde__m512i a, simde__m512i b) {
 #undef _mm_mask_storeu_epi8
 #undef _mm512_maskz_srav_epi32
 #undef _mm512_testn_epi32_mask
+#define _mm256_dpbusd_avx_epi32(sums, inputs, weights) shrike::emulation::dpbusd(sums, inputs, weights)
+#define _mm_dpbusd_avx_epi32(sums, inputs, weights) shrike::emulation::dpbusd(sums, inputs, weights)
 #define _mm512_maskz_loadu_epi8(mask, memory) shrike::emulation::maskz_loadu_epi8(mask, memory)
 #define _mm512_mask_storeu_epi8(memory, mask, value) shrike::emulation::mask_storeu_epi8(memory, mask, value)
 #define _mm256_mask_storeu_epi8(memory, mask, value) shrike::emulation::mask_storeu_epi8(memory, mask, value)

@@ -1,7 +1,8 @@
-// The table of the emulated kernels. The build renames their namespace, so that this program can hold the
+// The tables of the emulated kernels. The build renames their namespaces, so that this program can hold the
 // real ones too.
 #include "kernels/x86_avx512vbmi/avx512vbmi.h"
 #include "kernels/x86_avx512vnni/avx512vnni.h"
+#include "kernels/x86_avxvnni/avxvnni.h"
 #include "tests/kernels/tables.h"
 
 namespace shrike::tests {
@@ -18,6 +19,21 @@ const KernelSet* emulated_avx512vnni() {
                       avx512vnni::depthwise8_pack, avx512vnni::depthwise8_scratch_bytes,
                       avx512vnni::depthwise8_run};
     set.lookup8 = avx512vbmi::lookup8;
+    return set;
+  }();
+  return &kernels;
+}
+
+const KernelSet* emulated_avxvnni() {
+  const KernelSet* avx2 = kernels_by_name("avx2");
+  if (avx2 == nullptr) return nullptr;
+  static const KernelSet kernels = [avx2] {
+    KernelSet set = *avx2;
+    set.isa = "emulated avxvnni";
+    set.conv8 = {"conv_s8_6x16_avxvnni", avxvnni::conv8_packed_bytes, avxvnni::conv8_pack,
+                 avxvnni::conv8_scratch_bytes, avxvnni::conv8_run};
+    set.depthwise8 = {"depthwise_s8_2x32_avxvnni", avxvnni::depthwise8_packed_bytes, avxvnni::depthwise8_pack,
+                      avxvnni::depthwise8_scratch_bytes, avxvnni::depthwise8_run};
     return set;
   }();
   return &kernels;
