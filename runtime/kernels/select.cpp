@@ -107,9 +107,9 @@ constexpr KernelSet kAvxVnniKernels = {
 constexpr KernelSet avx512_kernels(const char* isa, decltype(KernelSet::lookup8) lookup8) {
   return {
       isa,
-      {"conv_s8_12x32_avx512vnni", avx512vnni::conv8_packed_bytes, avx512vnni::conv8_pack,
+      {"conv_s8_6x64_avx512vnni", avx512vnni::conv8_packed_bytes, avx512vnni::conv8_pack,
        avx512vnni::conv8_scratch_bytes, avx512vnni::conv8_run},
-      {"depthwise_s8_4x64_avx512vnni", avx512vnni::depthwise8_packed_bytes, avx512vnni::depthwise8_pack,
+      {"depthwise_s8_2x3x64_avx512vnni", avx512vnni::depthwise8_packed_bytes, avx512vnni::depthwise8_pack,
        avx512vnni::depthwise8_scratch_bytes, avx512vnni::depthwise8_run},
       kConv16Avx2,
       lookup8,

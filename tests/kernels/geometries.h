@@ -60,6 +60,11 @@ inline const Named kDepthwise[] = {
     {"depthwise, padding at one side", geometry(6, 8, 16, 0, 2, 4, 1, 1, 0, 3, 1, 0, true)},
     {"depthwise, padding wider than the input", geometry(2, 2, 18, 0, 3, 3, 1, 1, 4, 5, 4, 5, true)},
     {"depthwise 1x1", geometry(3, 5, 21, 0, 1, 1, 1, 1, 0, 0, 0, 0, true)},
+    {"depthwise 3x3, 80 channels", geometry(11, 23, 80, 0, 3, 3, 1, 1, 1, 1, 1, 1, true)},
+    {"depthwise 5x5, 96 channels", geometry(10, 19, 96, 0, 5, 5, 1, 1, 2, 2, 2, 2, true)},
+    {"depthwise 5x5, stride 3", geometry(14, 17, 144, 0, 5, 5, 3, 1, 2, 2, 2, 2, true)},
+    {"depthwise 7x7, 100 channels", geometry(9, 12, 100, 0, 7, 7, 1, 1, 3, 3, 3, 3, true)},
+    {"depthwise 3x1", geometry(13, 18, 24, 0, 3, 1, 1, 1, 1, 0, 1, 0, true)},
 };
 
 }  // namespace shrike::tests

@@ -34,7 +34,11 @@ inline __m128i requantize_lanes(__m128i value, __m128i shift, __m128i low) {
 // What depthwise.h asks of a vector, but the multiplication.
 struct Bytes32 {
   using Type = __m256i;
+  using Sums = __m256i;
   static constexpr size_t kBytes = 32;
+  static constexpr int kSums = 4;
+  static Sums load_sums(const void* memory) { return load256(memory); }
+  static void store_sums(void* memory, Sums value) { store(memory, value); }
   static Type load(const void* memory) { return load256(memory); }
   static void store(void* memory, Type value) { _mm256_storeu_si256(static_cast<__m256i*>(memory), value); }
   static Type load_part(const void* memory, size_t count) { return load_bytes<Type>(memory, count); }
@@ -49,18 +53,21 @@ struct Bytes32 {
     out[2] = _mm256_unpacklo_epi16(high_ab, high_cd);
     out[3] = _mm256_unpackhi_epi16(high_ab, high_cd);
   }
-  static Type bytes_of(const Type (&sums)[4], const Type (&shift)[4], const Type (&low)[4], Type floor) {
-    const Type words = _mm256_packs_epi32(requantize_lanes(sums[0], shift[0], low[0]),
-                                          requantize_lanes(sums[1], shift[1], low[1]));
-    const Type more = _mm256_packs_epi32(requantize_lanes(sums[2], shift[2], low[2]),
-                                         requantize_lanes(sums[3], shift[3], low[3]));
+  static void keep(Sums& value) { asm("" : "+x"(value)); }
+  static Sums requantize(Sums sums, Sums shift, Sums low) { return requantize_lanes(sums, shift, low); }
+  static Type bytes_of(const Sums (&sums)[4], Type floor) {
+    const Type words = _mm256_packs_epi32(sums[0], sums[1]), more = _mm256_packs_epi32(sums[2], sums[3]);
     return _mm256_max_epi8(_mm256_packs_epi16(words, more), floor);
   }
 };
 
 struct Bytes16 {
   using Type = __m128i;
+  using Sums = __m128i;
   static constexpr size_t kBytes = 16;
+  static constexpr int kSums = 4;
+  static Sums load_sums(const void* memory) { return load(memory); }
+  static void store_sums(void* memory, Sums value) { store(memory, value); }
   static Type load(const void* memory) { return _mm_loadu_si128(static_cast<const __m128i*>(memory)); }
   static void store(void* memory, Type value) { _mm_storeu_si128(static_cast<__m128i*>(memory), value); }
   static Type load_part(const void* memory, size_t count) { return load_bytes<Type>(memory, count); }
@@ -75,11 +82,10 @@ struct Bytes16 {
     out[2] = _mm_unpacklo_epi16(high_ab, high_cd);
     out[3] = _mm_unpackhi_epi16(high_ab, high_cd);
   }
-  static Type bytes_of(const Type (&sums)[4], const Type (&shift)[4], const Type (&low)[4], Type floor) {
-    const Type words = _mm_packs_epi32(requantize_lanes(sums[0], shift[0], low[0]),
-                                       requantize_lanes(sums[1], shift[1], low[1]));
-    const Type more = _mm_packs_epi32(requantize_lanes(sums[2], shift[2], low[2]),
-                                      requantize_lanes(sums[3], shift[3], low[3]));
+  static void keep(Sums& value) { asm("" : "+x"(value)); }
+  static Sums requantize(Sums sums, Sums shift, Sums low) { return requantize_lanes(sums, shift, low); }
+  static Type bytes_of(const Sums (&sums)[4], Type floor) {
+    const Type words = _mm_packs_epi32(sums[0], sums[1]), more = _mm_packs_epi32(sums[2], sums[3]);
     return _mm_max_epi8(_mm_packs_epi16(words, more), floor);
   }
 };

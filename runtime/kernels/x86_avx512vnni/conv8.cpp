@@ -1,5 +1,7 @@
-// 8-bit convolution with vpdpbusd, tiles of up to 12 pixels x 32 channels: 24 accumulators, 2 weight vectors
-// and 1 broadcast group of inputs.
+// 8-bit convolution with vpdpbusd, tiles of up to 6 pixels x 64 channels: 24 accumulators, 4 vectors of
+// weights and 1 broadcast group of inputs. Some machines load one such vector a clock and multiply two: a
+// tile of 6 x 4 vectors loads ten for 24 multiply-adds, one of 12 x 2 would load fourteen. thin_conv.h has
+// the convolutions to few channels.
 #include "kernels/x86/blocked_conv.h"
 #include "kernels/x86/repeat.h"
 #include "kernels/x86_avx512vnni/avx512vnni.h"

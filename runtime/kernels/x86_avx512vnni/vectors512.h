@@ -18,10 +18,21 @@ inline __m512i requantize_lanes(__m512i value, __m512i shift, __m512i low) {
   return _mm512_mask_and_epi32(units, _mm512_testn_epi32_mask(value, low), units, _mm512_set1_epi32(~1));
 }
 
+// In a register from here on: the compiler would repeat the load for every use.
+inline void keep_512([[maybe_unused]] __m512i& value) {
+#if defined(__AVX512F__)  // not where tests replace the instructions
+  asm("" : "+v"(value));
+#endif
+}
+
 // As Bytes32 of vectors256.h.
 struct Bytes64 {
   using Type = __m512i;
+  using Sums = __m512i;
   static constexpr size_t kBytes = 64;
+  static constexpr int kSums = 4;
+  static Sums load_sums(const void* memory) { return load(memory); }
+  static void store_sums(void* memory, Sums value) { store(memory, value); }
   static Type load(const void* memory) { return _mm512_loadu_si512(memory); }
   static void store(void* memory, Type value) { _mm512_storeu_si512(memory, value); }
   static Type load_part(const void* memory, size_t count) {
@@ -40,11 +51,10 @@ struct Bytes64 {
     out[2] = _mm512_unpacklo_epi16(high_ab, high_cd);
     out[3] = _mm512_unpackhi_epi16(high_ab, high_cd);
   }
-  static Type bytes_of(const Type (&sums)[4], const Type (&shift)[4], const Type (&low)[4], Type floor) {
-    const Type words = _mm512_packs_epi32(requantize_lanes(sums[0], shift[0], low[0]),
-                                          requantize_lanes(sums[1], shift[1], low[1]));
-    const Type more = _mm512_packs_epi32(requantize_lanes(sums[2], shift[2], low[2]),
-                                         requantize_lanes(sums[3], shift[3], low[3]));
+  static void keep(Sums& value) { keep_512(value); }
+  static Sums requantize(Sums sums, Sums shift, Sums low) { return requantize_lanes(sums, shift, low); }
+  static Type bytes_of(const Sums (&sums)[4], Type floor) {
+    const Type words = _mm512_packs_epi32(sums[0], sums[1]), more = _mm512_packs_epi32(sums[2], sums[3]);
     return _mm512_max_epi8(_mm512_packs_epi16(words, more), floor);
   }
 };

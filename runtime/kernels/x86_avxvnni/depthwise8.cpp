@@ -8,14 +8,14 @@ namespace shrike {
 namespace {
 
 struct Channels32 : Bytes32 {
-  static constexpr int kPixels = 2;
+  static constexpr int kPixels = 2, kPairPixels = 0;
   static Type multiply_add(Type sums, Type inputs, Type weights) {
     return _mm256_dpbusd_avx_epi32(sums, inputs, weights);
   }
 };
 
 struct Channels16 : Bytes16 {
-  static constexpr int kPixels = 2;
+  static constexpr int kPixels = 2, kPairPixels = 0;
   static Type multiply_add(Type sums, Type inputs, Type weights) {
     return _mm_dpbusd_avx_epi32(sums, inputs, weights);
   }

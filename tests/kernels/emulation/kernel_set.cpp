@@ -13,9 +13,9 @@ const KernelSet* emulated_avx512vnni() {
   static const KernelSet kernels = [avx2] {
     KernelSet set = *avx2;
     set.isa = "emulated avx512vnni";
-    set.conv8 = {"conv_s8_12x32_avx512vnni", avx512vnni::conv8_packed_bytes, avx512vnni::conv8_pack,
+    set.conv8 = {"conv_s8_6x64_avx512vnni", avx512vnni::conv8_packed_bytes, avx512vnni::conv8_pack,
                  avx512vnni::conv8_scratch_bytes, avx512vnni::conv8_run};
-    set.depthwise8 = {"depthwise_s8_4x64_avx512vnni", avx512vnni::depthwise8_packed_bytes,
+    set.depthwise8 = {"depthwise_s8_2x3x64_avx512vnni", avx512vnni::depthwise8_packed_bytes,
                       avx512vnni::depthwise8_pack, avx512vnni::depthwise8_scratch_bytes,
                       avx512vnni::depthwise8_run};
     set.lookup8 = avx512vbmi::lookup8;
