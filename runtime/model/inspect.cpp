@@ -7,7 +7,7 @@ namespace shrike {
 Status InspectableModel::run_node(int32_t index) {
   if (state_ == nullptr) return make_status(StatusCode::kBadArgument, "no model is loaded");
   if (!within(index, state_->node_count)) return make_status(StatusCode::kBadArgument, "no such node", index);
-  shrike::run_node(*state_, state_->nodes[index]);
+  shrike::run_node(*state_, state_->nodes[index], nullptr);
   return {};
 }
 

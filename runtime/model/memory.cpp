@@ -10,6 +10,7 @@ struct Use {
   int32_t last;                     // last node that reads it; node_count: graph output
   int32_t root;                     // variable whose memory this is, itself when not shared
   int32_t group_first, group_last;  // of the group, valid for roots
+  int32_t readers;                  // nodes, one that reads it twice counted twice
   uint64_t traffic;                 // of the group
   int32_t buffer;                   // of the group
 };
@@ -21,7 +22,7 @@ class Planner {
 
   void find_lifetimes() {
     for (int32_t i = 0; i < state_.variable_count; ++i) {
-      uses_[i] = {-1, -1, i, 0, 0, state_.tensors[i].bytes(), 0};
+      uses_[i] = {-1, -1, i, 0, 0, 0, state_.tensors[i].bytes(), 0};
     }
     for (int32_t i = 0; i < state_.node_count; ++i) {
       const NodeState& node = state_.nodes[i];
@@ -31,6 +32,7 @@ class Planner {
       for (int32_t j = 0; j < node.input_count; ++j) {
         if (Use* use = use_of(node.inputs[j])) {
           use->last = i;
+          ++use->readers;
           use->traffic += node.inputs[j]->bytes();
         }
       }
@@ -66,6 +68,22 @@ class Planner {
           node.in_place == InPlace::kAlias ? output->traffic - node.outputs[0]->bytes() : output->traffic;
       state_.placements[state_.index_of(node.outputs[0])].shares_with = state_.index_of(node.inputs[0]);
       node.skip = node.in_place == InPlace::kAlias;
+    }
+  }
+
+  // A table that overwrites what a node computed for nobody else is left to that node, when the model runs as
+  // a whole.
+  void hand_over_tables() {
+    for (int32_t i = 0; i < state_.node_count; ++i) {
+      NodeState& node = state_.nodes[i];
+      if (node.table_8 == nullptr || state_.placements[state_.index_of(node.outputs[0])].shares_with < 0)
+        continue;
+      const Use& input = *use_of(node.inputs[0]);
+      if (input.first < 0 || input.readers != 1) continue;
+      NodeState& producer = state_.nodes[input.first];
+      if (!producer.takes_table || producer.outputs[0] != node.inputs[0]) continue;
+      producer.table_behind = node.table_8;
+      node.left_out = true;
     }
   }
 
@@ -143,6 +161,7 @@ Status plan_memory(Loader& loader) {
   Planner planner(loader, uses, buffers);
   planner.find_lifetimes();
   planner.share_memory();
+  planner.hand_over_tables();
   const int32_t buffer_count = planner.make_buffers();
   const plan::Result result =
       plan::make_plan(buffers, buffer_count, loader.options.internal.bytes, workspace);

@@ -83,7 +83,7 @@ TensorView view(const Tensor& tensor) {
   return result;
 }
 
-void run_node(ModelState& state, const NodeState& node) {
+void run_node(ModelState& state, const NodeState& node, const int8_t* table) {
   if (node.skip) return;
   Run run = {};
   run.inputs = node.inputs;
@@ -95,6 +95,7 @@ void run_node(ModelState& state, const NodeState& node) {
   run.workers = state.workers;
   run.kernels = state.kernels;
   run.saturated = &state.saturated;
+  run.table = table;
   node.op->run(run);
 }
 
@@ -126,7 +127,10 @@ Status Model::load(const void* file, size_t file_bytes, void* arena, size_t aren
 
 Status Model::run() {
   if (state_ == nullptr) return make_status(StatusCode::kBadArgument, "no model is loaded");
-  for (int32_t i = 0; i < state_->node_count; ++i) run_node(*state_, state_->nodes[i]);
+  for (int32_t i = 0; i < state_->node_count; ++i) {
+    const NodeState& node = state_->nodes[i];
+    if (!node.left_out) run_node(*state_, node, node.table_behind);
+  }
   return {};
 }
 

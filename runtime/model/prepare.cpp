@@ -54,6 +54,8 @@ Status prepare_node(Loader& loader, int32_t index) {
   node.parameters = prepare.parameters;
   node.in_place = prepare.in_place;
   node.macs = prepare.macs;
+  node.table_8 = prepare.table_8;
+  node.takes_table = prepare.takes_table;
   if (prepare.scratch_bytes > state.memory.scratch_bytes) state.memory.scratch_bytes = prepare.scratch_bytes;
   return {};
 }

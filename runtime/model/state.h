@@ -18,7 +18,11 @@ struct NodeState {
   void* parameters;
   uint64_t macs;
   InPlace in_place;
-  bool skip;  // alias whose output already is the input's memory
+  bool skip;              // alias whose output already is the input's memory
+  const int8_t* table_8;  // as in Prepare
+  bool takes_table;
+  const int8_t* table_behind;  // of a later node, which is left out when the model runs as a whole
+  bool left_out;               // that later node
 };
 
 struct ModelState {

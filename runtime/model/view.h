@@ -9,6 +9,7 @@ inline bool within(int32_t index, int32_t count) {
 }
 
 TensorView view(const Tensor& tensor);
-void run_node(ModelState& state, const NodeState& node);
+// `table`: as in Run.
+void run_node(ModelState& state, const NodeState& node, const int8_t* table);
 
 }  // namespace shrike

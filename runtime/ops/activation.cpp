@@ -73,12 +73,13 @@ Status prepare_function(Prepare& node, Function function) {
   node.in_place = InPlace::kOverwrite;
   if (input.type != DataType::kInt8) return {};
   SHRIKE_RETURN_IF_ERROR(find_table_8(node, &parameters->table));
+  node.table_8 = parameters->table;
   if (parameters->table != nullptr) return {};
   int8_t* table = static_cast<int8_t*>(node.allocate(256));
   if (table == nullptr) return node.arena_status();
   for (int32_t q = -128; q < 128; ++q)
     table[q + 128] = quantize_float<int8_t>(evaluate_integer(f, domain, q), node.rounding);
-  parameters->table = table;
+  node.table_8 = parameters->table = table;
   return {};
 }
 

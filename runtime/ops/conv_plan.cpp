@@ -250,7 +250,9 @@ struct Job {
   bool corrected;
   const void* input;
   void* output;
-  uint8_t* scratch;  // of all slots
+  uint8_t* scratch;     // of all slots
+  const int8_t* table;  // 8 bit: applied to every piece of the output; null: none
+  decltype(KernelSet::lookup8) lookup8;
 };
 
 uint64_t columns_bytes(const ConvGeometry& g) {
@@ -263,8 +265,15 @@ SaturationCount run_piece_8(const Job& job, const Conv8& conv, const int8_t* inp
   ColumnSums* columns = reinterpret_cast<ColumnSums*>(scratch);
   uint8_t* own = scratch + columns_bytes(job.plan->conv8.geometry);
   job.plan->kernel->run(conv, input, output, begin, end, own);
-  if (!job.corrected) return {};
-  return correct_rows(conv, job.exact, input, output, begin, end, columns);
+  SaturationCount saturated;
+  if (job.corrected) saturated = correct_rows(conv, job.exact, input, output, begin, end, columns);
+  if (job.table != nullptr) {
+    const ConvGeometry& g = conv.geometry;
+    const size_t row = static_cast<size_t>(g.out_w) * static_cast<size_t>(g.out_c);
+    int8_t* first = output + static_cast<size_t>(begin) * row;
+    job.lookup8(first, first, static_cast<size_t>(end - begin) * row, job.table);
+  }
+  return saturated;
 }
 
 SaturationCount* counter_of(const Job& job, int32_t slot) {
@@ -341,6 +350,8 @@ Status plan_convolution(Prepare& node, const ConvRequest& request, ConvPlan* pla
     plan->slot_scratch = 64 + align64(plan->kernel16->scratch_bytes(plan->conv16));
   } else {
     SHRIKE_RETURN_IF_ERROR(plan_8(node, request, plan));
+    // A single piece would no longer be in the cache when it is done.
+    node.takes_table = plan->pieces > 1;
     plan->slot_scratch =
         64 + columns_bytes(plan->conv8.geometry) + align64(plan->kernel->scratch_bytes(plan->conv8));
   }
@@ -351,8 +362,11 @@ Status plan_convolution(Prepare& node, const ConvRequest& request, ConvPlan* pla
 
 void run_convolution(const ConvPlan& plan, const Run& run, const void* input, const void* weights,
                      void* output) {
-  Job job{&plan,          plan.conv8, plan.conv16, plan.exact,
-          plan.corrected, input,      output,      static_cast<uint8_t*>(run.scratch)};
+  Job job{&plan,          plan.conv8,
+          plan.conv16,    plan.exact,
+          plan.corrected, input,
+          output,         static_cast<uint8_t*>(run.scratch),
+          run.table,      run.kernels->lookup8};
   if (plan.weights_vary) {
     job.conv8.weights = static_cast<const int8_t*>(weights);
     job.conv16.weights = static_cast<const int16_t*>(weights);

@@ -56,6 +56,7 @@ Status prepare(Prepare& node) {
   if (table == nullptr) return node.error(StatusCode::kBadAttribute, "lut does not name a table");
   if (node.inputs[0]->type == DataType::kInt8) {
     SHRIKE_RETURN_IF_ERROR(find_table_8(node, &parameters->table8));
+    node.table_8 = parameters->table8;
   } else {
     SHRIKE_RETURN_IF_ERROR(check_table(node, *table));
     SHRIKE_RETURN_IF_ERROR(find_step(node, table->shape.elements(), parameters));

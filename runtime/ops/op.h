@@ -73,6 +73,8 @@ struct Prepare {
   uint64_t scratch_bytes = 0;  // shared scratch, 64-byte aligned, undefined contents
   InPlace in_place = InPlace::kNo;
   uint64_t macs = 0;
+  const int8_t* table_8 = nullptr;  // all the operator does: output = table_8[input + 128]
+  bool takes_table = false;         // run() can apply such a table to output 0 as it computes it
 
   // Memory that lives as long as the model, zero-filled, `alignment` a power of two <= 64. Null when the
   // arena is exhausted: return arena_status() then.
@@ -97,6 +99,7 @@ struct Run {
   WorkerPool* workers;  // never null
   const KernelSet* kernels;
   SaturationCount* saturated;
+  const int8_t* table;  // applied to output 0 when not null; only where prepare() said takes_table
 };
 
 struct Operator {

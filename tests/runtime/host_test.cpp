@@ -207,23 +207,24 @@ TEST(ThreadPoolTest, ASlotWorksOnOnePieceAtATimeAndEveryPieceIsDoneOnce) {
   }
 }
 
-TEST(PatienceTest, RestsEightTimesALongWaitThenTwiceAsLongEachTime) {
+TEST(PatienceTest, RestsSixteenTimesALongWaitThenTwiceAsLongEachTime) {
   using namespace std::chrono_literals;
   host::Patience patience;
   host::Patience::Clock::time_point now{1s};
-  patience.note(now, now + 100us, now + 150us);  // half the caller's work: nothing unusual
-  EXPECT_FALSE(patience.alone(now + 150us));
-  for (const int rest : {8, 16, 32, 64, 64}) {
+  patience.note(now, now + 100us, now + 150us);   // short
+  patience.note(now, now + 900us, now + 1200us);  // a third of the caller's work: one piece that took longer
+  EXPECT_FALSE(patience.alone(now + 1200us));
+  for (const int rest : {16, 32, 64, 128, 256, 256}) {
     patience.note(now, now + 100us, now + 3100us);
     now += 3100us;
     EXPECT_TRUE(patience.alone(now + rest * 3000us - 1us)) << rest;
     EXPECT_FALSE(patience.alone(now + rest * 3000us)) << rest;
     now += rest * 3000us;
   }
-  now += 60ms;  // shared out without trouble for a while: forgotten
+  now += 600ms;  // shared out without trouble for a while: forgotten
   patience.note(now, now + 100us, now + 110us);
   patience.note(now, now + 100us, now + 3100us);
-  EXPECT_FALSE(patience.alone(now + 3100us + 8 * 3000us));
+  EXPECT_FALSE(patience.alone(now + 3100us + 16 * 3000us));
 }
 
 ModelFile doubling() {

@@ -160,6 +160,75 @@ TEST(ModelTest, AReshapeSharesMemoryAndProtectsIt) {
   EXPECT_EQ(loaded.model.variable("r").shape.dims[0], 4);
 }
 
+struct CountingThreads final : WorkerPool {
+  int threads() const override { return 2; }
+  void run(void (*task)(void* argument, int index), void* argument, int count) override {
+    ++jobs;
+    for (int i = count - 1; i >= 0; --i) task(argument, i);
+  }
+  int jobs = 0;
+};
+
+// x -> Conv 3x3 -> c -> Tanh -> y, and with `second_reader` c -> Add(c, c) -> z before it.
+ModelFile activated_convolution(bool second_reader) {
+  const std::vector<int64_t> dims = {1, 64, 64, 16};
+  ModelFile file;
+  file.inputs = {value("x", dims, -5)};
+  file.outputs = {value("y", dims, -7)};
+  file.values = {value("x", dims, -5), value("c", dims, -5), value("y", dims, -7)};
+  Stored filter = {{"filter", {3, 3, 16, 16}, DataType::kInt8, -8}, std::vector<uint8_t>(9 * 16 * 16)};
+  for (size_t i = 0; i < filter.bytes.size(); ++i) filter.bytes[i] = static_cast<uint8_t>(i * 57 + i / 7);
+  file.initializers = {filter};
+  FileNode conv = node("conv", "Conv", {"x", "filter"}, {"c"});
+  conv.attributes["pads"] = std::vector<int64_t>{1, 1, 1, 1};
+  file.nodes = {conv, node("tanh", "Tanh", {"c"}, {"y"})};
+  if (second_reader) {
+    file.outputs.push_back(value("z", dims, -5));
+    file.values.push_back(value("z", dims, -5));
+    file.nodes.insert(file.nodes.begin() + 1, node("add", "Add", {"c", "c"}, {"z"}));
+  }
+  return file;
+}
+
+// On several threads a convolution looks its results up piece by piece, when nobody else wants them.
+TEST(ModelTest, AConvolutionTakesOverTheTableBehindIt) {
+  CountingThreads workers;
+  for (const bool second_reader : {false, true}) {
+    const ModelFile file = activated_convolution(second_reader);
+    ModelOptions options = every_operator();
+    Loaded alone(file, options);
+    options.workers = &workers;
+    Loaded shared(file, options);
+    ASSERT_TRUE(alone.status.ok() && shared.status.ok()) << alone.status.detail << shared.status.detail;
+    EXPECT_EQ(host::check_plan(shared.model), std::nullopt);
+    const auto fill = [](Loaded& loaded) {
+      const TensorView x = loaded.model.input(0);
+      for (uint64_t i = 0; i < x.bytes; ++i) {
+        static_cast<uint8_t*>(x.data)[i] = static_cast<uint8_t>(i * 31 + i / 13);
+      }
+    };
+    const auto expect_equal = [&] {
+      for (int32_t i = 0; i < alone.model.output_count(); ++i) {
+        const TensorView one = alone.model.output(i), two = shared.model.output(i);
+        EXPECT_EQ(std::memcmp(one.data, two.data, one.bytes), 0) << "output " << i;
+      }
+    };
+    fill(alone);
+    ASSERT_TRUE(alone.model.run().ok());
+    fill(shared);
+    workers.jobs = 0;
+    ASSERT_TRUE(shared.model.run().ok());
+    EXPECT_EQ(workers.jobs, second_reader ? 3 : 1);
+    expect_equal();
+    // Single nodes do what they are and no more.
+    fill(shared);
+    workers.jobs = 0;
+    for (int32_t i = 0; i < shared.model.node_count(); ++i) ASSERT_TRUE(shared.model.run_node(i).ok());
+    EXPECT_EQ(workers.jobs, second_reader ? 3 : 2);
+    expect_equal();
+  }
+}
+
 TEST(ModelTest, RefusesWhatDoesNotFitTogether) {
   struct Case {
     const char* what;

@@ -18,7 +18,7 @@ class Patience {
   // A job that was shared out: the caller worked from `start` to `worked`, then waited until `end`.
   void note(Clock::time_point start, Clock::time_point worked, Clock::time_point end) {
     const Clock::duration waited = end - worked;
-    if (waited > kNoticeable && waited > 2 * (worked - start)) {
+    if (waited > kNoticeable && 2 * waited > worked - start) {
       until_ = end + waited * rest_;
       rest_ = std::min(2 * rest_, kLongestRest);
     } else if (end - until_ > kForgiven) {
@@ -28,8 +28,8 @@ class Patience {
 
  private:
   static constexpr std::chrono::microseconds kNoticeable{150};
-  static constexpr std::chrono::milliseconds kForgiven{50};
-  static constexpr int kRest = 8, kLongestRest = 64;
+  static constexpr std::chrono::milliseconds kForgiven{500};
+  static constexpr int kRest = 16, kLongestRest = 256;
 
   Clock::time_point until_{};
   int rest_ = kRest;
