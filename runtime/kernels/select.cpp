@@ -123,7 +123,7 @@ constexpr KernelSet avx512_kernels(const char* isa, decltype(KernelSet::lookup8)
   };
 }
 
-constexpr KernelSet kAvx512VnniKernels = avx512_kernels("avx512vnni", avx2::lookup8);
+constexpr KernelSet kAvx512VnniKernels = avx512_kernels("avx512vnni", avx512vnni::lookup8);
 constexpr KernelSet kAvx512VbmiKernels = avx512_kernels("avx512vbmi", avx512vbmi::lookup8);
 
 #endif

@@ -11,6 +11,7 @@ namespace shrike::tests {
 
 #if defined(SHRIKE_EMULATED_AVX512)
 const KernelSet* emulated_avx512vnni();
+const KernelSet* emulated_avx512vbmi();
 const KernelSet* emulated_avxvnni();
 #endif
 
@@ -25,6 +26,7 @@ inline const KernelSet* tested_kernels(int index) {
 #endif
 #if defined(SHRIKE_EMULATED_AVX512)
     emulated_avx512vnni(),
+    emulated_avx512vbmi(),
     emulated_avxvnni(),
 #endif
     nullptr

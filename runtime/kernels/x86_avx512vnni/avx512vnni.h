@@ -17,4 +17,6 @@ size_t depthwise8_scratch_bytes(const Conv8& conv);
 void depthwise8_run(const Conv8& conv, const int8_t* input, int8_t* output, int32_t row_begin,
                     int32_t row_end, void* scratch);
 
+void lookup8(const int8_t* input, int8_t* output, size_t count, const int8_t* table);
+
 }  // namespace shrike::avx512vnni

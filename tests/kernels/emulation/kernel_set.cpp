@@ -18,6 +18,18 @@ const KernelSet* emulated_avx512vnni() {
     set.depthwise8 = {"depthwise_s8_2x3x64_avx512vnni", avx512vnni::depthwise8_packed_bytes,
                       avx512vnni::depthwise8_pack, avx512vnni::depthwise8_scratch_bytes,
                       avx512vnni::depthwise8_run};
+    set.lookup8 = avx512vnni::lookup8;
+    return set;
+  }();
+  return &kernels;
+}
+
+const KernelSet* emulated_avx512vbmi() {
+  const KernelSet* vnni = emulated_avx512vnni();
+  if (vnni == nullptr) return nullptr;
+  static const KernelSet kernels = [vnni] {
+    KernelSet set = *vnni;
+    set.isa = "emulated avx512vbmi";
     set.lookup8 = avx512vbmi::lookup8;
     return set;
   }();
