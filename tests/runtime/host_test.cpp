@@ -211,20 +211,38 @@ TEST(PatienceTest, RestsSixteenTimesALongWaitThenTwiceAsLongEachTime) {
   using namespace std::chrono_literals;
   host::Patience patience;
   host::Patience::Clock::time_point now{1s};
-  patience.note(now, now + 100us, now + 150us);   // short
-  patience.note(now, now + 900us, now + 1200us);  // a third of the caller's work: one piece that took longer
+  patience.note(now, now + 100us, now + 150us, 0us);   // short
+  patience.note(now, now + 900us, now + 1200us, 0us);  // a third of the caller's work: one piece took longer
   EXPECT_FALSE(patience.alone(now + 1200us));
   for (const int rest : {16, 32, 64, 128, 256, 256}) {
-    patience.note(now, now + 100us, now + 3100us);
+    patience.note(now, now + 100us, now + 3100us, 0us);
     now += 3100us;
     EXPECT_TRUE(patience.alone(now + rest * 3000us - 1us)) << rest;
     EXPECT_FALSE(patience.alone(now + rest * 3000us)) << rest;
     now += rest * 3000us;
   }
   now += 600ms;  // shared out without trouble for a while: forgotten
-  patience.note(now, now + 100us, now + 110us);
-  patience.note(now, now + 100us, now + 3100us);
+  patience.note(now, now + 100us, now + 110us, 0us);
+  patience.note(now, now + 100us, now + 3100us, 0us);
   EXPECT_FALSE(patience.alone(now + 3100us + 16 * 3000us));
+}
+
+TEST(PatienceTest, AsksForTheCallersOwnCoreAfterAJobThatTookLong) {
+  using namespace std::chrono_literals;
+  host::Patience patience;
+  host::Patience::Clock::time_point now{1s};
+  patience.note(now, now + 800us, now + 800us, 0us);
+  EXPECT_FALSE(patience.watches());
+  patience.note(now, now + 3200us, now + 3200us, 0us);  // may be a large job
+  EXPECT_TRUE(patience.watches());
+  EXPECT_FALSE(patience.alone(now + 3200us));
+  patience.note(now, now + 3200us, now + 3200us, 3000us);
+  EXPECT_TRUE(patience.alone(now + 3200us + 16 * 3000us - 1us));
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_TRUE(patience.watches());
+    patience.note(now, now + 100us, now + 100us, 0us);
+  }
+  EXPECT_FALSE(patience.watches());
 }
 
 ModelFile doubling() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "toolchain/host/patience.h"
+#include "toolchain/system/thread_time.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -144,7 +145,10 @@ void ThreadPool::run(void (*task)(void* argument, int index), void* argument, in
     }  // a worker between its check and its wait must not miss the wake-up
     impl.wake.notify_all();
   }
+  const bool watched = impl.patience.watches();
+  const auto core_before = watched ? thread_time() : std::chrono::nanoseconds{};
   impl.work(0, number);
+  const auto core = watched ? thread_time() - core_before : std::chrono::nanoseconds{};
   const auto worked = Patience::Clock::now();
   int spins = 0;
   for (int left; (left = impl.unfinished.load(std::memory_order_acquire)) > 0;) {
@@ -154,7 +158,9 @@ void ThreadPool::run(void (*task)(void* argument, int index), void* argument, in
       impl.unfinished.wait(left, std::memory_order_acquire);  // leaves the core to a worker that lost its own
     }
   }
-  impl.patience.note(start, worked, Patience::Clock::now());
+  const bool known = watched && core.count() > 0;
+  const auto without_core = known ? worked - start - core : Patience::Clock::duration{};
+  impl.patience.note(start, worked, Patience::Clock::now(), without_core);
 }
 
 }  // namespace shrike::host
