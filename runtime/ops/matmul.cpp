@@ -104,11 +104,12 @@ Status prepare(Prepare& node) {
   // leave that to one.
   constexpr int64_t kMacsWorthSharing = 200000;
   const int64_t all_macs = products * rows * inner * columns;
-  const bool whole = request.weights_vary && products >= node.threads && all_macs >= kMacsWorthSharing;
+  const bool whole =
+      kCodeIsCheap && request.weights_vary && products >= node.threads && all_macs >= kMacsWorthSharing;
   parameters->slots = whole ? slots_for(node.threads, request.images) : 1;
   if (whole) node.threads = 1;
   SHRIKE_RETURN_IF_ERROR(plan_convolution(node, request, &parameters->plan));
-  if (parameters->slots > 1) {
+  if (kCodeIsCheap && parameters->slots > 1) {
     parameters->slot_scratch = kCountBytes + (node.scratch_bytes + 63) / 64 * 64;
     node.scratch_bytes = parameters->slot_scratch * static_cast<uint64_t>(parameters->slots);
   }
@@ -134,7 +135,7 @@ void run_product(const Parameters& parameters, const Run& node, int32_t product)
 void run(const Run& node) {
   const Parameters& parameters = *static_cast<const Parameters*>(node.parameters);
   const int32_t products = parameters.plan.images;
-  if (parameters.slots == 1) {
+  if (!kCodeIsCheap || parameters.slots == 1) {
     for (int32_t product = 0; product < products; ++product) run_product(parameters, node, product);
     return;
   }

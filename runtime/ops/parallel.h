@@ -8,6 +8,9 @@ namespace shrike {
 constexpr int32_t kMostSlots = 32;   // threads that take part in one node
 constexpr int32_t kPiecesASlot = 8;  // a thread that loses its core holds up no more than one of them
 
+// What a loop of its own makes faster is worth its code where code costs nothing; a chip's flash does.
+constexpr bool kCodeIsCheap = sizeof(void*) == 8;
+
 // The workers of a model without any: the thread that calls.
 WorkerPool* calling_thread();
 

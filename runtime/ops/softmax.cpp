@@ -133,7 +133,7 @@ void run_groups(const Run& node) {
   const int32_t grain = 4096 / parameters.size + 1;
   parallel_for(node.workers, parameters.outer * inner, grain, [&](int32_t begin, int32_t end, int32_t) {
     int32_t group = begin;
-    if (!logarithmic && inner == 1) {
+    if (kCodeIsCheap && !logarithmic && inner == 1) {
       for (; group + kRows <= end; group += kRows) {
         const ptrdiff_t first = static_cast<ptrdiff_t>(group) * parameters.size;
         softmax_rows(parameters, input + first, output + first);

@@ -114,6 +114,7 @@ using BlockCopier = decltype(copy_any_blocks)*;
 
 BlockCopier block_copier(uint32_t block, uint32_t alignment) {
   if (alignment != 4 || block % kChunk != 0 || block > kLongestInChunks) return copy_any_blocks;
+  if (!kCodeIsCheap) return copy_chunks<0>;
   return block == 16 ? copy_chunks<16> : block == 32 ? copy_chunks<32> : copy_chunks<0>;
 }
 
@@ -247,12 +248,12 @@ void run_copies(const StridedCopy* copies, Parts parts, const Run& node) {
   const int32_t count = inputs ? node.input_count : node.output_count;
   const auto source = [&](int32_t k) { return node.inputs[inputs ? k : 0]->data; };
   const auto target = [&](int32_t k) { return node.outputs[inputs ? 0 : k]->data; };
-  int64_t row_bytes = 0;
-  for (int32_t k = 0; k < count; ++k) row_bytes += bytes_of_row(copies[k]);
-  if (copies[0].rank == 0) {  // one row
+  if (!kCodeIsCheap || copies[0].rank == 0) {  // of rank 0: one row
     for (int32_t k = 0; k < count; ++k) run_copy(copies[k], source(k), target(k), node.workers);
     return;
   }
+  int64_t row_bytes = 0;
+  for (int32_t k = 0; k < count; ++k) row_bytes += bytes_of_row(copies[k]);
   const int32_t stretch = static_cast<int32_t>(kStretchBytes / row_bytes) + 1;
   const int32_t grain = static_cast<int32_t>(kBytesPerThread / row_bytes) + 1;
   parallel_for(node.workers, copies[0].dims[0], grain, [&](int32_t begin, int32_t end, int32_t) {
