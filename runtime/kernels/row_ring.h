@@ -61,6 +61,36 @@ inline size_t strip_length(const ConvGeometry& g, size_t tile_pixels, size_t sla
   return rows < static_cast<size_t>(g.out_h) ? rows : static_cast<size_t>(g.out_h);
 }
 
+// Rows of the input in the form that the inner loops want, each made once, and one row of padding.
+template <class Element>
+class InputRing {
+ public:
+  // `memory`: elements() of them.
+  InputRing(int32_t in_h, size_t capacity, size_t row_elements, Element* memory)
+      : in_h_(in_h), capacity_(capacity), row_elements_(row_elements), rows_(memory) {}
+
+  size_t elements() const { return (capacity_ + 1) * row_elements_; }
+  Element* padding() const { return rows_ + capacity_ * row_elements_; }
+
+  // Makes rows [first, last] of the input available, by convert(row, its place); those outside it read as
+  // padding. `first` never decreases.
+  template <class Convert>
+  void advance(int64_t first, int64_t last, const Convert& convert) {
+    if (next_ < first) next_ = first;
+    for (; next_ <= last && next_ < in_h_; ++next_) convert(next_, place_of(next_));
+  }
+
+  const Element* row(int64_t y) const { return y < 0 || y >= in_h_ ? padding() : place_of(y); }
+
+ private:
+  Element* place_of(int64_t y) const { return rows_ + static_cast<size_t>(y) % capacity_ * row_elements_; }
+
+  const int64_t in_h_;
+  const size_t capacity_, row_elements_;
+  Element* const rows_;
+  int64_t next_ = 0;
+};
+
 // Elements provides Element, kZero (what 0 becomes) and convert(input, output, count).
 template <class Elements, typename Input = int8_t>
 class RowRing {
@@ -71,22 +101,15 @@ class RowRing {
       : g_(geometry),
         size_(size),
         input_(input),
-        rows_(memory),
-        zero_(memory + size.capacity * size.row_elements) {
-    fill(zero_, size.row_elements);
+        ring_(geometry.in_h, size.capacity, size.row_elements, memory) {
+    fill(ring_.padding(), size.row_elements);
   }
 
-  // Makes rows [first, last] of the input available; those outside it read as padding. `first` never
-  // decreases.
+  // As InputRing's.
   void advance(int64_t first, int64_t last) {
-    if (next_ < first) next_ = first;
-    for (; next_ <= last && next_ < g_.in_h; ++next_) convert_row(next_);
+    ring_.advance(first, last, [this](int64_t y, Element* row) { convert_row(y, row); });
   }
-
-  const Element* row(int64_t y) const {
-    return y < 0 || y >= g_.in_h ? zero_
-                                 : rows_ + static_cast<size_t>(y) % size_.capacity * size_.row_elements;
-  }
+  const Element* row(int64_t y) const { return ring_.row(y); }
 
   // The input of `count` runs (packed_conv.h) of the output row whose window begins at input row `top`, at
   // output pixel 0.
@@ -104,12 +127,11 @@ class RowRing {
     for (size_t i = 0; i < count; ++i) row[i] = Elements::kZero;
   }
 
-  void convert_row(int64_t y) {
+  void convert_row(int64_t y, Element* row) const {
     const size_t channels = static_cast<size_t>(g_.in_c), in_w = static_cast<size_t>(g_.in_w);
     const size_t left =
         static_cast<size_t>(g_.pad_left) < size_.width ? static_cast<size_t>(g_.pad_left) : size_.width;
     const size_t pixels = size_.width - left < in_w ? size_.width - left : in_w;
-    Element* row = rows_ + static_cast<size_t>(y) % size_.capacity * size_.row_elements;
     fill(row, left * channels);
     Elements::convert(input_ + static_cast<size_t>(y) * in_w * channels, row + left * channels,
                       pixels * channels);
@@ -120,9 +142,7 @@ class RowRing {
   const ConvGeometry& g_;
   const RingSize size_;
   const Input* input_;
-  Element* rows_;
-  Element* zero_;
-  int64_t next_ = 0;
+  InputRing<Element> ring_;
 };
 
 }  // namespace

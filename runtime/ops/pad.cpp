@@ -144,11 +144,10 @@ void pad_with_constant(const Parameters& parameters, const Run& node) {
     return;
   }
   // Rows with a gap behind each: every byte is written once.
-  constexpr int32_t kBytesWorthSharing = 32768;
   const size_t first = static_cast<size_t>(inside.target_offset);
   const size_t step = static_cast<size_t>(inside.target_strides[0]);
   const int32_t rows = inside.dims[0];
-  const int32_t grain = static_cast<int32_t>(kBytesWorthSharing / step) + 1;
+  const int32_t grain = static_cast<int32_t>(kBytesPerThread / static_cast<int64_t>(step)) + 1;
   fill_range(0, first);
   parallel_for(node.workers, rows, grain, [&](int32_t begin, int32_t end, int32_t) {
     for (int32_t row = begin; row < end; ++row) {

@@ -118,12 +118,6 @@ void softmax_rows(const Parameters& parameters, const int8_t* input, float* outp
   }
 }
 
-void softmax_rows(const Parameters& parameters, const int16_t* input, float* output) {
-  for (ptrdiff_t row = 0; row < kRows; ++row) {
-    softmax(parameters, input + row * parameters.size, output + row * parameters.size, 1);
-  }
-}
-
 template <typename T, bool logarithmic>
 void run_groups(const Run& node) {
   const Parameters& parameters = *static_cast<const Parameters*>(node.parameters);
@@ -133,8 +127,9 @@ void run_groups(const Run& node) {
   const int32_t grain = 4096 / parameters.size + 1;
   parallel_for(node.workers, parameters.outer * inner, grain, [&](int32_t begin, int32_t end, int32_t) {
     int32_t group = begin;
-    if (kCodeIsCheap && !logarithmic && inner == 1) {
-      for (; group + kRows <= end; group += kRows) {
+    if constexpr (!logarithmic && sizeof(T) == 1) {
+      const bool together = kCodeIsCheap && inner == 1;
+      for (; together && group + kRows <= end; group += kRows) {
         const ptrdiff_t first = static_cast<ptrdiff_t>(group) * parameters.size;
         softmax_rows(parameters, input + first, output + first);
       }

@@ -7,8 +7,6 @@
 namespace shrike {
 namespace {
 
-// Below this a copy is not worth waking another thread for.
-constexpr int64_t kBytesPerThread = 32768;
 // Square tile of the innermost two axes: source and target lines of one tile stay in the first-level cache.
 constexpr int32_t kTile = 16;
 constexpr int32_t kSquare = 16;
@@ -176,6 +174,20 @@ void copy_rows(const StridedCopy& copy, const uint8_t* source, uint8_t* target, 
   }
 }
 
+// As copy_rows wants it: two axes at least; the outer one is what threads share.
+StridedCopy with_two_axes(const StridedCopy& copy) {
+  StridedCopy padded = copy;
+  const ptrdiff_t block = static_cast<ptrdiff_t>(copy.block);
+  while (padded.rank < 2) padded.add_axis(1, block, block);
+  return padded;
+}
+
+int64_t bytes_of_row(const StridedCopy& copy) {
+  int64_t bytes = copy.block;
+  for (int32_t i = 1; i < copy.rank; ++i) bytes *= copy.dims[i];
+  return bytes;
+}
+
 }  // namespace
 
 void dense_strides(const Shape& shape, uint32_t element_bytes, ptrdiff_t* strides) {
@@ -211,24 +223,6 @@ void simplify(StridedCopy* copy) {
   }
   *copy = merged;
 }
-
-namespace {
-
-// As copy_rows wants it: two axes at least; the outer one is what threads share.
-StridedCopy with_two_axes(const StridedCopy& copy) {
-  StridedCopy padded = copy;
-  const ptrdiff_t block = static_cast<ptrdiff_t>(copy.block);
-  while (padded.rank < 2) padded.add_axis(1, block, block);
-  return padded;
-}
-
-int64_t bytes_of_row(const StridedCopy& copy) {
-  int64_t bytes = copy.block;
-  for (int32_t i = 1; i < copy.rank; ++i) bytes *= copy.dims[i];
-  return bytes;
-}
-
-}  // namespace
 
 void run_copy(const StridedCopy& copy, const void* source, void* target, WorkerPool* workers) {
   const uint8_t* from = static_cast<const uint8_t*>(source) + copy.source_offset;

@@ -9,6 +9,8 @@
 namespace shrike {
 
 constexpr int32_t kMaxCopyRank = 8;
+// Below this a copy is not worth waking another thread for.
+constexpr int64_t kBytesPerThread = 32768;
 
 // Outermost axis first; strides and offsets in bytes. `block` contiguous bytes are moved per innermost index.
 struct StridedCopy {

@@ -315,12 +315,9 @@ class Depthwise {
           packed.one_by_one[block] = 1;
         }
       }
-      // requantize_one adds the bias itself, in 64 bits.
       for (size_t c = 0; c < width && first + c < channels && packed.one_by_one[block] == 0; ++c) {
         const size_t lane = interleaved_lane(c, width);
-        const uint32_t bias = conv.bias != nullptr ? static_cast<uint32_t>(conv.bias[first + c]) : 0;
-        packed.bias[first + lane] = static_cast<int32_t>(static_cast<uint32_t>(packed.bias[first + lane]) +
-                                                         bias + static_cast<uint32_t>(halves[lane]));
+        add_bias(conv, static_cast<int32_t>(first + c), halves[lane], &packed.bias[first + lane]);
       }
     }
   }
@@ -361,7 +358,7 @@ class Depthwise {
     const size_t lane = interleaved_lane(c, width);
     const ChannelTaps at = channel_taps<int8_t>(g, conv.layout, channel);
     int8_t* weights = packed.weights + first * layout.taps * kGroup + lane * kGroup;
-    int64_t sum = 0, magnitude = 0;
+    WeightSums sums{0, 0};
     for (size_t ky = 0; ky < static_cast<size_t>(g.kernel_h); ++ky) {
       for (size_t kx = 0; kx < static_cast<size_t>(g.kernel_w); ++kx) {
         const size_t tap = ky * static_cast<size_t>(g.kernel_w) + kx;
@@ -371,19 +368,10 @@ class Depthwise {
           const size_t place = (kx * layout.groups + y / kGroup) * kParts * width + y % kGroup;
           weights[row * layout.weight_bytes() + place] = weight;
         }
-        sum += weight;
-        magnitude += weight < 0 ? -weight : weight;
+        sums.add(weight);
       }
     }
-    const int64_t bias = conv.bias != nullptr ? conv.bias[channel] : 0;
-    LaneShift lanes{};
-    const bool fits =
-        lane_shift(magnitude * 128 + (bias < 0 ? -bias : bias), conv.shifts[channel], conv.rounding, &lanes);
-    packed.bias[first + lane] = static_cast<int32_t>(-sum * kInputOffset);
-    packed.shift[first + lane] = lanes.shift;
-    packed.low[first + lane] = lanes.low();
-    *half = lanes.half;
-    return fits;
+    return pack_lane(conv, channel, sums, packed, first + lane, half);
   }
 };
 

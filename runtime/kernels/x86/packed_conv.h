@@ -93,9 +93,36 @@ struct PackedConv {
   }
 };
 
+// Of a channel's weights.
 struct WeightSums {
   int64_t sum, magnitude;
+  void add(int32_t weight) {
+    sum += weight;
+    magnitude += weight < 0 ? -weight : weight;
+  }
 };
+
+// Puts a channel's numbers into lane `lane` of `packed` (its bias, shift and low); false when its sums may
+// leave the lanes. `half` belongs to the packed bias too (add_bias).
+template <class Packed>
+bool pack_lane(const Conv8& conv, int32_t channel, const WeightSums& sums, const Packed& packed, size_t lane,
+               int32_t* half) {
+  const int64_t bias = conv.bias != nullptr ? conv.bias[channel] : 0;
+  LaneShift shift{};
+  const int64_t bound = sums.magnitude * 128 + (bias < 0 ? -bias : bias);
+  const bool fits = lane_shift(bound, conv.shifts[channel], conv.rounding, &shift);
+  packed.bias[lane] = static_cast<int32_t>(-sums.sum * kInputOffset);  // |sum| < 2^24
+  packed.shift[lane] = shift.shift;
+  packed.low[lane] = shift.low();
+  *half = shift.half;
+  return fits;
+}
+
+// Not where requantize_one does it, which adds the bias itself, in 64 bits.
+inline void add_bias(const Conv8& conv, int32_t channel, int32_t half, int32_t* packed) {
+  const uint32_t bias = conv.bias != nullptr ? static_cast<uint32_t>(conv.bias[channel]) : 0;
+  *packed = static_cast<int32_t>(static_cast<uint32_t>(*packed) + bias + static_cast<uint32_t>(half));
+}
 
 // Channel n of a block whose groups are `step` bytes apart; `lane` is its place in the first group.
 inline WeightSums pack_channel(const Conv8& conv, const PackedLayout& layout, int32_t n, int8_t* lane,
@@ -106,10 +133,8 @@ inline WeightSums pack_channel(const Conv8& conv, const PackedLayout& layout, in
   for (int32_t run = 0; run < layout.runs; ++run) {
     for (int32_t left = layout.run_elements; left > 0; left -= kGroup, lane += step) {
       for (int32_t i = 0; i < (left < kGroup ? left : kGroup); ++i, weight += at.stride) {
-        const int32_t value = *weight;
         lane[i] = *weight;
-        sums.sum += value;
-        sums.magnitude += value < 0 ? -value : value;
+        sums.add(*weight);
       }
     }
   }
@@ -207,23 +232,12 @@ inline void pack_conv(const Conv8& conv, const PackedLayout& layout, const Packe
     }
     int32_t halves[kMostBlock] = {};
     for (int32_t n = first; n < end; ++n) {
-      const WeightSums& sums = all_sums[n - first];
-      const int64_t bias = conv.bias != nullptr ? conv.bias[n] : 0;
-      LaneShift lanes{};
-      const int64_t bound = sums.magnitude * 128 + (bias < 0 ? -bias : bias);
-      if (!lane_shift(bound, conv.shifts[n], conv.rounding, &lanes)) packed.one_by_one[block] = 1;
-      packed.bias[n] = static_cast<int32_t>(-sums.sum * kInputOffset);  // |sum| < 2^24
-      packed.shift[n] = lanes.shift;
-      packed.low[n] = lanes.low();
-      halves[n - first] = lanes.half;
+      const int32_t i = n - first;
+      if (!pack_lane(conv, n, all_sums[i], packed, static_cast<size_t>(n), &halves[i]))
+        packed.one_by_one[block] = 1;
     }
-    // requantize_one adds the bias itself, in 64 bits.
-    for (int32_t n = first; n < end && packed.one_by_one[block] == 0; ++n) {
-      const int32_t bias = conv.bias != nullptr ? conv.bias[n] : 0;
-      packed.bias[n] =
-          static_cast<int32_t>(static_cast<uint32_t>(packed.bias[n]) + static_cast<uint32_t>(bias) +
-                               static_cast<uint32_t>(halves[n - first]));
-    }
+    for (int32_t n = first; n < end && packed.one_by_one[block] == 0; ++n)
+      add_bias(conv, n, halves[n - first], &packed.bias[n]);
     if (layout.excess_limit > 0) split_block(layout, packed, block, step);
   }
 }

@@ -19,12 +19,7 @@ struct Avx512Vnni {
   static constexpr int32_t pixels(int32_t vectors) { return vectors == 4 ? 6 : vectors == 3 ? 8 : 12; }
 
   static void convert(const int8_t* input, uint8_t* output, size_t count) {
-    size_t i = 0;
-    for (; i + 64 <= count; i += 64) {
-      _mm512_storeu_si512(output + i,
-                          _mm512_xor_si512(_mm512_loadu_si512(input + i), _mm512_set1_epi8(-128)));
-    }
-    for (; i < count; ++i) output[i] = static_cast<uint8_t>(input[i] + kInputOffset);
+    flip_signs_512(input, output, count);
   }
 
   static void tile(const ConvTile& tile, int32_t pixels, int32_t vectors);

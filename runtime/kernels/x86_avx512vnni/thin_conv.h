@@ -96,19 +96,11 @@ class ThinRow {
     uint8_t* next = pixels + left * step;
     const size_t channels = static_cast<size_t>(g_.in_c);
     if (channels == step) {
-      flip(input, next, inside * step);
+      flip_signs_512(input, next, inside * step);
     } else {
       spread(input, next, inside);
     }
     memset(next + inside * step, kInputOffset, (all - left - inside) * step);
-  }
-
-  static void flip(const int8_t* input, uint8_t* output, size_t count) {
-    size_t i = 0;
-    for (; i + 64 <= count; i += 64) Bytes64::store(output + i, Bytes64::flip(Bytes64::load(input + i)));
-    if (i < count) {
-      Bytes64::store_part(output + i, Bytes64::flip(Bytes64::load_part(input + i, count - i)), count - i);
-    }
   }
 
   // Three channels a pixel become four; what the fourth holds meets weights of 0.
@@ -374,12 +366,8 @@ class ThinConv {
     for (int32_t n = 0; n < conv.geometry.out_c; ++n) {
       if (!pack_channel(conv, layout, packed, n, &halves[n])) *packed.one_by_one = 1;
     }
-    // requantize_one adds the bias itself, in 64 bits.
-    for (int32_t n = 0; n < conv.geometry.out_c && *packed.one_by_one == 0; ++n) {
-      const uint32_t bias = conv.bias != nullptr ? static_cast<uint32_t>(conv.bias[n]) : 0;
-      packed.bias[n] = static_cast<int32_t>(static_cast<uint32_t>(packed.bias[n]) + bias +
-                                            static_cast<uint32_t>(halves[n]));
-    }
+    for (int32_t n = 0; n < conv.geometry.out_c && *packed.one_by_one == 0; ++n)
+      add_bias(conv, n, halves[n], &packed.bias[n]);
   }
 
   static size_t scratch_bytes(const Conv8& conv) {
@@ -410,24 +398,15 @@ class ThinConv {
     const int8_t* weight = conv.weights + at.offset;
     int8_t* lane =
         packed.weights + (n / kPassChannels * layout.taps * kPassChannels + n % kPassChannels) * kGroup;
-    int64_t sum = 0, magnitude = 0;
+    WeightSums sums{0, 0};
     for (int32_t tap = 0; tap < g.kernel_h * g.kernel_w; ++tap) {
       for (int32_t c = 0; c < g.in_c; ++c, weight += at.stride) {
         const int32_t group = tap * layout.pixel_groups + c / kGroup;
         lane[group * kPassChannels * kGroup + c % kGroup] = *weight;
-        sum += *weight;
-        magnitude += *weight < 0 ? -*weight : *weight;
+        sums.add(*weight);
       }
     }
-    const int64_t bias = conv.bias != nullptr ? conv.bias[n] : 0;
-    LaneShift lanes{};
-    const bool fits =
-        lane_shift(magnitude * 128 + (bias < 0 ? -bias : bias), conv.shifts[n], conv.rounding, &lanes);
-    packed.bias[n] = static_cast<int32_t>(-sum * kInputOffset);  // |sum| < 2^24
-    packed.shift[n] = lanes.shift;
-    packed.low[n] = lanes.low();
-    *half = lanes.half;
-    return fits;
+    return pack_lane(conv, n, sums, packed, static_cast<size_t>(n), half);
   }
 
   template <class Tiles>
@@ -436,12 +415,12 @@ class ThinConv {
     const ConvGeometry& g = conv.geometry;
     const ThinRow converter(g, layout);
     const size_t row_bytes = layout.row_bytes() + kCacheLine;
-    uint8_t* ring = align_line<uint8_t>(scratch);
-    uint8_t* padding = ring + layout.capacity * row_bytes;
-    uint8_t* flat = padding + row_bytes;
+    uint8_t* memory = align_line<uint8_t>(scratch);
+    InputRing<uint8_t> ring(g.in_h, layout.capacity, row_bytes, memory);
+    uint8_t* flat = memory + ring.elements();
     const uint8_t** rows = reinterpret_cast<const uint8_t**>(flat + row_bytes);
     int32_t* offsets = reinterpret_cast<int32_t*>(rows + g.kernel_h);
-    memset(padding, kInputOffset, row_bytes);
+    memset(ring.padding(), kInputOffset, row_bytes);
     for (int32_t tap = 0; tap < layout.row_taps; ++tap) {
       const int32_t x = tap / layout.pixel_groups * g.dilation_w;
       const int32_t plane = x % g.stride_w * layout.pixel_groups + tap % layout.pixel_groups;
@@ -449,20 +428,14 @@ class ThinConv {
     }
     const size_t in_row = static_cast<size_t>(g.in_w) * static_cast<size_t>(g.in_c);
     const size_t out_row = static_cast<size_t>(g.out_w) * static_cast<size_t>(g.out_c);
-    int64_t next = 0;  // input row that is not converted yet
     for (int32_t y = row_begin; y < row_end; ++y) {
       const int64_t top = static_cast<int64_t>(y) * g.stride_h - g.pad_top;
-      const int64_t last = top + static_cast<int64_t>(g.kernel_h - 1) * g.dilation_h;
-      if (next < top) next = top;
-      for (; next <= last && next < g.in_h; ++next) {
-        const size_t place = static_cast<size_t>(next) % layout.capacity;
-        converter.convert(input + static_cast<size_t>(next) * in_row, flat, ring + place * row_bytes);
-      }
-      for (int32_t ky = 0; ky < g.kernel_h; ++ky) {
-        const int64_t row = top + static_cast<int64_t>(ky) * g.dilation_h;
-        const bool inside = row >= 0 && row < g.in_h;
-        rows[ky] = inside ? ring + static_cast<size_t>(row) % layout.capacity * row_bytes : padding;
-      }
+      ring.advance(top, top + static_cast<int64_t>(g.kernel_h - 1) * g.dilation_h,
+                   [&](int64_t row, uint8_t* planes) {
+                     converter.convert(input + static_cast<size_t>(row) * in_row, flat, planes);
+                   });
+      for (int32_t ky = 0; ky < g.kernel_h; ++ky)
+        rows[ky] = ring.row(top + static_cast<int64_t>(ky) * g.dilation_h);
       tiles.run({rows, offsets, output + static_cast<size_t>(y) * out_row});
     }
   }

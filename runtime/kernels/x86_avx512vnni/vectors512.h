@@ -59,5 +59,13 @@ struct Bytes64 {
   }
 };
 
+// Plus 128 on every byte.
+inline void flip_signs_512(const int8_t* input, uint8_t* output, size_t count) {
+  size_t i = 0;
+  for (; i + 64 <= count; i += 64) Bytes64::store(output + i, Bytes64::flip(Bytes64::load(input + i)));
+  if (i == count) return;
+  Bytes64::store_part(output + i, Bytes64::flip(Bytes64::load_part(input + i, count - i)), count - i);
+}
+
 }  // namespace
 }  // namespace shrike
