@@ -82,7 +82,7 @@ class Planner {
       if (input.first < 0 || input.readers != 1) continue;
       NodeState& producer = state_.nodes[input.first];
       if (!producer.takes_table || producer.outputs[0] != node.inputs[0]) continue;
-      producer.table_behind = node.table_8;
+      producer.follower = i;
       node.left_out = true;
     }
   }

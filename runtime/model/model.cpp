@@ -129,7 +129,8 @@ Status Model::run() {
   if (state_ == nullptr) return make_status(StatusCode::kBadArgument, "no model is loaded");
   for (int32_t i = 0; i < state_->node_count; ++i) {
     const NodeState& node = state_->nodes[i];
-    if (!node.left_out) run_node(*state_, node, node.table_behind);
+    const int8_t* table = node.follower < 0 ? nullptr : state_->nodes[node.follower].table_8;
+    if (!node.left_out) run_node(*state_, node, table);
   }
   return {};
 }

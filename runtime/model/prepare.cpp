@@ -56,6 +56,7 @@ Status prepare_node(Loader& loader, int32_t index) {
   node.macs = prepare.macs;
   node.table_8 = prepare.table_8;
   node.takes_table = prepare.takes_table;
+  node.follower = -1;
   if (prepare.scratch_bytes > state.memory.scratch_bytes) state.memory.scratch_bytes = prepare.scratch_bytes;
   return {};
 }

@@ -18,11 +18,11 @@ struct NodeState {
   void* parameters;
   uint64_t macs;
   InPlace in_place;
-  bool skip;              // alias whose output already is the input's memory
-  const int8_t* table_8;  // as in Prepare
-  bool takes_table;
-  const int8_t* table_behind;  // of a later node, which is left out when the model runs as a whole
-  bool left_out;               // that later node
+  bool skip;         // alias whose output already is the input's memory
+  bool takes_table;  // as in Prepare, table_8 too
+  bool left_out;     // done by the node before when the model runs as a whole
+  int32_t follower;  // node that is left out since this one applies its table; -1: none
+  const int8_t* table_8;
 };
 
 struct ModelState {
